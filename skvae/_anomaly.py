@@ -1,0 +1,250 @@
+"""The outlier detector: a VAE used as an isolation forest is used."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import OutlierMixin
+
+from skvae._base import BaseVAE
+from skvae._inference import SCORES
+from skvae._validation import Interval, StrOptions
+
+
+class VAEAnomalyDetector(OutlierMixin, BaseVAE):
+    """Outlier detection by the likelihood of a variational autoencoder.
+
+    Learns the distribution of the training rows and calls the least likely rows outliers.
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Latent dimensions.
+    network : {"mlp", "conv"} or object, default="mlp"
+        Encoder and decoder: a short name, a configured :class:`~skvae.networks.MLP` or
+        :class:`~skvae.networks.Conv`, or any object with their two `build` methods.
+    likelihood : {"gaussian", "bernoulli", "continuous_bernoulli"} or object, default="gaussian"
+        The distribution p(x|z): :class:`~skvae.likelihoods.Gaussian` takes any real data,
+        :class:`~skvae.likelihoods.Bernoulli` and :class:`~skvae.likelihoods.ContinuousBernoulli`
+        values in [0, 1].
+    prior : {"normal"} or object, default="normal"
+        The distribution p(z): :class:`~skvae.priors.StandardNormal`.
+    objective : {"elbo"} or callable, default="elbo"
+        What training optimises: :class:`~skvae.objectives.ELBO`.
+    max_epochs : int or "auto", default="auto"
+        Passes over the training rows. "auto" fits them to their number n: as many as
+        ``max(1000, 20 sqrt(n))`` optimiser steps take; ten times that at most under
+        `early_stopping`.
+    batch_size : int or "auto", default="auto"
+        Rows per optimiser step. "auto" is 64, from 10,000 rows up 128.
+    learning_rate : float, default=1e-3
+        Mean learning rate of `fit`, which runs through one cycle [3]_: a warm-up to twice this over
+        the first quarter, then half a cosine down to zero. It is constant in `partial_fit` and
+        under `early_stopping`, where the end is not known beforehand; a
+        :class:`skorch.callbacks.LRScheduler` among `callbacks` replaces the cycle.
+    optimizer : {"adam", "sgd"} or subclass of torch.optim.Optimizer, default="adam"
+        "adam" is Adam with decoupled weight decay [4]_.
+    weight_decay : float or "auto", default="auto"
+        Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
+        a fixed prior on the weights weighs less the more rows there are, and 0 for the others.
+    early_stopping : bool, default=False
+        Whether to set `validation_fraction` of the rows aside, to stop when the validation loss has
+        not improved for `n_iter_no_change` epochs, and to return to the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows set aside under `early_stopping`, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without improvement that end a fit under `early_stopping`.
+    n_importance_samples : int, default=16
+        Posterior draws per row behind a score.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the matrix products in training; "auto" is float32. Scores and embeddings are computed in
+        the precision of the rows, float32 or float64.
+    device : str or torch.device, default="auto"
+        "auto" is a CUDA GPU where there is one, else the CPU.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training, see :mod:`skorch.callbacks`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the fit before.
+    verbose : int, default=0
+        1 shows a progress bar with loss, reconstruction and KL; 0 is silent.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, order of the rows, and draws. The global generators are neither
+        read nor changed; None takes fresh entropy from the operating system.
+    anomaly_score : {"log_likelihood", "elbo", "reconstruction", "kl"}, default="log_likelihood"
+        What `score_samples` returns, in nats, higher for more normal rows: the importance-weighted
+        log-likelihood [2]_; the evidence lower bound; the expected log p(x|z) under q(z|x); minus
+        the KL divergence of q(z|x) from the prior.
+    contamination : float, default=0.1
+        Share of the training rows that the threshold calls outliers, in (0, 0.5].
+
+    Attributes
+    ----------
+    n_components_ : int
+        Latent dimensions.
+    n_features_in_ : int
+        Features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had names that are all strings.
+    n_iter_ : int
+        Epochs run.
+    n_steps_ : int
+        Optimiser steps run.
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        `train_loss`, `train_reconstruction` and `train_kl` in nats per row, the same with `valid_`
+        under `early_stopping`, and `duration` in seconds.
+    module_ : torch.nn.Module
+        The trained model, in the units of X.
+    net_ : skorch.NeuralNet
+        What trained it.
+    device_ : str
+        Where it was trained.
+    precision_ : {"float32", "bfloat16"}
+        Of the matrix products in training.
+    offset_ : float
+        Threshold of `score_samples`: the quantile `contamination` of the training rows' scores.
+
+    See Also
+    --------
+    VAETransformer : The same model as a transformer.
+    sklearn.ensemble.IsolationForest : A detector that looks at one feature at a time.
+
+    References
+    ----------
+    .. [1] Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
+    .. [2] Burda et al. (2016), "Importance Weighted Autoencoders", equation 8.
+    .. [3] Smith & Topin (2019), "Super-Convergence".
+    .. [4] Loshchilov & Hutter (2019), "Decoupled Weight Decay Regularization".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEAnomalyDetector
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(n_components=2, random_state=0).fit(X)
+    >>> detector.predict([[5.0, 3.4, 1.5, 0.2], [5.0, 3.4, 1.5, 2.5]])
+    array([ 1, -1])
+    """
+
+    _parameter_constraints = {
+        **BaseVAE._parameter_constraints,
+        "anomaly_score": [StrOptions(set(SCORES))],
+        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+    }
+
+    def __init__(
+        self,
+        n_components=16,
+        *,
+        network="mlp",
+        likelihood="gaussian",
+        prior="normal",
+        objective="elbo",
+        max_epochs="auto",
+        batch_size="auto",
+        learning_rate=1e-3,
+        optimizer="adam",
+        weight_decay="auto",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        n_importance_samples=16,
+        precision="auto",
+        device="auto",
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+        anomaly_score="log_likelihood",
+        contamination=0.1,
+    ):
+        super().__init__(
+            n_components,
+            network=network,
+            likelihood=likelihood,
+            prior=prior,
+            objective=objective,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            n_importance_samples=n_importance_samples,
+            precision=precision,
+            device=device,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.anomaly_score = anomaly_score
+        self.contamination = contamination
+
+    def score_samples(self, X):
+        """Return the anomaly score of every row; higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            What `anomaly_score` names, in nats; the log-likelihood of the density of X in its own
+            units by default.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        return self._score_rows(self._check_rows(X), self.anomaly_score)
+
+    def decision_function(self, X):
+        """Return the score above the threshold: negative for outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            ``score_samples(X) - offset_``, in nats.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell inliers from outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            1 for inliers, -1 for outliers.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def _finish_fit(self, X) -> None:
+        scores = self._score_rows(X, self.anomaly_score)
+        self.offset_ = float(np.percentile(scores, 100 * self.contamination))

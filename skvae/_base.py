@@ -1,0 +1,307 @@
+"""What both estimators share: parameters, training, and reading the trained module."""
+
+from __future__ import annotations
+
+import copy
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+
+from skvae import _inference
+from skvae._budget import training_budget
+from skvae._random import draw_seed, isolated_rng, make_generator
+from skvae._training import (
+    OPTIMIZERS,
+    SHORT_NAMES,
+    count_steps,
+    history_arrays,
+    new_net,
+    resolve_device,
+    train_one_pass,
+    train_to_budget,
+)
+from skvae._validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+    check_is_fitted,
+    check_latent_rows,
+    check_rows,
+    check_support,
+    unchanged_on_failure,
+)
+
+
+class BaseVAE(BaseEstimator):
+    """Base of the estimators; its parameters are documented where users meet them."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "network": [
+            StrOptions(set(SHORT_NAMES["network"])),
+            HasMethods(["build_encoder", "build_decoder"]),
+        ],
+        "likelihood": [StrOptions(set(SHORT_NAMES["likelihood"])), HasMethods("build")],
+        "prior": [StrOptions(set(SHORT_NAMES["prior"])), HasMethods("build")],
+        "objective": [StrOptions(set(SHORT_NAMES["objective"])), callable],
+        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), type],
+        "weight_decay": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "device": [str, torch.device],
+        "callbacks": [list, None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_components=16,
+        *,
+        network="mlp",
+        likelihood="gaussian",
+        prior="normal",
+        objective="elbo",
+        max_epochs="auto",
+        batch_size="auto",
+        learning_rate=1e-3,
+        optimizer="adam",
+        weight_decay="auto",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        n_importance_samples=16,
+        precision="auto",
+        device="auto",
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.network = network
+        self.likelihood = likelihood
+        self.prior = prior
+        self.objective = objective
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.n_importance_samples = n_importance_samples
+        self.precision = precision
+        self.device = device
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, at least two, in any units that the likelihood accepts.
+        y : Ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator. With ``warm_start=True`` an estimator that was fitted before
+            goes on from its weights.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite two-dimensional array that the likelihood and the network accept.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        """
+        with unchanged_on_failure(self):
+            go_on = self.warm_start and hasattr(self, "net_")
+            X = check_rows(self, X, reset=not go_on, min_samples=2)
+            self._train(X, train_to_budget, go_on)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None):
+        """Train for one pass over these rows, from where the last call or fit ended.
+
+        For data that do not fit in memory. The first call decides the scaling of the features, the
+        batch size and the weight decay from its chunk; the learning rate stays constant.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            A chunk of training rows.
+        y : Ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : object
+            The estimator, trained one epoch further.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite two-dimensional array that the likelihood and the network accept.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        """
+        with unchanged_on_failure(self):
+            go_on = hasattr(self, "net_")
+            X = check_rows(self, X, reset=not go_on, min_samples=1 if go_on else 2)
+            self._train(X, lambda net, X, *_: train_one_pass(net, X), go_on)
+        return self
+
+    def reconstruct(self, X):
+        """Encode and decode: E[p(x|z)] at the posterior mean of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            In the units of X.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        X = self._check_rows(X)
+        return _inference.decode(self.module_, _inference.encode(self.module_, X)[0])
+
+    def posterior(self, X):
+        """Return the posterior q(z|x) of every row, a diagonal Gaussian.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        mean, std : ndarrays of shape (n_samples, n_components)
+            In the units of the prior.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        return _inference.encode(self.module_, self._check_rows(X))
+
+    def sample(self, n_samples=1, *, random_state=None, noise=False):
+        """Draw new rows from the model.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Rows to draw.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws; None gives others at every call.
+        noise : bool, default=False
+            False returns the mean of p(x|z) for a z from the prior, a noise-free row; True draws
+            from p(x|z), so that the rows are distributed as the model says.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features)
+            In the units of X and the dtype of the training data.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `n_samples` is not a positive integer.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
+            raise ValueError(f"'n_samples' must be an integer of at least 1, got {n_samples!r}.")
+        generator = make_generator(draw_seed(random_state), self.device_)
+        return _inference.sample(self.module_, n_samples, generator, noise, self._fit_dtype)
+
+    @property
+    def module_(self):
+        """The trained :class:`torch.nn.Module`: encoder, decoder, likelihood and prior."""
+        return self.net_.module_
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = True
+        return tags
+
+    def _train(self, X, train, go_on: bool) -> None:
+        """Train a new net or, to go on, a copy of the one there is; keep it when all went well."""
+        params = self.get_params(deep=False)
+        budget = training_budget(len(X), self.batch_size)
+        seed = draw_seed(self.random_state)
+        if go_on:
+            self._check_compatible(X)
+        with isolated_rng(seed, resolve_device(self.device)):
+            net = copy.deepcopy(self.net_) if go_on else new_net(params, X, budget, seed)
+            train(net, X, params, budget)
+        self.net_ = net
+        self.n_components_ = self.n_components
+        self.history_ = history_arrays(net)
+        self.n_iter_ = len(net.history)
+        self.n_steps_ = count_steps(net)
+        self.device_ = str(net.device)
+        self.precision_ = "float32" if net.autocast_dtype is None else "bfloat16"
+        self._fit_dtype = X.dtype
+        self._finish_fit(X)
+
+    def _finish_fit(self, X) -> None:
+        """Set what a subclass derives from the training rows."""
+
+    def _check_compatible(self, X) -> None:
+        """Refuse to go on with another latent size, or with rows the likelihood cannot take."""
+        if self.n_components != self.n_components_:
+            raise ValueError(
+                f"n_components={self.n_components} differs from the {self.n_components_} of the "
+                "fit to go on from. Set warm_start=False, or clone the estimator, to start anew."
+            )
+        self._check_support(X)
+
+    def _check_rows(self, X):
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        self._check_support(X)
+        return X
+
+    def _check_support(self, X) -> None:
+        check_support(X, getattr(self.module_.likelihood, "support", None), self.likelihood)
+
+    def _check_latent_rows(self, Z):
+        check_is_fitted(self)
+        return check_latent_rows(self, Z, self.n_components_)
+
+    def _score_rows(self, X, kind: str) -> np.ndarray:
+        return _inference.score(self.module_, X, kind, self.n_importance_samples)

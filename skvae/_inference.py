@@ -1,0 +1,137 @@
+"""Evaluation of a trained module over many rows: in chunks, in the precision of the rows."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skvae._module import VAEModule
+from skvae._random import fixed_normal_draws
+
+# Numbers that pass a layer at a time: small enough for the cache, large enough for the cores.
+_CHUNK_VALUES = 2**20
+
+
+def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of q(z|x), in the dtype of X."""
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        mean, log_var = module.encode(x)
+        return torch.stack([mean, (0.5 * log_var).exp()], dim=-1)
+
+    moments = _map_rows(step, module, X)  # (n_samples, n_components, 2)
+    return np.ascontiguousarray(moments[..., 0]), np.ascontiguousarray(moments[..., 1])
+
+
+def decode(module: VAEModule, Z: np.ndarray) -> np.ndarray:
+    """Return E[p(x|z)] in the units of X, in the dtype of Z."""
+    return _map_rows(lambda module, z: module.likelihood.mean(module.decode(z)), module, Z)
+
+
+def sample(module: VAEModule, n_samples: int, generator: torch.Generator, noise: bool, dtype):
+    """Draw rows: z from the prior, then the mean of p(x|z) or, with noise, a draw from it."""
+
+    def step(module: VAEModule, z: Tensor) -> Tensor:
+        outputs = module.decode(z)
+        if noise:
+            return module.likelihood.sample(outputs, generator)
+        return module.likelihood.mean(outputs)
+
+    with torch.inference_mode():
+        Z = module.prior.sample(n_samples, generator)
+    return _map_rows(step, module, Z.cpu().numpy().astype(dtype, copy=False))
+
+
+def score(module: VAEModule, X: np.ndarray, kind: str, n_draws: int) -> np.ndarray:
+    """Return one of `SCORES` for every row, float64, in nats."""
+    row_score = SCORES[kind]
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        mean, log_var = module.encode(x)
+        draws = torch.from_numpy(fixed_normal_draws(n_draws, mean.shape[1]).copy())
+        return row_score(module, x, mean, log_var, draws.to(mean))
+
+    return _map_rows(step, module, X, values_per_row=n_draws * X.shape[1]).astype(np.float64)
+
+
+def _log_likelihood(module, x, mean, log_var, draws) -> Tensor:
+    """Importance-weighted bound on log p(x) (Burda et al., 2016, equation 8)."""
+
+    def log_weights(z: Tensor) -> Tensor:
+        log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
+        return _log_joint(module, x, z) - log_q
+
+    blocks = [
+        torch.logsumexp(log_weights(z), dim=1) for z in _posterior_draws(x, mean, log_var, draws)
+    ]
+    return torch.logsumexp(torch.stack(blocks, 1), dim=1) - math.log(len(draws))
+
+
+def _log_joint(module, x, z) -> Tensor:
+    return _log_conditional(module, x, z) + module.prior.log_prob(z)
+
+
+def _log_conditional(module, x, z) -> Tensor:
+    return module.likelihood.log_prob(module.decode(z), x[:, None])  # (n_samples, n_draws)
+
+
+def _reconstruction(module, x, mean, log_var, draws) -> Tensor:
+    """Return E_q[log p(x|z)]."""
+    blocks = [
+        _log_conditional(module, x, z).sum(1) for z in _posterior_draws(x, mean, log_var, draws)
+    ]
+    return torch.stack(blocks, 1).sum(1) / len(draws)
+
+
+def _kl(module, x, mean, log_var, draws) -> Tensor:
+    """Return KL(q(z|x) || p(z)), averaged over the draws where there is no closed form."""
+    blocks = [
+        module.kl(mean[:, None], log_var[:, None], z).mean(1) * z.shape[1]
+        for z in _posterior_draws(x, mean, log_var, draws)
+    ]
+    return torch.stack(blocks, 1).sum(1) / len(draws)
+
+
+def _posterior_draws(x, mean, log_var, draws):
+    """Yield z = mean + std * draw, (n_samples, n_block, n_components), in blocks of draws."""
+    std = (0.5 * log_var).exp()
+    for block in draws.split(max(1, _CHUNK_VALUES // x.numel())):
+        yield mean[:, None] + std[:, None] * block
+
+
+SCORES: dict[str, Callable[..., Tensor]] = {
+    "log_likelihood": _log_likelihood,
+    "elbo": lambda *args: _reconstruction(*args) - _kl(*args),
+    "reconstruction": _reconstruction,
+    "kl": lambda *args: -_kl(*args),
+}
+
+
+def _map_rows(function, module, X: np.ndarray, values_per_row: int | None = None) -> np.ndarray:
+    """Apply ``function(module, x)`` chunk by chunk into one array with the dtype of X.
+
+    A chunk's size depends on the width of the rows alone, and no row sees its neighbours.
+    """
+    module = _in_precision(module, X.dtype)
+    device = next(module.parameters()).device
+    n_rows = max(1, _CHUNK_VALUES // (values_per_row or X.shape[1]))
+    result = None
+    with torch.inference_mode():
+        for start in range(0, len(X), n_rows):
+            rows = X[start : start + n_rows]
+            rows = rows if rows.flags.writeable else rows.copy()  # torch takes no read-only memory
+            values = function(module, torch.from_numpy(rows).to(device)).cpu().numpy()
+            if result is None:
+                result = np.empty((len(X), *values.shape[1:]), dtype=X.dtype)
+            result[start : start + n_rows] = values
+    return result
+
+
+def _in_precision(module: VAEModule, dtype: np.dtype) -> VAEModule:
+    """Return the module for float32 rows, a copy in double precision for float64 rows."""
+    return copy.deepcopy(module).double() if dtype == np.float64 else module

@@ -1,0 +1,105 @@
+"""The one torch module: encoder, decoder, likelihood and prior joined; no training, no NumPy."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+_LOG_2PI = math.log(2 * math.pi)
+_LOG_VAR_RANGE = (-20.0, 10.0)  # beyond it exp() leaves the range where KL and draws mean anything
+
+
+class VAEModule(nn.Module):
+    """A variational autoencoder over rows in the units of X.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Maps standardised rows to (n_samples, 2 * n_components): means, then log variances.
+    decoder : torch.nn.Module
+        Maps (..., n_components) to the likelihood's (..., n_outputs).
+    likelihood, prior : torch.nn.Module
+        What the specs built.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, likelihood, prior):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.likelihood = likelihood
+        self.prior = prior
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the weights, and so of everything between input and output."""
+        return next((p.dtype for p in self.parameters()), torch.float32)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance of q(z|x), each (n_samples, n_components)."""
+        outputs = self.encoder(self.likelihood.standardize(x).to(self.dtype)).to(self.dtype)
+        mean, log_var = outputs.chunk(2, -1)
+        return mean, log_var.clamp(*_LOG_VAR_RANGE)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what parametrises p(x|z), (..., n_outputs)."""
+        return self.decoder(z.to(self.dtype)).to(self.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reconstruct: the mean of p(x|z) at the posterior mean, in the units of X."""
+        mean, _ = self.encode(x)
+        return self.likelihood.mean(self.decode(mean))
+
+    def log_posterior(self, mean: Tensor, log_var: Tensor, z: Tensor) -> Tensor:
+        """Return log q(z|x) in nats, (...,)."""
+        squares = (z - mean).square() / log_var.exp()
+        return -0.5 * (squares + log_var + _LOG_2PI).sum(-1)
+
+    def kl(self, mean: Tensor, log_var: Tensor, z: Tensor) -> Tensor:
+        """Return KL(q(z|x) || p(z)) in nats, (n_samples,): closed where the prior has a formula.
+
+        Else it is estimated at the draws `z`, of shape (n_samples, n_components).
+        """
+        if hasattr(self.prior, "kl"):
+            return self.prior.kl(mean, log_var)
+        return self.log_posterior(mean, log_var, z) - self.prior.log_prob(z)
+
+
+def build_module(network, likelihood, prior, X, n_components: int) -> VAEModule:
+    """Build fresh parts from the specs and join them.
+
+    Raises
+    ------
+    ValueError
+        If a part gives an output of the wrong shape.
+    """
+    density = likelihood.build(X)
+    n_features = X.shape[1]
+    module = VAEModule(
+        network.build_encoder(n_features, 2 * n_components),
+        network.build_decoder(n_components, density.n_outputs),
+        density,
+        prior.build(n_components),
+    )
+    _check_shapes(module, network, torch.from_numpy(X[:2]), n_components)
+    return module
+
+
+@torch.no_grad()
+def _check_shapes(module: VAEModule, network, x: Tensor, n_components: int) -> None:
+    module.eval()
+    inputs = module.likelihood.standardize(x).to(module.dtype)
+    latents = torch.zeros(len(x), n_components, dtype=module.dtype)
+    for name, part, example, width in (
+        ("encoder", module.encoder, inputs, 2 * n_components),
+        ("decoder", module.decoder, latents, module.likelihood.n_outputs),
+    ):
+        shape = tuple(part(example).shape)
+        if shape != (len(x), width):
+            raise ValueError(
+                f"The {name} built by network={network!r} returned an array of shape {shape} for "
+                f"an input of shape {tuple(example.shape)}; expected {(len(x), width)}. "
+                f"build_{name} must honour the number of outputs that it is given."
+            )
+    module.train()

@@ -1,0 +1,168 @@
+"""The one skorch net: loss, precision, learning rate, history, progress. It holds no data."""
+
+from __future__ import annotations
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer
+from skorch.dataset import get_len
+from tqdm.auto import tqdm
+
+from skvae._batches import Batches
+from skvae._budget import one_cycle
+from skvae._random import make_generator
+
+_VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
+
+
+class VAENet(NeuralNet):
+    """Trains a built :class:`~skvae._module.VAEModule` by an objective.
+
+    Differs from its parent in what a step is (the objective sees the module and the batch), in how
+    an epoch is recorded (means of the objective's named scalars, read once an epoch so that a GPU
+    never waits), and in that a loss which is not finite stops it.
+    """
+
+    def __init__(self, module, *, objective, seed, autocast_dtype=None, **kwargs):
+        super().__init__(
+            module,
+            criterion=torch.nn.Identity,  # the objective is the loss
+            iterator_train=Batches,
+            iterator_valid=Batches,
+            verbose=0,
+            **kwargs,
+        )
+        self.objective = objective
+        self.seed = seed
+        self.autocast_dtype = autocast_dtype
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def initialize(self):
+        super().initialize()
+        self.generator_ = make_generator(self.seed)
+        self.noise_generator_ = make_generator(self.seed, self.device)
+        self.interrupted_ = False
+        self.module = type(self.module_)  # the weights live in module_ alone
+        return self
+
+    def get_iterator(self, dataset, training=False):
+        return Batches(
+            dataset,
+            self.batch_size,
+            generator=self.generator_ if training else None,
+            device=self.device,
+        )
+
+    def train_step_single(self, batch, **fit_params):
+        x, _ = batch
+        epoch = len(self.history) - 1 + self.batches_done_ / self.batches_per_epoch_
+        record = self._evaluate(x, epoch, self.noise_generator_)
+        record["loss"].backward()
+        return record
+
+    def validation_step(self, batch, **fit_params):
+        x, _ = batch
+        with torch.no_grad():
+            return self._evaluate(x, None, self.validation_generator_)
+
+    def _evaluate(self, x, epoch, generator):
+        with torch.autocast(
+            torch.device(self.device).type,
+            dtype=self.autocast_dtype,
+            enabled=self.autocast_dtype is not None,
+        ):
+            return self.objective(self.module_, x, epoch=epoch, generator=generator)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        if iterator is None:
+            return
+        self._set_training(training)
+        self.batches_done_, self.batches_per_epoch_ = 0, len(iterator)
+        self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
+        records, sizes = [], []
+        try:
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                record = step_fn(batch, **fit_params)
+                records.append({name: value.detach() for name, value in record.items()})
+                sizes.append(get_len(batch[0]))
+                self.batches_done_ += 1
+                self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            raise
+        self._record_epoch(prefix, records, sizes)
+
+    def _record_epoch(self, prefix, records, sizes):
+        losses = torch.stack([record["loss"] for record in records])
+        if not losses.isfinite().all():
+            self._stop_diverged(prefix, int((~losses.isfinite()).nonzero()[0]))
+        weights = torch.tensor(sizes, dtype=losses.dtype, device=losses.device)
+        for name in records[0]:
+            values = torch.stack([record[name] for record in records])
+            mean = (values * weights).sum() / weights.sum()
+            self.history.record(f"{prefix}_{name}", mean.item())
+        self.history.record(f"{prefix}_batch_count", len(records))
+
+    def _stop_diverged(self, prefix, step):
+        phase = "training" if prefix == "train" else "validation"
+        raise FloatingPointError(
+            f"The {phase} loss became NaN or infinite at epoch {len(self.history)}, step "
+            f"{step + 1}. The likely cause is a learning rate that is too large "
+            f"(learning_rate={self.lr:g}) or values of X far outside the rest. Lower "
+            "learning_rate, or look at the extremes of X; the estimator is as it was before."
+        )
+
+
+class OneCycle(Callback):
+    """Moves the learning rate through one cycle over a known number of steps."""
+
+    def __init__(self, learning_rate, n_steps):
+        self.learning_rate = learning_rate
+        self.n_steps = n_steps
+
+    def on_train_begin(self, net, **kwargs):
+        self.steps_done_ = 0
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if not training:
+            return
+        # half a step ahead: neither the first step nor the last is lost to a rate of zero
+        rate = self.learning_rate * one_cycle((self.steps_done_ + 0.5) / self.n_steps)
+        set_learning_rate(net, rate)
+        self.steps_done_ += 1
+
+
+def set_learning_rate(net, rate):
+    for group in net.optimizer_.param_groups:
+        group["lr"] = rate
+
+
+class ProgressBar(Callback):
+    """One bar for the whole fit, with the loss, reconstruction and KL of the last epoch."""
+
+    def __init__(self, n_steps):
+        self.n_steps = n_steps
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=self.n_steps, unit="step", desc="fit")
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.bar_.update(int(training))
+
+    def on_epoch_end(self, net, **kwargs):
+        last = net.history[-1]
+        shown = {"epoch": last["epoch"]}
+        for name in ("loss", "reconstruction", "kl"):
+            if f"train_{name}" in last:
+                shown[name] = f"{last[f'train_{name}']:.2f}"
+        if "valid_loss" in last:
+            shown["valid_loss"] = f"{last['valid_loss']:.2f}"
+        self.bar_.set_postfix(shown)
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+        del self.bar_

@@ -1,0 +1,94 @@
+"""Checks of parameters and rows; the one file that imports scikit-learn's private names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "InvalidParameterError",
+    "Options",
+    "StrOptions",
+    "_fit_context",
+    "check_is_fitted",
+    "check_latent_rows",
+    "check_rows",
+    "check_support",
+    "unchanged_on_failure",
+]
+
+# the first entry is what other types become: bytes grow to float32, never to float64
+FLOAT_DTYPES = [np.float32, np.float64]
+
+
+def check_rows(estimator: BaseEstimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray:
+    """Return X as a C-contiguous float array, without a copy where it is one already.
+
+    float32 and float64 keep their precision, everything else becomes float32.
+    """
+    return validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=FLOAT_DTYPES,
+        order="C",
+        ensure_min_samples=min_samples,
+    )
+
+
+def check_latent_rows(estimator: BaseEstimator, Z, n_components: int) -> np.ndarray:
+    """Return Z as a C-contiguous float array of width `n_components`."""
+    Z = check_array(Z, dtype=FLOAT_DTYPES, order="C", input_name="Z", estimator=estimator)
+    if Z.shape[1] != n_components:
+        raise ValueError(
+            f"Z has {Z.shape[1]} columns, but {type(estimator).__name__} was fitted with "
+            f"n_components={n_components}. Pass what transform(X) returns."
+        )
+    return Z
+
+
+def check_support(X: np.ndarray, support: tuple[float, float] | None, likelihood: object) -> None:
+    """Refuse rows outside the range of values that a likelihood gives a density to.
+
+    Raises
+    ------
+    ValueError
+        Naming the range that X has, the range expected, and the remedy.
+    """
+    if support is None:
+        return
+    low, high = support
+    minimum, maximum = float(X.min()), float(X.max())
+    if minimum < low or maximum > high:
+        raise ValueError(
+            f"{likelihood!r} takes values in [{low:g}, {high:g}], but X ranges from {minimum:g} to "
+            f"{maximum:g}. Scale X first, for example with "
+            f"sklearn.preprocessing.MinMaxScaler(clip=True) or X / {maximum:g}, "
+            "or choose likelihood='gaussian', which takes any range."
+        )
+
+
+@contextmanager
+def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
+    """Give the estimator its attributes back if the block raises: fitted wholly or not at all."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

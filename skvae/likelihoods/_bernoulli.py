@@ -1,0 +1,72 @@
+"""The Bernoulli likelihood, for binary data and for grey levels read as probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from skvae._validation import check_support
+from skvae.likelihoods._logits import UnitIntervalDensity
+
+
+class Bernoulli(BaseEstimator):
+    """Independent Bernoulli variables: log p(x|z) is minus the binary cross-entropy.
+
+    Accepts values in [0, 1]. For binary data it is a probability mass function. For grey levels in
+    between it is the usual cross-entropy objective, no density
+    (:class:`~skvae.likelihoods.ContinuousBernoulli` is one).
+
+    See Also
+    --------
+    skvae.likelihoods.ContinuousBernoulli : A proper density on [0, 1].
+
+    References
+    ----------
+    .. [1] Kingma & Welling (2014), "Auto-Encoding Variational Bayes", appendix C.1.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skvae.likelihoods import Bernoulli
+    >>> density = Bernoulli().build(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    >>> density.log_prob(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))  # 2 log(1/2)
+    tensor([-1.3863])
+    """
+
+    def build(self, X: np.ndarray) -> nn.Module:
+        """Build the distribution for the training rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Values in [0, 1].
+
+        Returns
+        -------
+        likelihood : torch.nn.Module
+            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
+            `sample(outputs, generator)`.
+
+        Raises
+        ------
+        ValueError
+            If a value lies outside [0, 1].
+        """
+        check_support(X, _Bernoulli.support, self)
+        return _Bernoulli(X)
+
+
+class _Bernoulli(UnitIntervalDensity):
+    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
+        logits = self.logits(outputs)
+        x = x.to(logits.dtype).expand_as(logits)
+        return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        return self.logits(outputs).sigmoid()
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return torch.bernoulli(self.mean(outputs), generator=generator)

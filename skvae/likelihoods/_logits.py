@@ -1,0 +1,34 @@
+"""What likelihoods on [0, 1] share: logits around the mean, one scale for the encoder."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class UnitIntervalDensity(nn.Module):
+    """Base of the densities on [0, 1] whose natural parameter is a logit per feature.
+
+    The decoder's outputs are added to the logits of the training mean, so that an untrained decoder
+    starts from the mean row instead of from one half.
+    """
+
+    support = (0.0, 1.0)
+
+    def __init__(self, X: np.ndarray):
+        super().__init__()
+        self.n_outputs = X.shape[1]
+        mean = X.mean(axis=0, dtype=np.float64)
+        scale = float(np.sqrt(np.mean(X.var(axis=0, dtype=np.float64))))
+        self.loc: Tensor
+        self.scale: Tensor
+        self.register_buffer("loc", torch.from_numpy(mean))
+        self.register_buffer("scale", torch.tensor(scale or 1.0, dtype=torch.float64))
+
+    def standardize(self, x: Tensor) -> Tensor:
+        return (x - self.loc.to(x.dtype)) / self.scale.to(x.dtype)
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        # a feature that never varied keeps finite logits: the mean is kept off 0 and 1 by 0.1 %
+        return outputs + self.loc.clamp(1e-3, 1 - 1e-3).logit().to(outputs.dtype)

@@ -1,0 +1,6 @@
+"""Networks: specs that build the encoder and the decoder of a VAE."""
+
+from skvae.networks._conv import Conv
+from skvae.networks._mlp import MLP
+
+__all__ = ["MLP", "Conv"]

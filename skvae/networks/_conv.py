@@ -1,0 +1,236 @@
+"""The convolutional network, for images given as flattened rows."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from skvae._validation import Interval, StrOptions
+from skvae.networks._layers import ACTIVATIONS, Layer, activated, initialized
+
+
+class Conv(BaseEstimator):
+    """Convolutional encoder and decoder for images.
+
+    Every stage halves the height and the width (rounded up) by a 3x3 convolution of stride 2; a
+    dense layer leads to the latent space. The decoder goes the same way back with transposed
+    convolutions.
+
+    Parameters
+    ----------
+    image_shape : tuple of (height, width) or (height, width, colours), default=None
+        Shape of the images whose flattened values, in this order, are the rows of X. None takes
+        them for square and grey.
+    channels : sequence of int, default=(32, 64)
+        Feature maps of the stages, from the image to the latent space.
+    hidden_units : int or None, default=256
+        Units of the dense layer between convolutions and latent space; None for no such layer.
+    activation : {"relu", "tanh", "elu", "gelu", "silu", "leaky_relu"}, default="relu"
+        What follows every convolution and the dense layer.
+    dropout : float, default=0.0
+        Share of the units silenced at each training step, in [0, 1).
+
+    See Also
+    --------
+    skvae.networks.MLP : For tables.
+
+    References
+    ----------
+    .. [1] Dumoulin & Visin (2016), "A guide to convolution arithmetic for deep learning",
+       relationship 14 (sizes of transposed convolutions).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skvae.networks import Conv
+    >>> network = Conv(image_shape=(9, 14), channels=(8, 16))
+    >>> network.build_encoder(n_features=126, n_outputs=4)(torch.zeros(3, 126)).shape
+    torch.Size([3, 4])
+    >>> network.build_decoder(n_components=2, n_outputs=126)(torch.zeros(3, 2)).shape
+    torch.Size([3, 126])
+    """
+
+    _parameter_constraints: dict = {
+        "image_shape": ["array-like", None],
+        "channels": ["array-like"],
+        "hidden_units": [Interval(Integral, 1, None, closed="left"), None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        image_shape=None,
+        channels=(32, 64),
+        hidden_units=256,
+        activation="relu",
+        dropout=0.0,
+    ):
+        self.image_shape = image_shape
+        self.channels = channels
+        self.hidden_units = hidden_units
+        self.activation = activation
+        self.dropout = dropout
+
+    def build_encoder(self, n_features: int, n_outputs: int) -> nn.Module:
+        """Build a fresh encoder.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows: height times width times colours.
+        n_outputs : int
+            Numbers per row that parametrise q(z|x).
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Maps (n_samples, n_features) to (n_samples, n_outputs).
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter of this object is out of range.
+        ValueError
+            If the rows are not images of that shape.
+        """
+        height, width, colours = self._checked_shape(n_features)
+        if height * width * colours != n_features:
+            raise ValueError(
+                f"'image_shape' of Conv is {self.image_shape!r}, that is "
+                f"{height * width * colours} values, but X has {n_features} features."
+            )
+        stages = self._sizes(height, width)
+        layers: list[nn.Module] = [_RowsToImages(height, width, colours)]
+        n_maps = colours
+        for n_channels in self.channels:
+            layers += self._activated(nn.Conv2d(n_maps, n_channels, 3, stride=2, padding=1))
+            n_maps = n_channels
+        n_flat = n_maps * math.prod(stages[-1])
+        layers.append(nn.Flatten())
+        if self.hidden_units is not None:
+            layers += self._activated(nn.Linear(n_flat, self.hidden_units))
+        n_last = self.hidden_units or n_flat
+        return nn.Sequential(*layers, initialized(nn.Linear(n_last, n_outputs), None))
+
+    def build_decoder(self, n_components: int, n_outputs: int) -> nn.Module:
+        """Build a fresh decoder.
+
+        Parameters
+        ----------
+        n_components : int
+            Latent dimensions.
+        n_outputs : int
+            Numbers per row that parametrise p(x|z): a whole multiple of the size of an image.
+
+        Returns
+        -------
+        decoder : torch.nn.Module
+            Maps (..., n_components) to (..., n_outputs).
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter of this object is out of range.
+        ValueError
+            If `n_outputs` is no multiple of the size of an image.
+        """
+        height, width, colours = self._checked_shape(n_outputs)
+        n_planes, rest = divmod(n_outputs, height * width)
+        if rest or n_planes % colours:
+            raise ValueError(
+                f"'image_shape' of Conv is {self.image_shape!r}, but the likelihood wants "
+                f"{n_outputs} outputs, which is no multiple of {height * width * colours}."
+            )
+        stages = self._sizes(height, width)
+        n_flat = self.channels[-1] * math.prod(stages[-1])
+        layers: list[nn.Module] = []
+        if self.hidden_units is not None:
+            layers += self._activated(nn.Linear(n_components, self.hidden_units))
+        layers += self._activated(nn.Linear(self.hidden_units or n_components, n_flat))
+        layers.append(nn.Unflatten(1, (self.channels[-1], *stages[-1])))
+        n_maps = [*self.channels[::-1][1:], n_planes]
+        for stage, (before, after) in enumerate(zip(self.channels[::-1], n_maps, strict=True)):
+            # a stage of odd size comes from one of the same half as the even size below it
+            odd = [size % 2 for size in stages[-2 - stage]]
+            grow = nn.ConvTranspose2d(
+                before, after, 3, stride=2, padding=1, output_padding=(1 - odd[0], 1 - odd[1])
+            )
+            last = stage == len(self.channels) - 1
+            layers += [initialized(grow, None)] if last else self._activated(grow)
+        return _AnyLeadingShape(nn.Sequential(*layers, _ImagesToRows(colours)))
+
+    def _activated(self, layer: Layer) -> list[nn.Module]:
+        return activated(layer, self.activation, self.dropout)
+
+    def _checked_shape(self, n_values: int) -> tuple[int, int, int]:
+        """Return (height, width, colours); without `image_shape`, infer a grey square.
+
+        A decoder's outputs may hold two planes an image (a mean and a variance). Twice a square is
+        never a square, so the two cases cannot be confused.
+        """
+        self._validate_params()
+        _check_counts("channels", self.channels, lengths=None)
+        if self.image_shape is not None:
+            _check_counts("image_shape", self.image_shape, lengths=(2, 3))
+            height, width, *colours = (int(size) for size in self.image_shape)
+            return height, width, colours[0] if colours else 1
+        for n_planes in (1, 2):
+            side = math.isqrt(n_values // n_planes)
+            if side * side * n_planes == n_values:
+                return side, side, 1
+        raise ValueError(
+            f"Conv takes rows for square grey images, but {n_values} is not the square of a whole "
+            "number. Pass Conv(image_shape=(height, width)) or (height, width, colours)."
+        )
+
+    def _sizes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """Return (height, width) before and after every stage, from the image to the latent."""
+        sizes = [(height, width)]
+        for _ in self.channels:
+            height, width = math.ceil(height / 2), math.ceil(width / 2)
+            sizes.append((height, width))
+        return sizes
+
+
+def _check_counts(name: str, values, lengths: tuple[int, ...] | None) -> None:
+    wanted = "one or more" if lengths is None else " or ".join(map(str, lengths))
+    right_length = len(values) >= 1 if lengths is None else len(values) in lengths
+    if not right_length or not all(isinstance(v, Integral) and int(v) >= 1 for v in values):
+        raise ValueError(f"'{name}' of Conv must be {wanted} positive integers, got {values!r}.")
+
+
+class _RowsToImages(nn.Module):
+    def __init__(self, height: int, width: int, colours: int):
+        super().__init__()
+        self.shape = (height, width, colours)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, self.shape).movedim(-1, -3)  # (n, colours, height, width)
+
+
+class _ImagesToRows(nn.Module):
+    """Flatten planes to rows: one image after another, each as (height, width, colours)."""
+
+    def __init__(self, colours: int):
+        super().__init__()
+        self.colours = colours
+
+    def forward(self, images: Tensor) -> Tensor:  # (n, planes, height, width)
+        planes = images.unflatten(1, (-1, self.colours))  # (n, parameters, colours, h, w)
+        return planes.movedim(2, -1).flatten(1)
+
+
+class _AnyLeadingShape(nn.Module):
+    """Let a module of flat rows take any number of leading dimensions, as a dense layer does."""
+
+    def __init__(self, body: nn.Module):
+        super().__init__()
+        self.body = body
+
+    def forward(self, z: Tensor) -> Tensor:
+        outputs = self.body(z.reshape(-1, z.shape[-1]))
+        return outputs.reshape(*z.shape[:-1], -1)

@@ -1,0 +1,111 @@
+"""The evidence lower bound, with the three usual ways to weigh its KL term."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from skvae._validation import Interval
+
+
+class ELBO(BaseEstimator):
+    """The evidence lower bound, estimated with one posterior draw per row.
+
+    Training minimises ``-E_q[log p(x|z)] + beta * KL(q(z|x) || p(z))``, in nats per row.
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Weight of the KL term [2]_. Above 1 the latent dimensions become fewer and more independent,
+        below 1 reconstructions sharper; at 1 the loss is a bound on the log-likelihood [1]_.
+    free_bits : float, default=0.0
+        Nats per latent dimension that cost nothing: a dimension's KL divergence, averaged over the
+        batch, enters the loss only where it exceeds this ([3]_, equation 15). Keeps dimensions from
+        collapsing onto the prior.
+    warmup : float, default=0
+        Epochs over which the weight of the KL term grows linearly from 0 to `beta` [4]_.
+
+    References
+    ----------
+    .. [1] Kingma & Welling (2014), "Auto-Encoding Variational Bayes", equation 10.
+    .. [2] Higgins et al. (2017), "beta-VAE", equation 4.
+    .. [3] Kingma et al. (2016), "Improved Variational Inference with Inverse Autoregressive Flow".
+    .. [4] Sønderby et al. (2016), "Ladder Variational Autoencoders", section 2.3.
+
+    Examples
+    --------
+    >>> from skvae import VAETransformer
+    >>> from skvae.objectives import ELBO
+    >>> VAETransformer(objective=ELBO(beta=4))
+    VAETransformer(objective=ELBO(beta=4))
+    """
+
+    _parameter_constraints: dict = {
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "free_bits": [Interval(Real, 0, None, closed="left")],
+        "warmup": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, beta=1.0, free_bits=0.0, warmup=0):
+        self.beta = beta
+        self.free_bits = free_bits
+        self.warmup = warmup
+
+    def __call__(
+        self,
+        module: Any,
+        x: Tensor,
+        *,
+        epoch: float | None = None,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Evaluate the objective on a batch.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            With `encode`, `decode`, `kl`, `likelihood` and `prior`.
+        x : Tensor of shape (n_samples, n_features)
+            Rows in the units of X.
+        epoch : float or None
+            Epochs already trained, counted in fractions; None evaluates the finished objective,
+            with no warm-up.
+        generator : torch.Generator or None
+            Source of the posterior draws.
+
+        Returns
+        -------
+        record : dict of scalar Tensors, in nats per row
+            "loss", to be minimised; "reconstruction", E_q[log p(x|z)]; "kl", KL(q(z|x) || p(z)).
+        """
+        mean, log_var = module.encode(x)
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+        z = mean + (0.5 * log_var).exp() * noise  # (n_samples, n_components)
+        reconstruction = module.likelihood.log_prob(module.decode(z), x).mean()
+        kl, charged_kl = self._kl(module, mean, log_var, z)
+        beta = self.beta * self._warmed_up(epoch)
+        return {
+            "loss": beta * charged_kl - reconstruction,
+            "reconstruction": reconstruction,
+            "kl": kl,
+        }
+
+    def _kl(self, module: Any, mean: Tensor, log_var: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the KL divergence and the part of it that the loss charges for."""
+        if hasattr(module.prior, "kl_per_component"):
+            kl = module.prior.kl_per_component(mean, log_var).mean(0)  # (n_components,)
+        else:
+            kl = module.kl(mean, log_var, z).mean()[None]
+        if not self.free_bits:
+            return kl.sum(), kl.sum()
+        free = self.free_bits * mean.shape[1] / len(kl)
+        return kl.sum(), kl.clamp_min(free).sum()
+
+    def _warmed_up(self, epoch: float | None) -> float:
+        if epoch is None or not self.warmup:
+            return 1.0
+        return min(1.0, epoch / self.warmup)

@@ -1,0 +1,207 @@
+import gzip
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from skvae.datasets import read_idx, write_idx
+
+# IDX code and struct letter of each dtype.
+CODES = {
+    "uint8": (0x08, "B"),
+    "int8": (0x09, "b"),
+    "int16": (0x0B, "h"),
+    "int32": (0x0C, "i"),
+    "float32": (0x0D, "f"),
+    "float64": (0x0E, "d"),
+}
+SHAPES = [(), (0,), (5,), (3, 0, 2), (2, 3), (2, 3, 4), (1, 2, 1, 2, 1, 2)]
+
+
+def header(code, *shape):
+    return struct.pack(f">HBB{len(shape)}I", 0, code, len(shape), *shape)
+
+
+def numbers(dtype, shape, seed=0):
+    bits = np.random.default_rng(seed).integers(-100, 100, size=shape)
+    return np.asarray(bits * 1.25).astype(dtype)
+
+
+@pytest.fixture(params=["file", "file.gz"])
+def path(request, tmp_path):
+    return tmp_path / request.param
+
+
+def put(path, content):
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", CODES)
+def test_round_trip(path, dtype, shape):
+    array = numbers(dtype, shape)
+    assert write_idx(path, array) is None
+    back = read_idx(path)
+    assert back.dtype == array.dtype
+    assert back.dtype.isnative
+    assert back.shape == shape
+    np.testing.assert_array_equal(back, array)
+    assert back.flags.writeable
+
+
+@pytest.mark.parametrize("dtype", CODES)
+def test_bytes_are_those_of_the_format(tmp_path, dtype):
+    """Against the standard library's struct, which knows nothing of NumPy's byte order."""
+    values = [1, 2, 100, 3, 4, 5]
+    write_idx(tmp_path / "plain", np.array(values, dtype=dtype).reshape(2, 3))
+    code, letter = CODES[dtype]
+    expected = header(code, 2, 3) + struct.pack(f">6{letter}", *values)
+    assert (tmp_path / "plain").read_bytes() == expected
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_any_memory_layout_is_written_in_c_order(path, order):
+    array = np.arange(24, dtype=f"{order}i4").reshape(4, 6)
+    write_idx(path, array.T[::2])
+    np.testing.assert_array_equal(read_idx(path), array.T[::2])
+
+
+def test_highest_rank_of_numpy(path):
+    write_idx(path, np.full((1,) * 32, 7, dtype=np.uint8))
+    assert read_idx(path).shape == (1,) * 32
+
+
+def test_str_paths_are_accepted(tmp_path):
+    write_idx(str(tmp_path / "x.gz"), np.zeros(3, dtype=np.int8))
+    assert read_idx(str(tmp_path / "x.gz")).tolist() == [0, 0, 0]
+
+
+def test_compression_is_told_by_suffix_when_writing_and_by_content_when_reading(tmp_path):
+    array = np.arange(200, dtype=np.uint8)
+    write_idx(tmp_path / "a.gz", array)
+    write_idx(tmp_path / "a", array)
+    assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == (tmp_path / "a").read_bytes()
+    (tmp_path / "a.gz").rename(tmp_path / "b")
+    (tmp_path / "a").rename(tmp_path / "c.gz")
+    np.testing.assert_array_equal(read_idx(tmp_path / "b"), array)
+    np.testing.assert_array_equal(read_idx(tmp_path / "c.gz"), array)
+
+
+def test_compressed_bytes_depend_on_the_array_alone(tmp_path):
+    array = np.arange(200, dtype=np.uint8)
+    for name in ("one.gz", "two.gz"):
+        write_idx(tmp_path / name, array)
+    assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
+
+
+def test_several_gzip_members_are_one_file(tmp_path):
+    halves = (header(8, 4) + b"ab", b"cd")
+    (tmp_path / "x").write_bytes(b"".join(map(gzip.compress, halves)))
+    assert read_idx(tmp_path / "x").tobytes() == b"abcd"
+
+
+@pytest.mark.parametrize("value", [[1, 2], [True], ["a"], [1j], [None]], ids=repr)
+def test_write_refuses_other_dtypes_and_leaves_the_file_alone(tmp_path, value):
+    path = tmp_path / "kept"
+    path.write_bytes(b"before")
+    with pytest.raises(ValueError, match="cannot hold 'array' of dtype.*uint8, int8.*Convert it"):
+        write_idx(path, value)
+    assert path.read_bytes() == b"before"
+
+
+def test_write_refuses_dimensions_that_do_not_fit_the_header(tmp_path):
+    endless = np.broadcast_to(np.uint8(0), (1 << 32,))
+    with pytest.raises(ValueError, match=r"must be less than 2\*\*32"):
+        write_idx(tmp_path / "x", endless)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_idx(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "ends after 0 bytes"),
+        (b"\0\0\x08", "ends after 3 bytes"),
+        (b"\0\0\x08\x03\0\0\0\x01", "before the last of 3 dimensions"),
+        (header(8, 4) + b"abc", r"shape \(4,\) of uint8, which is 4 bytes"),
+        (header(8, 4) + b"abcde", r"shape \(4,\) of uint8, which is 4 bytes, but more follow"),
+        (header(0x0C, 2) + b"1234567", "which is 8 bytes"),
+        (header(8, 0, 5) + b"x", "0 bytes, but more follow"),
+        (b"\x01\0\x08\x01\0\0\0\x01x", "01 00 08 01"),
+        (b"\0\x01\x08\x01\0\0\0\x01x", "00 01 08 01"),
+        (header(0x0A, 1) + b"x", "one of 08, 09, 0b, 0c, 0d, 0e"),
+        (b"<!DOCTYPE html><html>404</html>", "may be another kind of file"),
+        (header(8, 2**32 - 1) + b"x", "4294967295 bytes"),
+        (header(0x0E, *[2**32 - 1] * 40) + b"x" * 50, "more than a file of its size can hold"),
+        (header(8, *[2**32 - 1] * 255), "more than a file of its size can hold"),
+        (header(8, 0, *[2**32 - 1] * 4), "NumPy cannot hold shape"),
+        (header(8, *[1] * 65) + b"x", "NumPy cannot hold shape"),
+    ],
+)
+def test_unsound_content_is_refused_by_name(path, content, reason):
+    put(path, content)
+    with pytest.raises(ValueError, match=reason) as caught:
+        read_idx(path)
+    assert str(path) in str(caught.value)
+
+
+def damaged(compressed):
+    """Every way in which a gzip stream of MNIST's kind breaks on its way."""
+    middle = len(compressed) // 2
+    flipped = bytes([compressed[middle] ^ 0xFF])
+    return {
+        "only magic": compressed[:2],
+        "in gzip header": compressed[:8],
+        "half": compressed[:middle],
+        "no checksum": compressed[:-8],
+        "last byte lost": compressed[:-1],
+        "flipped": compressed[:middle] + flipped + compressed[middle + 1 :],
+        "wrong checksum": compressed[:-8] + b"\0\0\0\0" + compressed[-4:],
+        "garbage behind": compressed + b"garbage",
+    }
+
+
+@pytest.mark.parametrize("kind", damaged(b"12345678"))
+def test_damaged_gzip_is_refused_by_name(tmp_path, kind):
+    path = tmp_path / "images.gz"
+    content = header(8, 3000) + np.random.default_rng(0).bytes(3000)
+    path.write_bytes(damaged(gzip.compress(content))[kind])
+    with pytest.raises(ValueError, match="gzip stream is damaged|only|more follow") as caught:
+        read_idx(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [(10,), (2**32 - 1, 2**32 - 1), (2**24 + 1,), ()],
+    ids=["few", "absurd", "a little more", "none"],
+)
+def test_memory_is_bounded_by_what_the_file_justifies(tmp_path, declared):
+    """A bomb of 64 MiB in 64 KiB is given up as soon as it is more, or known to be less."""
+    path = tmp_path / "bomb.gz"
+    n_zeros = 2**24 if declared == (2**24 + 1,) else 2**26
+    path.write_bytes(gzip.compress(header(8, *declared) + bytes(n_zeros), compresslevel=9))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="its header declares"):
+            read_idx(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < (2**25 if declared == (2**24 + 1,) else 2**22)
+
+
+def test_reading_costs_little_more_than_the_array(tmp_path):
+    path = tmp_path / "large.gz"
+    write_idx(path, np.zeros((2**24,), dtype=np.uint8))
+    tracemalloc.start()
+    try:
+        read_idx(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * 2**24
