@@ -29,7 +29,6 @@ from skvae._validation import (
     StrOptions,
     _fit_context,
     check_is_fitted,
-    check_latent_rows,
     check_rows,
     check_support,
     unchanged_on_failure,
@@ -169,7 +168,7 @@ class BaseVAE(BaseEstimator):
         with unchanged_on_failure(self):
             go_on = hasattr(self, "net_")
             X = check_rows(self, X, reset=not go_on, min_samples=1 if go_on else 2)
-            self._train(X, lambda net, X, *_: train_one_pass(net, X), go_on)
+            self._train(X, train_one_pass, go_on)
         return self
 
     def reconstruct(self, X):
@@ -298,10 +297,6 @@ class BaseVAE(BaseEstimator):
 
     def _check_support(self, X) -> None:
         check_support(X, getattr(self.module_.likelihood, "support", None), self.likelihood)
-
-    def _check_latent_rows(self, Z):
-        check_is_fitted(self)
-        return check_latent_rows(self, Z, self.n_components_)
 
     def _score_rows(self, X, kind: str) -> np.ndarray:
         return _inference.score(self.module_, X, kind, self.n_importance_samples)

@@ -128,7 +128,7 @@ def train_to_budget(net: VAENet, X: np.ndarray, params: dict[str, Any], budget: 
     _run(net, x, x_valid, n_epochs, session)
 
 
-def train_one_pass(net: VAENet, X: np.ndarray) -> None:
+def train_one_pass(net: VAENet, X: np.ndarray, *_) -> None:
     """Train for one epoch at the constant learning rate."""
     set_learning_rate(net, net.lr)
     _run(net, _as_tensor(X), None, 1, [])

@@ -6,6 +6,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from skvae import _inference
 from skvae._base import BaseVAE
+from skvae._validation import check_is_fitted, check_latent_rows
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE):
@@ -158,7 +159,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
         ValueError
             If Z has another number of columns than `n_components_`.
         """
-        return _inference.decode(self.module_, self._check_latent_rows(Z))
+        check_is_fitted(self)
+        Z = check_latent_rows(self, Z, self.n_components_)
+        return _inference.decode(self.module_, Z)
 
     def score_samples(self, X):
         """Return the log-likelihood of every row.
