@@ -65,7 +65,9 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
     callbacks : list of skorch callbacks or None, default=None
         Called during training, see :mod:`skorch.callbacks`.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the fit before.
+        Whether `fit` goes on from the fit before until `max_epochs` have been run in all, and
+        warns where they were run already. Network, likelihood, prior, objective, optimizer,
+        weight decay, callbacks and device stay those of the first fit.
     verbose : int, default=0
         1 shows a progress bar with loss, reconstruction and KL; 0 is silent.
     random_state : int, RandomState instance or None, default=None

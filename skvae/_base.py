@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -16,6 +15,7 @@ from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._training import (
     OPTIMIZERS,
     SHORT_NAMES,
+    copy_net,
     count_steps,
     history_arrays,
     new_net,
@@ -28,6 +28,7 @@ from skvae._validation import (
     Interval,
     StrOptions,
     _fit_context,
+    check_count,
     check_is_fitted,
     check_rows,
     check_support,
@@ -123,8 +124,7 @@ class BaseVAE(BaseEstimator):
         Returns
         -------
         self : object
-            The fitted estimator. With ``warm_start=True`` an estimator that was fitted before
-            goes on from its weights.
+            The fitted estimator.
 
         Raises
         ------
@@ -210,7 +210,8 @@ class BaseVAE(BaseEstimator):
         NotFittedError
             If the estimator is not fitted.
         """
-        return _inference.encode(self.module_, self._check_rows(X))
+        X = self._check_rows(X)
+        return _inference.encode(self.module_, X)
 
     def sample(self, n_samples=1, *, random_state=None, noise=False):
         """Draw new rows from the model.
@@ -238,8 +239,7 @@ class BaseVAE(BaseEstimator):
             If `n_samples` is not a positive integer.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
-            raise ValueError(f"'n_samples' must be an integer of at least 1, got {n_samples!r}.")
+        check_count("n_samples", n_samples)
         generator = make_generator(draw_seed(random_state), self.device_)
         return _inference.sample(self.module_, n_samples, generator, noise, self._fit_dtype)
 
@@ -247,10 +247,6 @@ class BaseVAE(BaseEstimator):
     def module_(self):
         """The trained :class:`torch.nn.Module`: encoder, decoder, likelihood and prior."""
         return self.net_.module_
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -265,7 +261,7 @@ class BaseVAE(BaseEstimator):
         if go_on:
             self._check_compatible(X)
         with isolated_rng(seed, resolve_device(self.device)):
-            net = copy.deepcopy(self.net_) if go_on else new_net(params, X, budget, seed)
+            net = copy_net(self.net_, params) if go_on else new_net(params, X, budget, seed)
             train(net, X, params, budget)
         self.net_ = net
         self.n_components_ = self.n_components

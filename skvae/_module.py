@@ -82,7 +82,7 @@ def build_module(network, likelihood, prior, X, n_components: int) -> VAEModule:
         density,
         prior.build(n_components),
     )
-    _check_shapes(module, network, torch.from_numpy(X[:2]), n_components)
+    _check_shapes(module, network, torch.from_numpy(X[:2].copy()), n_components)
     return module
 
 

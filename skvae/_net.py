@@ -74,7 +74,13 @@ class VAENet(NeuralNet):
             dtype=self.autocast_dtype,
             enabled=self.autocast_dtype is not None,
         ):
-            return self.objective(self.module_, x, epoch=epoch, generator=generator)
+            record = self.objective(self.module_, x, epoch=epoch, generator=generator)
+        if not isinstance(record, dict) or "loss" not in record:
+            raise TypeError(
+                f"objective={self.objective!r} must return a dict of scalar tensors, 'loss' among "
+                f"them, got {record!r}."
+            )
+        return record
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         if iterator is None:
@@ -82,30 +88,33 @@ class VAENet(NeuralNet):
         self._set_training(training)
         self.batches_done_, self.batches_per_epoch_ = 0, len(iterator)
         self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
-        records, sizes = [], []
+        sizes, values = [], None
         try:
             for batch in iterator:
                 self.notify("on_batch_begin", batch=batch, training=training)
                 record = step_fn(batch, **fit_params)
-                records.append({name: value.detach() for name, value in record.items()})
+                if values is None:  # one block for the epoch: small tensors kept fragment the heap
+                    values = record["loss"].new_empty(len(iterator), len(record))
+                values[self.batches_done_] = torch.stack(
+                    [part.detach() for part in record.values()]
+                )
                 sizes.append(get_len(batch[0]))
                 self.batches_done_ += 1
                 self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
         except KeyboardInterrupt:
             self.interrupted_ = True
             raise
-        self._record_epoch(prefix, records, sizes)
+        self._record_epoch(prefix, list(record), values, sizes)
 
-    def _record_epoch(self, prefix, records, sizes):
-        losses = torch.stack([record["loss"] for record in records])
-        if not losses.isfinite().all():
-            self._stop_diverged(prefix, int((~losses.isfinite()).nonzero()[0]))
-        weights = torch.tensor(sizes, dtype=losses.dtype, device=losses.device)
-        for name in records[0]:
-            values = torch.stack([record[name] for record in records])
-            mean = (values * weights).sum() / weights.sum()
-            self.history.record(f"{prefix}_{name}", mean.item())
-        self.history.record(f"{prefix}_batch_count", len(records))
+    def _record_epoch(self, prefix, names, values, sizes):
+        finite = values.isfinite().all(dim=1)
+        if not finite.all():
+            self._stop_diverged(prefix, int((~finite).nonzero()[0]))
+        weights = torch.tensor(sizes, dtype=values.dtype, device=values.device)
+        means = weights @ values / weights.sum()
+        for name, mean in zip(names, means.tolist(), strict=True):
+            self.history.record(f"{prefix}_{name}", mean)
+        self.history.record(f"{prefix}_batch_count", len(sizes))
 
     def _stop_diverged(self, prefix, step):
         phase = "training" if prefix == "train" else "validation"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -15,6 +16,7 @@ from skorch.helper import predefined_split
 from skvae._budget import Budget
 from skvae._module import build_module
 from skvae._net import OneCycle, ProgressBar, VAENet, set_learning_rate
+from skvae._validation import InvalidParameterError
 from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from skvae.networks import MLP, Conv
 from skvae.objectives import ELBO
@@ -41,10 +43,39 @@ def resolve_spec(role: str, spec: Any) -> Any:
     """Return the configured object behind a short name, and a copy of an object given."""
     if isinstance(spec, str):
         return SHORT_NAMES[role][spec]()
+    if isinstance(spec, type):
+        raise InvalidParameterError(
+            f"The {role!r} parameter must be an object, got the class {spec.__name__}. Call it: "
+            f"{role}={spec.__name__}()."
+        )
     spec = clone(spec, safe=False)
-    if hasattr(spec, "_validate_params"):
+    if hasattr(spec, "_parameter_constraints"):  # a user's own spec need not declare any
         spec._validate_params()
     return spec
+
+
+def resolve_optimizer(optimizer: str | type) -> type[torch.optim.Optimizer]:
+    """Return the class behind a short name, or the class given."""
+    if isinstance(optimizer, str):
+        return OPTIMIZERS[optimizer]
+    if not issubclass(optimizer, torch.optim.Optimizer):
+        raise InvalidParameterError(
+            "The 'optimizer' parameter must be 'adam', 'sgd' or a subclass of "
+            f"torch.optim.Optimizer, got {optimizer!r}."
+        )
+    return optimizer
+
+
+def check_callbacks(callbacks: list[Any] | None) -> list[Any] | None:
+    """Return the callbacks, if skorch can take them: objects, classes, or pairs with a name."""
+    for callback in callbacks or ():
+        named = callback[-1] if isinstance(callback, tuple) and callback else callback
+        if not hasattr(named, "on_train_begin"):
+            raise InvalidParameterError(
+                f"The 'callbacks' parameter must be a list of skorch callbacks, got {callback!r} "
+                "in it."
+            )
+    return callbacks
 
 
 def resolve_device(device: str | torch.device) -> str:
@@ -81,7 +112,7 @@ def new_net(params: dict[str, Any], X: np.ndarray, budget: Budget, seed: int) ->
         autocast_dtype=torch.bfloat16 if precision == "bfloat16" else None,
         lr=params["learning_rate"],
         batch_size=budget.batch_size,
-        callbacks=params["callbacks"],
+        callbacks=check_callbacks(params["callbacks"]),
         device=device,
         train_split=None,
         **_optimizer_settings(params, budget),
@@ -89,11 +120,24 @@ def new_net(params: dict[str, Any], X: np.ndarray, budget: Budget, seed: int) ->
     return net.initialize()
 
 
+def copy_net(net: VAENet, params: dict[str, Any]) -> VAENet:
+    """Copy a net to train it further, so that a failure leaves the one there is as it was.
+
+    Callbacks are shared, as they are the user's own and may hold what cannot be copied.
+    """
+    shared = {id(callback): callback for _, callback in net.callbacks_}
+    net = copy.deepcopy(net, shared)
+    net.lr = params["learning_rate"]
+    if params["batch_size"] != "auto":
+        net.batch_size = params["batch_size"]
+    return net
+
+
 def _optimizer_settings(params: dict[str, Any], budget: Budget) -> dict[str, Any]:
     name, weight_decay = params["optimizer"], params["weight_decay"]
     if weight_decay == "auto":
         weight_decay = budget.weight_decay if name == "adam" else 0.0
-    settings = {"optimizer": OPTIMIZERS.get(name, name) if isinstance(name, str) else name}
+    settings: dict[str, Any] = {"optimizer": resolve_optimizer(name)}
     if name == "adam":
         settings["optimizer__fused"] = True
     if weight_decay:
@@ -110,6 +154,15 @@ def train_to_budget(net: VAENet, X: np.ndarray, params: dict[str, Any], budget: 
     n_epochs = params["max_epochs"]
     if n_epochs == "auto":
         n_epochs = budget.max_epochs * (_EARLY_STOPPING_CEILING if early_stopping else 1)
+    n_epochs -= len(net.history)  # after a warm start, max_epochs counts the epochs before it too
+    if n_epochs <= 0:
+        warnings.warn(
+            f"No training was done: the warm start has {len(net.history)} epochs behind it, and "
+            f"max_epochs={params['max_epochs']!r} asks for no more. Raise max_epochs.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return
     x, x_valid = _as_tensor(X), None
     if early_stopping:
         x, x_valid = _split(x, params["validation_fraction"], net.generator_)
@@ -159,7 +212,7 @@ def _settle_interruption(net: VAENet) -> None:
         raise KeyboardInterrupt("interrupted before the first epoch ended; nothing was fitted")
     warnings.warn(
         f"Training was interrupted; the estimator keeps the {len(net.history)} epochs done. Fit "
-        "with warm_start=True to go on.",
+        "again with warm_start=True to do the rest.",
         UserWarning,
         stacklevel=2,
     )

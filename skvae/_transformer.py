@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metadata_routing import UNUSED
 
 from skvae import _inference
 from skvae._base import BaseVAE
@@ -63,7 +64,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
     callbacks : list of skorch callbacks or None, default=None
         Called during training, see :mod:`skorch.callbacks`.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the fit before.
+        Whether `fit` goes on from the fit before until `max_epochs` have been run in all, and
+        warns where they were run already. Network, likelihood, prior, objective, optimizer,
+        weight decay, callbacks and device stay those of the first fit.
     verbose : int, default=0
         1 shows a progress bar with loss, reconstruction and KL; 0 is silent.
     random_state : int, RandomState instance or None, default=None
@@ -119,6 +122,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
     (3, 4)
     """
 
+    # the rows, which scikit-learn would take for metadata to route, as they are not called X
+    __metadata_request__inverse_transform = {"Z": UNUSED}
+
     def transform(self, X):
         """Embed rows: the mean of q(z|x).
 
@@ -137,7 +143,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
         NotFittedError
             If the estimator is not fitted.
         """
-        return _inference.encode(self.module_, self._check_rows(X))[0]
+        X = self._check_rows(X)
+        return _inference.encode(self.module_, X)[0]
 
     def inverse_transform(self, Z):
         """Decode latent rows: E[p(x|z)].
@@ -208,6 +215,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
             If the estimator is not fitted.
         """
         return float(self.score_samples(X).mean())
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -24,6 +25,7 @@ __all__ = [
     "Options",
     "StrOptions",
     "_fit_context",
+    "check_count",
     "check_is_fitted",
     "check_latent_rows",
     "check_rows",
@@ -44,7 +46,7 @@ def check_rows(estimator: BaseEstimator, X, *, reset: bool, min_samples: int = 1
         estimator,
         X,
         reset=reset,
-        dtype=FLOAT_DTYPES,
+        dtype=_float_dtypes(X),
         order="C",
         ensure_min_samples=min_samples,
     )
@@ -52,13 +54,19 @@ def check_rows(estimator: BaseEstimator, X, *, reset: bool, min_samples: int = 1
 
 def check_latent_rows(estimator: BaseEstimator, Z, n_components: int) -> np.ndarray:
     """Return Z as a C-contiguous float array of width `n_components`."""
-    Z = check_array(Z, dtype=FLOAT_DTYPES, order="C", input_name="Z", estimator=estimator)
+    Z = check_array(Z, dtype=_float_dtypes(Z), order="C", input_name="Z", estimator=estimator)
     if Z.shape[1] != n_components:
         raise ValueError(
             f"Z has {Z.shape[1]} columns, but {type(estimator).__name__} was fitted with "
             f"n_components={n_components}. Pass what transform(X) returns."
         )
     return Z
+
+
+def _float_dtypes(X) -> list[type]:
+    # the columns of polars name types that are not NumPy's, which scikit-learn cannot read
+    in_double = any(str(dtype) == "Float64" for dtype in getattr(X, "dtypes", ()))
+    return FLOAT_DTYPES[::-1] if in_double else FLOAT_DTYPES
 
 
 def check_support(X: np.ndarray, support: tuple[float, float] | None, likelihood: object) -> None:
@@ -74,12 +82,19 @@ def check_support(X: np.ndarray, support: tuple[float, float] | None, likelihood
     low, high = support
     minimum, maximum = float(X.min()), float(X.max())
     if minimum < low or maximum > high:
+        division = f" or X / {maximum:g}" if minimum >= 0 else ""
         raise ValueError(
             f"{likelihood!r} takes values in [{low:g}, {high:g}], but X ranges from {minimum:g} to "
             f"{maximum:g}. Scale X first, for example with "
-            f"sklearn.preprocessing.MinMaxScaler(clip=True) or X / {maximum:g}, "
+            f"sklearn.preprocessing.MinMaxScaler(clip=True){division}, "
             "or choose likelihood='gaussian', which takes any range."
         )
+
+
+def check_count(name: str, value) -> None:
+    """Refuse what is not a positive integer."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"'{name}' must be an integer of at least 1, got {value!r}.")
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from skvae._validation import Interval, StrOptions
 from skvae.likelihoods._scaling import Scaling, measure
 
 _LOG_2PI = math.log(2 * math.pi)
-_LARGEST_INPUT = 20.0  # in standard deviations: an outlier must not blow up the encoder
 _LARGEST_LOG_VARIANCE = 20.0
 _NOISE_SPEED = 10.0  # steps of a log variance per step of a weight: it has decades to go
 
@@ -36,10 +35,14 @@ class Gaussian(BaseEstimator):
     scaling : {"auto", "feature", "global", "none"}, default="auto"
         "feature": every feature is measured in its own standard deviation, as columns of a table
         want. "global": all features are measured in one, as pixels and spectra want. "none": the
-        features are taken in the units given; the density is that of "global", and the linear
-        case that of :class:`~sklearn.decomposition.PCA`. "auto": "global" where the features share
-        one range, else "feature"; the rule stands under Notes. What was chosen is the attribute
-        `scaling` of the fitted `module_.likelihood`.
+        features are taken in the units given, with one scale for arithmetic's sake and a mean
+        without bounds: the linear case is that of :class:`~sklearn.decomposition.PCA`. "auto":
+        "global" where the features share one range, else "feature"; the rule stands under Notes.
+        What was chosen is the attribute `scaling` of the fitted `module_.likelihood`.
+    bounded : bool or "auto", default="auto"
+        Whether the mean of p(x|z) stays between the smallest and the largest value in training, by
+        a sigmoid. "auto" does so under one scale ("global") when a hundredth of the values lie on
+        those ends, as in images. True needs the features to share one scale.
 
     Notes
     -----
@@ -49,9 +52,11 @@ class Gaussian(BaseEstimator):
     least half of the range between the median minimum and the median maximum, none reaches beyond
     twice that range, and their standard deviations are not all alike (within a factor 1.2).
 
-    The noise never falls below a thousandth of the scale, nor below the rounding error of the
-    column, its smallest step divided by ``sqrt(12)``; a column that is constant in training keeps
-    unit noise at the median scale of the others. So no column makes the density infinite.
+    The one scale is the pooled standard deviation, or half of the range where a hundredth of the
+    values lie on its ends. The noise never falls below a thousandth of the scale, nor below the
+    rounding error of the column, its smallest step divided by ``sqrt(12)``. A column that is
+    constant in training keeps unit noise at the median scale of the others, where every feature
+    has its own scale. So no column makes the density infinite.
 
     References
     ----------
@@ -74,11 +79,13 @@ class Gaussian(BaseEstimator):
             Interval(Real, 0, None, closed="neither"),
         ],
         "scaling": [StrOptions({"auto", "feature", "global", "none"})],
+        "bounded": ["boolean", StrOptions({"auto"})],
     }
 
-    def __init__(self, noise="auto", scaling="auto"):
+    def __init__(self, noise="auto", scaling="auto", bounded="auto"):
         self.noise = noise
         self.scaling = scaling
+        self.bounded = bounded
 
     def build(self, X: np.ndarray) -> nn.Module:
         """Build the distribution for the training rows.
@@ -98,32 +105,48 @@ class Gaussian(BaseEstimator):
         ------
         InvalidParameterError
             If a parameter of this object is out of range.
+        ValueError
+            If `bounded` is True where every feature has its own scale.
         """
         self._validate_params()
         statistics = measure(X, self.scaling)
-        noise = self.noise
+        noise, bounded = self.noise, self.bounded
         if noise == "auto":
             noise = "per_feature" if statistics.kind == "feature" else "shared"
-        return _Gaussian(statistics, noise)
+        if bounded == "auto":
+            bounded = statistics.kind == "global" and statistics.saturated
+        elif bounded and statistics.kind == "feature":
+            raise ValueError(
+                "'bounded' of Gaussian is True, but every feature has a scale of its own "
+                f"(scaling={self.scaling!r}). Choose scaling='global', or bounded=False."
+            )
+        varies = statistics.low < statistics.high  # else there are no ends to stay between
+        return _Gaussian(statistics, noise, bool(bounded and varies))
 
 
 class _Gaussian(nn.Module):
     loc: Tensor
     scale: Tensor
     noise_floor: Tensor
-    constant: Tensor
+    largest_input: Tensor
+    unknown: Tensor
+    ends: Tensor
     fixed_noise: Tensor | None
     free_log_variance: nn.Parameter | None
 
-    def __init__(self, statistics: Scaling, noise: str | float):
+    def __init__(self, statistics: Scaling, noise: str | float, bounded: bool):
         super().__init__()
-        self.scaling, self.noise = statistics.kind, noise
+        self.scaling, self.noise, self.bounded = statistics.kind, noise, bounded
         n_features = len(statistics.loc)
         self.n_outputs = 2 * n_features if noise == "per_sample" else n_features
         self.register_buffer("loc", torch.from_numpy(statistics.loc))
         self.register_buffer("scale", torch.from_numpy(statistics.scale))
         self.register_buffer("noise_floor", torch.from_numpy(statistics.noise_floor))
-        self.register_buffer("constant", torch.from_numpy(statistics.constant))
+        self.register_buffer("largest_input", torch.from_numpy(statistics.largest_input))
+        self.register_buffer("unknown", torch.from_numpy(statistics.unknown))
+        self.register_buffer(
+            "ends", torch.tensor([statistics.low, statistics.high], dtype=torch.float64)
+        )
         self.register_buffer("fixed_noise", None)
         self.register_parameter("free_log_variance", None)
         if isinstance(noise, Real):
@@ -133,7 +156,8 @@ class _Gaussian(nn.Module):
             self.free_log_variance = nn.Parameter(torch.zeros(size))
 
     def standardize(self, x: Tensor) -> Tensor:
-        return self._scaled(x).clamp(-_LARGEST_INPUT, _LARGEST_INPUT)
+        limit = self.largest_input.to(x.dtype)
+        return self._scaled(x).clamp(-limit, limit)
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         mean, variance = self._moments(outputs)
@@ -159,11 +183,23 @@ class _Gaussian(nn.Module):
     def _moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of p(x|z) in units of the scale; they broadcast."""
         if self.fixed_noise is not None:
-            return outputs, self.fixed_noise.to(outputs.dtype).square()
+            return self._bounded(outputs), self.fixed_noise.to(outputs.dtype).square()
         if self.free_log_variance is not None:
             mean, log_variance = outputs, _NOISE_SPEED * self.free_log_variance
         else:
             mean, log_variance = outputs.chunk(2, -1)
+        mean = self._bounded(mean)
         variance = log_variance.clamp(max=_LARGEST_LOG_VARIANCE).exp()
         variance = variance + self.noise_floor.to(outputs.dtype).square()
-        return mean, torch.where(self.constant, 1.0, variance)
+        return mean, torch.where(self.unknown, 1.0, variance)
+
+    def _bounded(self, outputs: Tensor) -> Tensor:
+        """Return the outputs, or their sigmoid between the ends; zero is the training mean."""
+        if not self.bounded:
+            return outputs
+        low, high = ((end - self.loc) / self.scale for end in self.ends)  # (n_features,)
+        width = high - low
+        start = (-low / width).clamp(1e-2, 1 - 1e-2).logit()
+        return torch.addcmul(
+            low.to(outputs), width.to(outputs), (outputs + start.to(outputs)).sigmoid()
+        )

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skvae.likelihoods._scaling import column_moments
+
 
 class UnitIntervalDensity(nn.Module):
     """Base of the densities on [0, 1] whose natural parameter is a logit per feature.
@@ -19,8 +21,8 @@ class UnitIntervalDensity(nn.Module):
     def __init__(self, X: np.ndarray):
         super().__init__()
         self.n_outputs = X.shape[1]
-        mean = X.mean(axis=0, dtype=np.float64)
-        scale = float(np.sqrt(np.mean(X.var(axis=0, dtype=np.float64))))
+        mean, std = column_moments(X)
+        scale = float(np.sqrt(np.mean(np.square(std))))
         self.loc: Tensor
         self.scale: Tensor
         self.register_buffer("loc", torch.from_numpy(mean))

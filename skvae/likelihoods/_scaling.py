@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-_ROWS_LOOKED_AT = 10_000  # enough to tell the resolution of a column, and to sort quickly
+_CHUNK_VALUES = 2**18
 _NOISE_FLOOR = 1e-3  # of the scale
+_LARGEST_INPUT = 20.0  # in standard deviations: an outlier must not blow up the encoder
+_SATURATED_SHARE = 0.01
 
 
 class Scaling(NamedTuple):
@@ -17,7 +19,11 @@ class Scaling(NamedTuple):
     loc: np.ndarray
     scale: np.ndarray
     noise_floor: np.ndarray  # smallest standard deviation of the noise, in units of the scale
-    constant: np.ndarray  # bool: the column has a single value
+    largest_input: np.ndarray  # where the encoder's inputs are cut off, in units of the scale
+    unknown: np.ndarray  # bool: a column of a single value, which has taught no scale of its own
+    low: float  # smallest and largest value of all
+    high: float
+    saturated: bool  # one hundredth of the values lie on those ends, as ink and paper do
 
 
 def measure(X: np.ndarray, scaling: str) -> Scaling:
@@ -26,22 +32,50 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
     A column that was recorded in steps of size r carries a rounding error of standard deviation
     ``r / sqrt(12)`` (Sheppard, 1898). Neither its scale nor its noise is taken for smaller than
     that, so that binary, integer and nearly constant columns bound the inputs and the density. A
-    column with a single value teaches no scale: it takes the median one of the others.
+    column with a single value teaches no scale: it takes the median one of the others. The one
+    scale of all columns is their pooled standard deviation, or half of their range where values
+    pile up at its ends: such data are measured from -1 to 1.
     """
-    loc = X.mean(axis=0, dtype=np.float64)
-    std = X.std(axis=0, dtype=np.float64)
+    loc, std = column_moments(X)
+    sample = X[:: _stride(X.size, 1_000_000)]
+    low, high = float(X.min()), float(X.max())
+    saturated = bool(np.mean((sample == low) | (sample == high)) >= _SATURATED_SHARE)
     constant = X.min(axis=0) == X.max(axis=0)
+    std[constant] = 0.0  # exactly, where the mean was rounded
     kind = choose_scaling(X, std) if scaling == "auto" else scaling
     varied = ~constant if not constant.all() else np.ones_like(constant)
     if kind == "feature":
-        rounding = np.array([_resolution(column) for column in _sample(X).T]) / np.sqrt(12)
+        columns = X[:: _stride(len(X), 10_000)].T
+        rounding = np.array([_resolution(column) for column in columns]) / np.sqrt(12)
         scale = np.maximum(std, rounding)
         scale[constant] = np.median(scale[varied])
     else:
-        rounding = np.full(X.shape[1], _resolution(_sample(X).ravel()) / np.sqrt(12))
-        scale = np.full(X.shape[1], np.sqrt(np.mean(np.square(std))))
+        rounding = np.full(X.shape[1], _resolution(sample) / np.sqrt(12))
+        one = (high - low) / 2 if kind == "global" and saturated else np.sqrt(np.mean(std**2))
+        scale = np.full(X.shape[1], one)
     scale[scale <= np.finfo(np.float64).tiny] = 1.0  # nothing varies at all
-    return Scaling(kind, loc, scale, np.maximum(rounding / scale, _NOISE_FLOOR), constant)
+    return Scaling(
+        kind=kind,
+        loc=loc,
+        scale=scale,
+        noise_floor=np.maximum(rounding / scale, _NOISE_FLOOR),
+        # under one scale a column may spread over many times that scale
+        largest_input=_LARGEST_INPUT * np.maximum(std / scale, 1),
+        unknown=constant if kind == "feature" else np.zeros_like(constant),
+        low=low,
+        high=high,
+        saturated=saturated,
+    )
+
+
+def column_moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of the columns, float64, with no second copy of X."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    squares = np.zeros_like(mean)
+    n_rows = max(1, _CHUNK_VALUES // X.shape[1])
+    for start in range(0, len(X), n_rows):
+        squares += np.square(X[start : start + n_rows] - mean).sum(axis=0)
+    return mean, np.sqrt(squares / len(X))
 
 
 def choose_scaling(X: np.ndarray, std: np.ndarray) -> str:
@@ -71,13 +105,12 @@ def choose_scaling(X: np.ndarray, std: np.ndarray) -> str:
     return "global" if share_range and within_reach and differ else "feature"
 
 
-def _sample(X: np.ndarray) -> np.ndarray:
-    return X[:: max(1, len(X) // _ROWS_LOOKED_AT)]
+def _stride(size: int, enough: int) -> int:
+    """Return which rows to look at, every how many, where that many values tell enough."""
+    return max(1, size // enough)
 
 
 def _resolution(values: np.ndarray) -> float:
     """Return the smallest step between two different values; 0 where there is only one."""
-    if values.size > 100 * _ROWS_LOOKED_AT:
-        values = values[:: values.size // (100 * _ROWS_LOOKED_AT)]
     steps = np.diff(np.unique(values).astype(np.float64))
     return float(steps.min()) if steps.size else 0.0

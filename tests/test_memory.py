@@ -1,0 +1,51 @@
+"""Peak memory on 60,000 rows of 784 features, measured in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys
+import numpy as np
+from skvae import VAETransformer
+from skvae.networks import MLP
+
+def peak():
+    scale = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+job, dtype = sys.argv[1:]
+small = np.random.default_rng(0).random((256, 784), dtype=np.float32)
+vae = VAETransformer(8, network=MLP((32,)), max_epochs=1, random_state=0)
+vae.fit(small)  # libraries loaded, thread pools started
+X = np.empty((60_000, 784), dtype=dtype)
+scale = 255 if dtype == "uint8" else 1
+for start in range(0, len(X), 256):
+    X[start : start + 256] = (scale * small)[: len(X) - start]
+before = peak()
+getattr(vae, job)(X)
+print(peak() - before)
+"""
+
+ONE_COPY = 60_000 * 784 * 4 / 2**20  # MB of float32
+OVERHEAD = 40  # MB for batches, gradients and the allocator
+
+
+def _added_peak(job, dtype):
+    command = [sys.executable, "-c", PROGRAM, job, dtype]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    megabytes = float(run.stdout)
+    print(f"{job} of 60,000 x 784 {dtype}: {megabytes:.0f} MB above the data")
+    return megabytes
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_fit_adds_at_most_one_copy_of_the_data(dtype):
+    copies = 1 if dtype == "uint8" else 0  # bytes are cast to float32 once, floats are shared
+    assert _added_peak("fit", dtype) < copies * ONE_COPY + OVERHEAD
+
+
+@pytest.mark.parametrize("job", ["transform", "score_samples"])
+def test_reading_the_model_works_in_chunks(job):
+    assert _added_peak(job, "float32") < OVERHEAD

@@ -1,0 +1,94 @@
+"""The defaults against PCA and factor analysis on real data; see benchmarks/defaults.py."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.decomposition import PCA, FactorAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skvae import VAEAnomalyDetector, VAETransformer
+from skvae.likelihoods import Gaussian
+
+N_SEEDS = 5
+
+
+def _accuracies(reducer, split):
+    """Accuracy of logistic regression and of 5-NN on the embedding of the held-out rows."""
+    X_train, X_test, y_train, y_test = split
+    Z_train, Z_test = reducer.transform(X_train), reducer.transform(X_test)
+    logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    return [
+        classifier.fit(Z_train, y_train).score(Z_test, y_test)
+        for classifier in (logistic, KNeighborsClassifier(5))
+    ]
+
+
+@pytest.fixture(scope="module")
+def digits_split(digits):
+    return train_test_split(digits.data, digits.target, random_state=0)
+
+
+def test_raw_digits_with_the_default_constructor(digits_split):
+    X_train, X_test = digits_split[:2]
+    pca = PCA(16).fit(X_train)
+    vaes = [VAETransformer(random_state=seed).fit(X_train) for seed in range(N_SEEDS)]
+    assert vaes[0].module_.likelihood.scaling == "global"
+    logistic, neighbours = np.mean([_accuracies(vae, digits_split) for vae in vaes], axis=0)
+    pca_logistic, pca_neighbours = _accuracies(pca, digits_split)
+    assert logistic >= pca_logistic
+    assert neighbours >= pca_neighbours - 0.01
+    assert min(vae.score(X_test) for vae in vaes) > pca.score(X_test)
+
+
+# a 2-factor Heywood case of factor analysis itself: it still scores, and is what we compare with
+@pytest.mark.filterwarnings("ignore:FactorAnalysis did not converge")
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
+def test_defaults_do_not_overfit_a_small_raw_table(load):
+    X = load().data
+    for seed in range(N_SEEDS):
+        X_train, X_test = train_test_split(X, random_state=seed)
+        vae = VAETransformer(2, random_state=seed).fit(X_train)
+        assert vae.module_.likelihood.scaling == "feature"
+        factors = FactorAnalysis(2, max_iter=5000).fit(X_train)
+        assert vae.score(X_test) >= factors.score(X_test) - 0.5
+
+
+def test_unseen_digits_are_outliers(digits_split):
+    X_train, X_test, y_train, y_test = digits_split
+    detector = VAEAnomalyDetector(random_state=0).fit(X_train[y_train < 8])
+    assert roc_auc_score(y_test >= 8, -detector.score_samples(X_test)) > 0.95
+
+
+@pytest.mark.slow
+def test_raw_mnist_with_the_default_constructor(mnist):
+    X_train, X_test = mnist.train.data * 255, mnist.test.data * 255
+    split = X_train, X_test, mnist.train.target, mnist.test.target
+    pca = PCA(16).fit(X_train)
+    vae = VAETransformer(random_state=0).fit(X_train)
+    assert vae.score(X_test) > pca.score(X_test)
+    assert _accuracies(vae, split)[1] >= _accuracies(pca, split)[1]
+
+
+@pytest.mark.slow
+def test_mnist_under_a_bernoulli_likelihood(mnist):
+    split = mnist.train.data, mnist.test.data, mnist.train.target, mnist.test.target
+    pca = PCA(16).fit(mnist.train.data)
+    vae = VAETransformer(likelihood="bernoulli", random_state=0).fit(mnist.train.data)
+    neighbours = _accuracies(vae, split)[1]
+    assert neighbours > 0.965
+    assert neighbours > _accuracies(pca, split)[1]
+
+
+@pytest.mark.slow
+def test_one_scale_beats_a_scale_per_feature_on_raw_mnist(mnist):
+    X_train, X_test = mnist.train.data[:20_000] * 255, mnist.test.data * 255
+    auto, per_feature = (
+        VAETransformer(likelihood=likelihood, max_epochs=5, random_state=0).fit(X_train)
+        for likelihood in (Gaussian(), Gaussian(scaling="feature"))
+    )
+    assert auto.score(X_test) > per_feature.score(X_test)
