@@ -58,8 +58,9 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
     n_importance_samples : int, default=16
         Posterior draws per row behind a score.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the matrix products in training; "auto" is float32. Scores and embeddings are computed in
-        the precision of the rows, float32 or float64.
+        Of the matrix products in training. "auto" is bfloat16 for rows of at least 256 features on
+        a processor that computes it natively, else float32. Losses are float32 always; scores and
+        embeddings have the precision of the rows, float32 or float64.
     device : str or torch.device, default="auto"
         "auto" is a CUDA GPU where there is one, else the CPU.
     callbacks : list of skorch callbacks or None, default=None

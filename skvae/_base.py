@@ -11,15 +11,13 @@ from sklearn.base import BaseEstimator
 
 from skvae import _inference
 from skvae._budget import training_budget
+from skvae._parameters import OPTIMIZERS, SHORT_NAMES, resolve_device
 from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._training import (
-    OPTIMIZERS,
-    SHORT_NAMES,
     copy_net,
     count_steps,
     history_arrays,
     new_net,
-    resolve_device,
     train_one_pass,
     train_to_budget,
 )

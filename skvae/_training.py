@@ -1,4 +1,4 @@
-"""From an estimator's parameters to a trained net: specs, optimiser, budget, callbacks, history."""
+"""Building a net from an estimator's parameters, and training it to its budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
 from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
@@ -16,92 +15,23 @@ from skorch.helper import predefined_split
 from skvae._budget import Budget
 from skvae._module import build_module
 from skvae._net import OneCycle, ProgressBar, VAENet, set_learning_rate
-from skvae._validation import InvalidParameterError
-from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
-from skvae.networks import MLP, Conv
-from skvae.objectives import ELBO
-from skvae.priors import StandardNormal
+from skvae._parameters import (
+    SHORT_NAMES,
+    check_callbacks,
+    resolve_device,
+    resolve_optimizer,
+    resolve_precision,
+    resolve_spec,
+)
 
-SHORT_NAMES: dict[str, dict[str, type]] = {
-    "network": {"mlp": MLP, "conv": Conv},
-    "likelihood": {
-        "gaussian": Gaussian,
-        "bernoulli": Bernoulli,
-        "continuous_bernoulli": ContinuousBernoulli,
-    },
-    "prior": {"normal": StandardNormal},
-    "objective": {"elbo": ELBO},
-}
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
-}
 _EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
-
-
-def resolve_spec(role: str, spec: Any) -> Any:
-    """Return the configured object behind a short name, and a copy of an object given."""
-    if isinstance(spec, str):
-        return SHORT_NAMES[role][spec]()
-    if isinstance(spec, type):
-        raise InvalidParameterError(
-            f"The {role!r} parameter must be an object, got the class {spec.__name__}. Call it: "
-            f"{role}={spec.__name__}()."
-        )
-    spec = clone(spec, safe=False)
-    if hasattr(spec, "_parameter_constraints"):  # a user's own spec need not declare any
-        spec._validate_params()
-    return spec
-
-
-def resolve_optimizer(optimizer: str | type) -> type[torch.optim.Optimizer]:
-    """Return the class behind a short name, or the class given."""
-    if isinstance(optimizer, str):
-        return OPTIMIZERS[optimizer]
-    if not issubclass(optimizer, torch.optim.Optimizer):
-        raise InvalidParameterError(
-            "The 'optimizer' parameter must be 'adam', 'sgd' or a subclass of "
-            f"torch.optim.Optimizer, got {optimizer!r}."
-        )
-    return optimizer
-
-
-def check_callbacks(callbacks: list[Any] | None) -> list[Any] | None:
-    """Return the callbacks, if skorch can take them: objects, classes, or pairs with a name."""
-    for callback in callbacks or ():
-        named = callback[-1] if isinstance(callback, tuple) and callback else callback
-        if not hasattr(named, "on_train_begin"):
-            raise InvalidParameterError(
-                f"The 'callbacks' parameter must be a list of skorch callbacks, got {callback!r} "
-                "in it."
-            )
-    return callbacks
-
-
-def resolve_device(device: str | torch.device) -> str:
-    """Return the device to train on; "auto" is a CUDA GPU where there is one, else the CPU."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as exc:
-        raise ValueError(
-            f"device={device!r} cannot be used here: {str(exc).splitlines()[0]} "
-            "Choose device='cpu' or device='auto'."
-        ) from exc
-    return str(device)
-
-
-def resolve_precision(precision: str, device: str) -> str:
-    """Return the precision of the matrix products; "auto" is float32."""
-    return "float32" if precision == "auto" else precision
 
 
 def new_net(params: dict[str, Any], X: np.ndarray, budget: Budget, seed: int) -> VAENet:
     """Build an initialised net for the rows X. Draws from torch's default generator."""
     specs = {role: resolve_spec(role, params[role]) for role in SHORT_NAMES}
     device = resolve_device(params["device"])
-    precision = resolve_precision(params["precision"], device)
+    precision = resolve_precision(params["precision"], device, X.shape[1])
     module = build_module(
         specs["network"], specs["likelihood"], specs["prior"], X, params["n_components"]
     )

@@ -24,6 +24,7 @@ FLOORS = {
     "_module": 2,
     "_inference": 3,
     "_net": 3,
+    "_parameters": 3,
     "_training": 3,
     "_base": 4,
     "_transformer": 4,

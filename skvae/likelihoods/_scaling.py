@@ -19,7 +19,7 @@ class Scaling(NamedTuple):
     loc: np.ndarray
     scale: np.ndarray
     noise_floor: np.ndarray  # smallest standard deviation of the noise, in units of the scale
-    largest_input: np.ndarray  # where the encoder's inputs are cut off, in units of the scale
+    largest_input: np.ndarray  # cut-off of the encoder's inputs, in units of the scale
     unknown: np.ndarray  # bool: a column of a single value, which has taught no scale of its own
     low: float  # smallest and largest value of all
     high: float
