@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from skvae._validation import check_support
-from skvae.likelihoods._logits import UnitIntervalDensity
+from skvae.likelihoods._logits import UnitIntervalDensity, cross_entropy
 
 
 class Bernoulli(BaseEstimator):
@@ -61,9 +60,7 @@ class Bernoulli(BaseEstimator):
 
 class _Bernoulli(UnitIntervalDensity):
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        logits = self.logits(outputs)
-        x = x.to(logits.dtype).expand_as(logits)
-        return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+        return -cross_entropy(self.logits(outputs), x).sum(-1)
 
     def mean(self, outputs: Tensor) -> Tensor:
         return self.logits(outputs).sigmoid()

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from skvae._validation import check_support
-from skvae.likelihoods._logits import UnitIntervalDensity
+from skvae.likelihoods._logits import UnitIntervalDensity, cross_entropy
 
 
 class ContinuousBernoulli(BaseEstimator):
@@ -65,9 +64,7 @@ class ContinuousBernoulli(BaseEstimator):
 class _ContinuousBernoulli(UnitIntervalDensity):
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         logits = self.logits(outputs)
-        x = x.to(logits.dtype).expand_as(logits)
-        cross_entropy = binary_cross_entropy_with_logits(logits, x, reduction="none")
-        return (log_normalizer(logits) - cross_entropy).sum(-1)
+        return (log_normalizer(logits) - cross_entropy(logits, x)).sum(-1)
 
     def mean(self, outputs: Tensor) -> Tensor:
         logits = self.logits(outputs)

@@ -52,11 +52,11 @@ class Gaussian(BaseEstimator):
     least half of the range between the median minimum and the median maximum, none reaches beyond
     twice that range, and their standard deviations are not all alike (within a factor 1.2).
 
-    The one scale is the pooled standard deviation, or half of the range where a hundredth of the
-    values lie on its ends. The noise never falls below a thousandth of the scale, nor below the
-    rounding error of the column, its smallest step divided by ``sqrt(12)``. A column that is
-    constant in training keeps unit noise at the median scale of the others, where every feature
-    has its own scale. So no column makes the density infinite.
+    The one scale is the pooled standard deviation, or three quarters of the range where a
+    hundredth of the values lie on its ends. The noise never falls below a thousandth of the scale,
+    nor below the rounding error of the column, its smallest step divided by ``sqrt(12)``. A column
+    that is constant in training keeps unit noise at the median scale of the others, where every
+    feature has its own scale. So no column makes the density infinite.
 
     References
     ----------
@@ -166,7 +166,8 @@ class _Gaussian(nn.Module):
         return -0.5 * density.expand_as(residual).sum(-1) - self.scale.log().sum().to(mean.dtype)
 
     def mean(self, outputs: Tensor) -> Tensor:
-        return self._in_units(self._moments(outputs)[0])
+        mean = self._in_units(self._moments(outputs)[0])
+        return mean.clamp(*self.ends) if self.bounded else mean  # rounding may overstep the ends
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         mean, variance = self._moments(outputs)

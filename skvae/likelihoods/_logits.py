@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from skvae.likelihoods._scaling import column_moments
 
@@ -34,3 +35,9 @@ class UnitIntervalDensity(nn.Module):
     def logits(self, outputs: Tensor) -> Tensor:
         # a feature that never varied keeps finite logits: the mean is kept off 0 and 1 by 0.1 %
         return outputs + self.loc.clamp(1e-3, 1 - 1e-3).logit().to(outputs.dtype)
+
+
+def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
+    """Return the binary cross-entropy of every feature, in nats; the shapes broadcast."""
+    logits, x = torch.broadcast_tensors(logits, x.to(logits.dtype))
+    return binary_cross_entropy_with_logits(logits, x, reduction="none")

@@ -15,22 +15,26 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "leaky_relu": nn.LeakyReLU,
 }
 
+# E[f(u)^2] for u ~ N(0, 1): the share of the power of a signal that passes the activation
+_POWER_KEPT = {"relu": 0.5, "leaky_relu": 0.50005, "elu": 0.64495, "gelu": 0.42522, "silu": 0.35578}
+
 Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 
 
 def initialized(layer: Layer, activation: str | None) -> Layer:
     """Initialise a layer for the activation that follows it; ``None`` is a linear output.
 
-    Glorot & Bengio (2010) for tanh and for linear outputs; elsewhere He et al. (2015), which makes
-    up for the half of the signal's power that a rectifier loses. Biases start at zero. (The default
-    of torch keeps a sixth of the power at every layer.)
+    Glorot & Bengio (2010) for tanh and for linear outputs; elsewhere the argument of He et al.
+    (2015): the weights make up for the power that the activation loses, half of it for a rectifier.
+    Biases start at zero. (The default of torch keeps a sixth of the power at every layer.)
     """
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     if activation in (None, "tanh"):
         nn.init.xavier_uniform_(layer.weight)
     else:
-        bound = math.sqrt(6 / _inputs_per_output(layer))  # He et al., equation 10, as a uniform
+        # He et al., equation 10, as a uniform: its variance is a third of the squared bound
+        bound = math.sqrt(3 / (_POWER_KEPT[activation] * _inputs_per_output(layer)))
         nn.init.uniform_(layer.weight, -bound, bound)
     return layer
 

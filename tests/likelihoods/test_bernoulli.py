@@ -1,0 +1,96 @@
+"""The Bernoulli likelihood against enumeration and scipy."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from skvae.likelihoods import Bernoulli
+
+X = np.array([[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+
+
+@pytest.fixture
+def density():
+    return Bernoulli().build(X).double()
+
+
+def draw_outputs(*shape):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def probabilities(outputs):
+    """Sigmoid of the outputs plus the logit of the training mean, kept off 0 and 1."""
+    mean = np.clip(X.mean(0), 1e-3, 1 - 1e-3)
+    return 1 / (1 + np.exp(-(outputs.numpy() + np.log(mean / (1 - mean)))))
+
+
+def test_probabilities_of_all_rows_sum_to_one(density):
+    rows = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4)), dtype=torch.float64)
+    outputs = draw_outputs(4).expand(16, 4)
+    assert density.log_prob(outputs, rows).exp().sum().item() == pytest.approx(1)
+
+
+def test_log_prob_is_that_of_scipy(density):
+    outputs = draw_outputs(3, 4)
+    expected = stats.bernoulli(probabilities(outputs)).logpmf(X.astype(int)).sum(1)
+    np.testing.assert_allclose(density.log_prob(outputs, torch.from_numpy(X)), expected)
+
+
+def test_grey_levels_are_read_as_probabilities(density):
+    outputs, grey = draw_outputs(3, 4), np.full((3, 4), 0.3)
+    p = probabilities(outputs)
+    expected = (grey * np.log(p) + (1 - grey) * np.log1p(-p)).sum(1)
+    np.testing.assert_allclose(density.log_prob(outputs, torch.from_numpy(grey)), expected)
+
+
+def test_untrained_outputs_mean_the_training_mean(density):
+    expected = np.clip(X.mean(0), 1e-3, 1 - 1e-3)
+    np.testing.assert_allclose(density.mean(torch.zeros(4, dtype=torch.float64)), expected)
+
+
+def test_draws_have_the_mean_they_say(density):
+    outputs = draw_outputs(4)
+    p = probabilities(outputs)
+    n = 20_000
+    draws = density.sample(outputs.expand(n, 4), torch.Generator().manual_seed(1)).numpy()
+    assert set(np.unique(draws)) == {0.0, 1.0}
+    np.testing.assert_allclose(density.mean(outputs), p)
+    errors = np.sqrt(p * (1 - p) / n)
+    assert np.all(np.abs(draws.mean(0) - p) < 5 * errors)
+
+
+def test_gradient(density):
+    outputs = draw_outputs(3, 4).requires_grad_()
+    x = torch.rand(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    assert torch.autograd.gradcheck(lambda outputs: density.log_prob(outputs, x), outputs)
+
+
+def test_outputs_of_many_draws_meet_one_row_each(density):
+    outputs, x = draw_outputs(3, 7, 4), torch.from_numpy(X)
+    together = density.log_prob(outputs, x[:, None])
+    assert together.shape == (3, 7)
+    for draw in range(7):
+        torch.testing.assert_close(together[:, draw], density.log_prob(outputs[:, draw], x))
+
+
+def test_extreme_logits_and_constant_columns_stay_finite():
+    density = Bernoulli().build(np.tile([0.0, 1.0], (10, 1)))
+    x = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    for outputs in (torch.zeros(2, 2), torch.full((2, 2), 1e4), torch.full((2, 2), -1e4)):
+        assert density.log_prob(outputs, x).isfinite().all()
+    assert density.standardize(x).isfinite().all()
+
+
+def test_standardized_rows_have_mean_zero_and_pooled_variance_one(density):
+    standardized = density.standardize(torch.from_numpy(X)).numpy()
+    np.testing.assert_allclose(standardized.mean(0), 0, atol=1e-12)
+    assert standardized.var(0).mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.5, 255.0])
+def test_other_values_are_refused(bad):
+    with pytest.raises(ValueError, match=r"takes values in \[0, 1\], but X ranges from"):
+        Bernoulli().build(np.array([[0.0, 1.0], [0.5, bad]]))

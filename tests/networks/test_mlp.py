@@ -1,0 +1,71 @@
+"""The multilayer perceptron."""
+
+import pytest
+import torch
+from torch import nn
+
+from skvae.networks import MLP
+
+
+def _sizes(network):
+    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
+    return [layers[0].in_features, *(layer.out_features for layer in layers)]
+
+
+@pytest.mark.parametrize(
+    ("hidden_layer_sizes", "hidden"),
+    [((), []), ((7,), [7]), (7, [7]), ([9, 5, 3], [9, 5, 3])],
+)
+def test_the_decoder_mirrors_the_encoder(hidden_layer_sizes, hidden):
+    network = MLP(hidden_layer_sizes)
+    assert _sizes(network.build_encoder(4, 6)) == [4, *hidden, 6]
+    assert _sizes(network.build_decoder(2, 4)) == [2, *hidden[::-1], 4]
+
+
+def test_without_hidden_layers_it_is_linear():
+    encoder = MLP(()).build_encoder(3, 2)
+    x, y = torch.randn(2, 5, 3)
+    torch.testing.assert_close(encoder(x + y) - encoder(y), encoder(x) - encoder(0 * x))
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        ("relu", nn.ReLU),
+        ("tanh", nn.Tanh),
+        ("elu", nn.ELU),
+        ("gelu", nn.GELU),
+        ("silu", nn.SiLU),
+        ("leaky_relu", nn.LeakyReLU),
+    ],
+)
+def test_activation_follows_hidden_layers_alone(activation, expected):
+    network = MLP((5, 4), activation=activation).build_encoder(3, 2)
+    kinds = [type(layer) for layer in network]
+    assert kinds == [nn.Linear, expected, nn.Linear, expected, nn.Linear]
+
+
+def test_dropout_is_at_rest_in_evaluation():
+    network = MLP((50,), dropout=0.5).build_encoder(3, 2)
+    x = torch.randn(4, 3)
+    assert not torch.equal(network(x), network(x))
+    network.eval()
+    assert torch.equal(network(x), network(x))
+
+
+def test_every_build_is_fresh():
+    network = MLP((5,))
+    first, second = network.build_encoder(3, 2), network.build_encoder(3, 2)
+    assert not torch.equal(first[0].weight, second[0].weight)
+
+
+def test_decodes_any_leading_shape():
+    decoder = MLP((5,)).build_decoder(2, 3)
+    z = torch.randn(4, 6, 2)
+    torch.testing.assert_close(decoder(z)[1], decoder(z[1]))
+
+
+@pytest.mark.parametrize("sizes", [(0,), (4, -1), (2.5,), ("a",)])
+def test_sizes_that_are_none_are_refused(sizes):
+    with pytest.raises(ValueError, match="'hidden_layer_sizes' of MLP must be integers"):
+        MLP(sizes).build_encoder(3, 2)

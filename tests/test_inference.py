@@ -1,0 +1,159 @@
+"""Reading a trained module: in chunks, in the precision of the rows, by the formulas."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import logsumexp
+from scipy.stats import norm
+from torch import nn
+
+from skvae import VAEAnomalyDetector, VAETransformer, _inference
+from skvae._random import fixed_normal_draws
+from skvae.networks import MLP
+
+
+@pytest.fixture(scope="module")
+def X(digits):
+    return digits.data[:100]
+
+
+@pytest.fixture(scope="module")
+def vae(X):
+    return VAETransformer(3, network=MLP((16,)), max_epochs=5, random_state=0).fit(X)
+
+
+def log_weights(vae, X, draws):
+    """Log p(x, z) - log q(z|x) at the shared draws, by SciPy, (n_samples, n_draws)."""
+    mean, std = vae.posterior(X)
+    z = mean[:, None] + std[:, None] * draws
+    log_q = norm.logpdf(z, mean[:, None], std[:, None]).sum(-1)
+    log_prior = norm.logpdf(z).sum(-1)
+    return log_conditional(vae, X, z) + log_prior - log_q
+
+
+def log_conditional(vae, X, z):
+    decoded = vae.inverse_transform(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], -1)
+    likelihood = vae.module_.likelihood
+    _, variance = likelihood._moments(torch.zeros(1, X.shape[1], dtype=torch.float64))
+    noise = variance.detach().sqrt().numpy() * likelihood.scale.numpy()
+    return norm.logpdf(X[:, None], decoded, noise).sum(-1)
+
+
+@pytest.mark.parametrize("n_draws", [1, 5, 16])
+def test_log_likelihood_is_the_importance_weighted_bound(vae, X, n_draws):
+    weights = log_weights(vae, X, fixed_normal_draws(n_draws, 3))
+    expected = logsumexp(weights, axis=1) - math.log(n_draws)
+    scores = _inference.score(vae.module_, X, "log_likelihood", n_draws)
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
+
+
+def test_the_other_scores_are_the_parts_of_the_elbo(vae, X):
+    draws = fixed_normal_draws(8, 3)
+    mean, std = vae.posterior(X)
+    kl = 0.5 * (mean**2 + std**2 - 2 * np.log(std) - 1).sum(1)
+    reconstruction = log_conditional(vae, X, mean[:, None] + std[:, None] * draws).mean(1)
+    expected = {"kl": -kl, "reconstruction": reconstruction, "elbo": reconstruction - kl}
+    for kind, scores in expected.items():
+        np.testing.assert_allclose(
+            _inference.score(vae.module_, X, kind, 8), scores, rtol=1e-6, err_msg=kind
+        )
+
+
+def test_one_draw_is_the_elbo_up_to_its_entropy_term(vae, X):
+    """With draws of unit second moment E_q[log q] is exact, so the bounds meet at one draw."""
+    bound = _inference.score(vae.module_, X, "log_likelihood", 1)
+    mean, std = vae.posterior(X)
+    z = mean + std * fixed_normal_draws(1, 3)
+    reconstruction = _inference.score(vae.module_, X, "reconstruction", 1)
+    kl_at_draw = (-np.log(std) - 0.5 + z**2 / 2).sum(1)
+    np.testing.assert_allclose(bound, reconstruction - kl_at_draw, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", _inference.SCORES)
+def test_chunks_and_blocks_of_draws_change_nothing(vae, X, kind, monkeypatch):
+    at_once = _inference.score(vae.module_, X, kind, 16)
+    monkeypatch.setattr(_inference, "_CHUNK_VALUES", 7 * X.shape[1])
+    np.testing.assert_allclose(_inference.score(vae.module_, X, kind, 16), at_once, rtol=1e-12)
+
+
+def test_chunks_of_embedding_and_decoding_change_nothing(vae, X, monkeypatch):
+    Z, decoded = vae.transform(X), vae.reconstruct(X)
+    monkeypatch.setattr(_inference, "_CHUNK_VALUES", 7 * X.shape[1])
+    np.testing.assert_allclose(vae.transform(X), Z, rtol=1e-9)
+    np.testing.assert_allclose(vae.reconstruct(X), decoded, rtol=1e-9)
+
+
+def test_a_row_does_not_see_its_neighbours(vae, X):
+    order = np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_allclose(vae.score_samples(X[order]), vae.score_samples(X)[order], rtol=1e-10)
+    np.testing.assert_allclose(vae.score_samples(X[4:5]), vae.score_samples(X)[4:5], rtol=1e-10)
+
+
+def test_precision_follows_the_rows(vae, X):
+    single = X.astype(np.float32)
+    for method in (vae.transform, vae.reconstruct):
+        assert method(X).dtype == np.float64
+        assert method(single).dtype == np.float32
+        np.testing.assert_allclose(method(single), method(X), rtol=1e-3, atol=1e-3)
+        assert np.abs(method(single) - method(X)).max() > 0  # float64 is not float32 in disguise
+    assert vae.score_samples(single).dtype == vae.score_samples(X).dtype == np.float64
+    assert next(vae.module_.parameters()).dtype == torch.float32
+
+
+def test_integers_become_float32(vae, X):
+    assert vae.transform(X.astype(np.uint8)).dtype == np.float32
+
+
+def test_reconstruct_decodes_the_embedding(vae, X):
+    np.testing.assert_array_equal(vae.reconstruct(X), vae.inverse_transform(vae.transform(X)))
+    np.testing.assert_array_equal(vae.posterior(X)[0], vae.transform(X))
+
+
+def test_noisy_samples_spread_by_the_noise(vae):
+    clean = vae.sample(4000, random_state=0)
+    noisy = vae.sample(4000, random_state=0, noise=True)
+    _, variance = vae.module_.likelihood._moments(torch.zeros(1, 64))
+    noise = variance[0].sqrt().item() * vae.module_.likelihood.scale[0].item()
+    assert (noisy - clean).std() == pytest.approx(noise, rel=0.02)
+
+
+def test_samples_have_the_moments_that_the_prior_and_decoder_give(vae):
+    Z = np.random.default_rng(0).normal(size=(4000, 3))
+    expected, drawn = vae.inverse_transform(Z), vae.sample(4000, random_state=0)
+    np.testing.assert_allclose(drawn.mean(0), expected.mean(0), atol=0.3)
+    np.testing.assert_allclose(drawn.std(0), expected.std(0), atol=0.3)
+
+
+class Laplace:
+    """A prior with neither a closed-form KL divergence nor parameters."""
+
+    def build(self, n_components):
+        return _Laplace(n_components)
+
+
+class _Laplace(nn.Module):
+    def __init__(self, n_components):
+        super().__init__()
+        self.n_components = n_components
+
+    def log_prob(self, z):
+        return (-z.abs() - math.log(2)).sum(-1)
+
+    def sample(self, n_samples, generator=None):
+        sign = torch.rand(n_samples, self.n_components, generator=generator) - 0.5
+        return -sign.sign() * torch.log1p(-2 * sign.abs())
+
+
+def test_a_prior_without_closed_form_is_averaged_over_the_draws(X):
+    detector = VAEAnomalyDetector(
+        2, network=MLP((16,)), prior=Laplace(), max_epochs=5, random_state=0
+    ).fit(X)
+    mean, std = detector.posterior(X)
+    z = mean[:, None] + std[:, None] * fixed_normal_draws(16, 2)
+    log_q = norm.logpdf(z, mean[:, None], std[:, None]).sum(-1)
+    log_p = (-np.abs(z) - math.log(2)).sum(-1)
+    kl = _inference.score(detector.module_, X, "kl", 16)
+    np.testing.assert_allclose(kl, -(log_q - log_p).mean(1), rtol=1e-6)
+    assert np.isfinite(detector.sample(10, random_state=0)).all()
