@@ -109,20 +109,25 @@ class VAENet(NeuralNet):
     def _record_epoch(self, prefix, names, values, sizes):
         finite = values.isfinite().all(dim=1)
         if not finite.all():
-            self._stop_diverged(prefix, int((~finite).nonzero()[0]))
+            phase = "training" if prefix == "train" else "validation"
+            self._stop_diverged(f"{phase} loss", int((~finite).nonzero()[0]) + 1)
         weights = torch.tensor(sizes, dtype=values.dtype, device=values.device)
         means = weights @ values / weights.sum()
         for name, mean in zip(names, means.tolist(), strict=True):
             self.history.record(f"{prefix}_{name}", mean)
         self.history.record(f"{prefix}_batch_count", len(sizes))
 
-    def _stop_diverged(self, prefix, step):
-        phase = "training" if prefix == "train" else "validation"
+    def check_weights(self):
+        """Refuse weights that the last step broke, which no loss after it could show."""
+        if not all(weights.isfinite().all() for weights in self.module_.parameters()):
+            self._stop_diverged("weights", self.history[-1, "train_batch_count"])
+
+    def _stop_diverged(self, what, step):
         raise FloatingPointError(
-            f"The {phase} loss became NaN or infinite at epoch {len(self.history)}, step "
-            f"{step + 1}. The likely cause is a learning rate that is too large "
-            f"(learning_rate={self.lr:g}) or values of X far outside the rest. Lower "
-            "learning_rate, or look at the extremes of X; the estimator is as it was before."
+            f"The {what} became NaN or infinite at epoch {len(self.history)}, step {step}. The "
+            f"likely cause is a learning rate that is too large (learning_rate={self.lr:g}) or "
+            "values of X far outside the rest. Lower learning_rate, or look at the extremes of X; "
+            "the estimator is as it was before."
         )
 
 

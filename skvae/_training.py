@@ -74,7 +74,7 @@ def _optimizer_settings(params: dict[str, Any], budget: Budget) -> dict[str, Any
         # biases, noise scales and a learned prior have no reason to be near zero
         free = ("*bias", "likelihood.*", "prior.*")
         settings["optimizer__weight_decay"] = weight_decay
-        settings["optimizer__param_groups"] = [(name, {"weight_decay": 0.0}) for name in free]
+        settings["optimizer__param_groups"] = [(pattern, {"weight_decay": 0.0}) for pattern in free]
     return settings
 
 
@@ -113,11 +113,11 @@ def train_to_budget(net: VAENet, X: np.ndarray, params: dict[str, Any], budget: 
 
 def train_one_pass(net: VAENet, X: np.ndarray, *_) -> None:
     """Train for one epoch at the constant learning rate."""
-    set_learning_rate(net, net.lr)
     _run(net, _as_tensor(X), None, 1, [])
 
 
 def _run(net, x, x_valid, n_epochs: int, session: list[Any]) -> None:
+    set_learning_rate(net, net.lr)  # a cycle before may have left it at zero
     net.max_epochs = n_epochs
     net.train_split = None if x_valid is None else predefined_split(Dataset(x_valid))
     lasting = net.callbacks_
@@ -128,6 +128,7 @@ def _run(net, x, x_valid, n_epochs: int, session: list[Any]) -> None:
         net.callbacks_, net.train_split = lasting, None
     net.module_.eval()
     _settle_interruption(net)
+    net.check_weights()
 
 
 def _settle_interruption(net: VAENet) -> None:

@@ -240,3 +240,23 @@ def test_bfloat16_on_request(X):
     assert next(vae.module_.parameters()).dtype == torch.float32
     assert vae.score(X) == pytest.approx(exact.score(X), abs=2)
     assert np.abs(vae.transform(X) - exact.transform(X)).max() > 0
+
+
+def test_a_last_step_that_breaks_the_weights_is_not_kept(X):
+    class BrokenGradient(ELBO):
+        def __call__(self, module, x, **kwargs):
+            record = super().__call__(module, x, **kwargs)
+            nothing = module.encoder[0].weight.sum() * 0
+            return record | {"loss": record["loss"] + nothing.sqrt()}  # its slope is infinite
+
+    vae = model(objective=BrokenGradient(), max_epochs=1, batch_size=300)
+    with pytest.raises(FloatingPointError, match="The weights became NaN or infinite at epoch 1"):
+        vae.fit(X)
+    assert not hasattr(vae, "net_")
+
+
+def test_early_stopping_after_a_cycle_learns_again(X):
+    vae = model(max_epochs=3, learning_rate=0.01).fit(X)
+    before = vae.transform(X)
+    vae.set_params(warm_start=True, early_stopping=True, max_epochs=5).fit(X)
+    assert np.abs(vae.transform(X) - before).max() > 0.01
