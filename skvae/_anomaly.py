@@ -105,7 +105,8 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
     precision_ : {"float32", "bfloat16"}
         Of the matrix products in training.
     offset_ : float
-        Threshold of `score_samples`: the quantile `contamination` of the training rows' scores.
+        Threshold of `score_samples`: the quantile `contamination` of the training rows' scores, of
+        the last chunk's after `partial_fit`.
 
     See Also
     --------

@@ -14,11 +14,12 @@ def chosen(X):
 
 
 def spectra(seed=0):
-    """Sums of many smooth bands of varying height over a common baseline, as an infrared scan."""
+    """Sums of overlapping bands of varying height, higher to one side, over a common baseline."""
     rng = np.random.default_rng(seed)
     axis = np.linspace(0, 1, 150)
     bands = np.exp(-((axis - np.linspace(-0.2, 1.2, 40)[:, None]) ** 2) / 0.01)
-    return 0.5 + rng.gamma(2, 0.2, size=(200, 40)) @ bands
+    heights = rng.gamma(2, 0.2, size=(200, 40)) * np.linspace(0.7, 1.3, 40)
+    return 0.5 + heights @ bands
 
 
 def terrain(n_samples=3000):
