@@ -48,9 +48,11 @@ class Gaussian(BaseEstimator):
     -----
     ``log p(x|z) = sum_j log N((x_j - loc_j) / scale_j; mean_j(z), noise_j^2) - log scale_j``.
 
-    Features share one range when there are at least 16 that vary, three quarters of them cover at
-    least half of the range between the median minimum and the median maximum, none reaches beyond
-    twice that range, and their standard deviations are not all alike (within a factor 1.2).
+    Features share one range when at least 16 of them vary, with standard deviations that are not
+    all alike (within a factor of 1.2), and they look like pixels or like a spectrum. Like pixels:
+    three quarters of the features cover half of the range between the median minimum and the median
+    maximum, and none reaches beyond twice that range. Like a spectrum: three quarters of the
+    neighbours share half of their ranges, and the median of their correlations is above 0.9.
 
     The one scale is the pooled standard deviation, or three quarters of the range where a
     hundredth of the values lie on its ends. The noise never falls below a thousandth of the scale,

@@ -82,30 +82,50 @@ def column_moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def choose_scaling(X: np.ndarray, std: np.ndarray) -> str:
-    """Return "global" where the features share one range, as pixels do, else "feature".
+    """Return "global" where the features share one range, as pixels and spectra do, else "feature".
 
-    The common range reaches from the median of the columns' minima to the median of their maxima,
-    constant columns left out. The features share it when
-
-    - there are at least 16 of them,
-    - three quarters of them cover it at least half (intersection over union),
-    - none reaches beyond twice that range, and
-    - their spreads differ: the largest standard deviation is over 1.2 times the smallest. (Else a
-      scaler came before, and one scale or many are the same.)
+    Columns that are constant aside, there must be at least 16, with standard deviations that differ
+    by more than a factor of 1.2: else a scaler came before, and one scale or many are the same.
     """
     low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
     varied = high > low
-    if varied.sum() < 16:
+    if varied.sum() < 16 or std[varied].max() <= 1.2 * std[varied].min():
         return "feature"
-    low, high, std = low[varied], high[varied], std[varied]
+    low, high = low[varied], high[varied]
+    rows = X[:: _stride(X.size, 1_000_000)][:, varied]
+    return "global" if _share_one_range(low, high) or _run_smoothly(rows, low, high) else "feature"
+
+
+def _share_one_range(low: np.ndarray, high: np.ndarray) -> bool:
+    """Return whether three quarters of the columns cover half of the common range, as pixels do.
+
+    It reaches from the median of the minima to the median of the maxima; no column may reach beyond
+    twice that.
+    """
     common_low, common_high = np.median(low), np.median(high)
-    width = common_high - common_low
-    shared = np.minimum(high, common_high) - np.maximum(low, common_low)
-    covered = np.maximum(high, common_high) - np.minimum(low, common_low)
-    share_range = np.mean(shared >= 0.5 * covered) >= 0.75
-    within_reach = high.max() - low.min() <= 2 * width
-    differ = std.max() > 1.2 * std.min()
-    return "global" if share_range and within_reach and differ else "feature"
+    within_reach = high.max() - low.min() <= 2 * (common_high - common_low)
+    return bool(within_reach and _mostly_overlap(low, high, common_low, common_high))
+
+
+def _run_smoothly(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
+    """Return whether every column resembles the next, as in spectra and time series.
+
+    Three quarters of the neighbours share half of their ranges, and the median of their
+    correlations is above 0.9.
+    """
+    if not _mostly_overlap(low[:-1], high[:-1], low[1:], high[1:]):
+        return False
+    centred = rows - rows.mean(axis=0, dtype=np.float64)
+    products = (centred[:, :-1] * centred[:, 1:]).mean(axis=0)
+    std = np.maximum(centred.std(axis=0), np.finfo(np.float64).tiny)
+    return bool(np.median(products / std[:-1] / std[1:]) > 0.9)
+
+
+def _mostly_overlap(low, high, other_low, other_high) -> bool:
+    """Return whether at least three quarters of the pairs of ranges share half of their union."""
+    shared = np.minimum(high, other_high) - np.maximum(low, other_low)
+    covered = np.maximum(high, other_high) - np.minimum(low, other_low)
+    return bool(np.mean(shared >= 0.5 * covered) >= 0.75)
 
 
 def _stride(size: int, enough: int) -> int:

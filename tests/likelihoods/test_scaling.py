@@ -50,6 +50,17 @@ def test_spectra_get_one_scale(seed):
     assert chosen(spectra(seed)) == "global"
 
 
+@pytest.mark.parametrize("n_bands", [3, 12])
+@pytest.mark.parametrize("seed", range(5))
+def test_spectra_of_few_bands_get_one_scale_by_their_smoothness(seed, n_bands):
+    rng = np.random.default_rng(seed)
+    axis, centres = np.linspace(0, 1, 150), rng.random((n_bands, 1))
+    bands = np.exp(-((axis - centres) ** 2) / 0.004)
+    X = rng.gamma(2, size=(200, n_bands)) @ bands + 0.001 * rng.normal(size=(200, 150))
+    assert chosen(X) == "global"
+    assert chosen(rng.permuted(X, axis=1)[:, ::-1] * np.geomspace(1, 1e4, 150)) == "feature"
+
+
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer, load_diabetes])
 def test_tables_get_a_scale_for_each_column(load):
     X = load().data
