@@ -41,7 +41,10 @@ def main():
     arguments.output.mkdir(parents=True, exist_ok=True)
     mpl.use("Agg")
     start = time.perf_counter()
-    data = load(arguments.data)
+    try:
+        data = load(arguments.data)
+    except OSError as exc:  # no file and no network
+        parser.exit(1, f"{exc}\n")
     classify(*data)
     vae = search_latent_size(data[0])
     compare_density(vae, *data)

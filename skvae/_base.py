@@ -246,11 +246,6 @@ class BaseVAE(BaseEstimator):
         """The trained :class:`torch.nn.Module`: encoder, decoder, likelihood and prior."""
         return self.net_.module_
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = True
-        return tags
-
     def _train(self, X, train, go_on: bool) -> None:
         """Train a new net or, to go on, a copy of the one there is; keep it when all went well."""
         params = self.get_params(deep=False)
