@@ -121,7 +121,8 @@ def _print_embeddings(name, models, split):
         print(_line(f"  {name}", row), flush=True)
     if len(rows) > 1:
         print(_line(f"  {name}, mean", np.mean(rows, axis=0)))
-        print(_line(f"  {name}, worst", np.min(rows, axis=0)))
+        worst = [*np.min(rows, axis=0)[:-1], np.max(rows, axis=0)[-1]]
+        print(_line(f"  {name}, worst", worst))
 
 
 def _evaluate(model, split):

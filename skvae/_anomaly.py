@@ -56,7 +56,8 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
     n_iter_no_change : int, default=10
         Epochs without improvement that end a fit under `early_stopping`.
     n_importance_samples : int, default=16
-        Posterior draws per row behind a score.
+        Samples of the importance-weighted bound behind a score [2]_. The bound of fewer than 16 is
+        the mean over several sets of them, 16 draws in all.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the matrix products in training. "auto" is bfloat16 for rows of at least 256 features on
         a processor that computes it natively, else float32. Losses are float32 always; scores and

@@ -500,8 +500,11 @@ class LaplaceDensity(nn.Module):
 
 @both_estimators
 def test_prior_with_only_a_density_and_draws(estimator_class):
-    estimator = quick(estimator_class, prior=LaplacePrior(), max_epochs=20).fit(X)
-    assert estimator.history_["train_loss"][-1] < estimator.history_["train_loss"][0]
+    estimator = quick(estimator_class, prior=LaplacePrior(), max_epochs=60, learning_rate=0.02).fit(
+        X
+    )
+    losses = estimator.history_["train_loss"]  # the KL divergence is estimated, hence the means
+    assert losses[-10:].mean() < losses[:10].mean() - 0.05
     assert np.isfinite(estimator.score_samples(X)).all()
     assert estimator.sample(5, random_state=0, noise=True).shape == (5, 4)
     if estimator_class is VAEAnomalyDetector:

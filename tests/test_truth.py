@@ -151,7 +151,7 @@ def test_score_samples_integrates_over_the_latent_space(case, n_components):
         n_components,
         network=MLP((16,), activation="tanh"),
         likelihood=likelihood,
-        max_epochs=150,
+        max_epochs=150 * n_components,
         learning_rate=6e-3,
         weight_decay=0.0,
         n_importance_samples=4096,

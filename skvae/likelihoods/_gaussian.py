@@ -54,8 +54,8 @@ class Gaussian(BaseEstimator):
     maximum, and none reaches beyond twice that range. Like a spectrum: three quarters of the
     neighbours share half of their ranges, and the median of their correlations is above 0.9.
 
-    The one scale is the pooled standard deviation, or three quarters of the range where a
-    hundredth of the values lie on its ends. The noise never falls below a thousandth of the scale,
+    The one scale is the pooled standard deviation, or half of the range where a hundredth
+    of the values lie on its ends. The noise never falls below a thousandth of the scale,
     nor below the rounding error of the column, its smallest step divided by ``sqrt(12)``. A column
     that is constant in training keeps unit noise at the median scale of the others, where every
     feature has its own scale. So no column makes the density infinite.

@@ -9,7 +9,6 @@ import numpy as np
 _CHUNK_VALUES = 2**18
 _NOISE_FLOOR = 1e-3  # of the scale
 _LARGEST_INPUT = 20.0  # in standard deviations: an outlier must not blow up the encoder
-_RANGE_SHARE = 0.75  # of a half, three quarters and the whole, what embeds digits best
 _SATURATED_SHARE = 0.01
 
 
@@ -34,8 +33,8 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
     ``r / sqrt(12)`` (Sheppard, 1898). Neither its scale nor its noise is taken for smaller than
     that, so that binary, integer and nearly constant columns bound the inputs and the density. A
     column with a single value teaches no scale: it takes the median one of the others. The one
-    scale of all columns is their pooled standard deviation, or three quarters of their range where
-    values pile up at its ends.
+    scale of all columns is their pooled standard deviation, or half of their range where values
+    pile up at its ends.
     """
     loc, std = column_moments(X)
     sample = X[:: _stride(X.size, 1_000_000)]
@@ -53,8 +52,7 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
         scale[constant] = np.median(scale[varied])
     else:
         rounding = np.full(X.shape[1], _resolution(sample) / np.sqrt(12))
-        in_range = kind == "global" and saturated
-        one = _RANGE_SHARE * (high - low) if in_range else np.sqrt(np.mean(std**2))
+        one = (high - low) / 2 if kind == "global" and saturated else np.sqrt(np.mean(std**2))
         scale = np.full(X.shape[1], one)
     scale[scale <= np.finfo(np.float64).tiny] = 1.0  # nothing varies at all
     return Scaling(
