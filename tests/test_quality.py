@@ -85,10 +85,13 @@ def test_mnist_under_a_bernoulli_likelihood(mnist):
 
 
 @pytest.mark.slow
-def test_one_scale_beats_a_scale_per_feature_on_raw_mnist(mnist):
+def test_one_scale_embeds_raw_mnist_better_than_a_scale_per_feature(mnist):
     X_train, X_test = mnist.train.data[:20_000] * 255, mnist.test.data * 255
+    split = X_train, X_test, mnist.train.target[:20_000], mnist.test.target
     auto, per_feature = (
         VAETransformer(likelihood=likelihood, max_epochs=5, random_state=0).fit(X_train)
         for likelihood in (Gaussian(), Gaussian(scaling="feature"))
     )
-    assert auto.score(X_test) > per_feature.score(X_test)
+    assert _accuracies(auto, split)[1] > _accuracies(per_feature, split)[1] + 0.02
+    # pixels that hardly vary in training make single rows very unlikely under a scale of their own
+    assert auto.score_samples(X_test).min() > 10 * per_feature.score_samples(X_test).min()
