@@ -81,7 +81,7 @@ def classify(X_train, X_test, y_train, y_test):
 def search_latent_size(X_train):
     """Choose the number of components by the held-out log-likelihood, no scorer needed."""
     print("\n2. GridSearchCV over the latent size, log-likelihood (nats per row)")
-    X_search = X_train[:: max(1, len(X_train) // 2000)]
+    X_search = X_train[:: max(1, len(X_train) // 10_000)]
     search = GridSearchCV(
         VAETransformer(random_state=SEED), {"n_components": [2, 8, 16]}, cv=3, refit=False
     )
