@@ -66,6 +66,9 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         "auto" is a CUDA GPU where there is one, else the CPU.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, see :mod:`skorch.callbacks`.
+    checkpoint : str, path-like, Checkpoint or None, default=None
+        A folder for periodic checkpoints of `fit`, or a :class:`~skvae.Checkpoint` that also says
+        how often, how many to keep, and whether to go on from the newest.
     warm_start : bool, default=False
         Whether `fit` goes on from the fit before until `max_epochs` have been run in all, and
         warns where they were run already. Network, likelihood, prior, objective, optimizer,
@@ -132,6 +135,7 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
     array([ 1, -1])
     """
 
+    _fitted_scalars = ("offset_",)
     _parameter_constraints = {
         **BaseVAE._parameter_constraints,
         "anomaly_score": [StrOptions(set(SCORES))],
@@ -158,6 +162,7 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         precision="auto",
         device="auto",
         callbacks=None,
+        checkpoint=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -182,6 +187,7 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
             precision=precision,
             device=device,
             callbacks=callbacks,
+            checkpoint=checkpoint,
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,

@@ -1,40 +1,32 @@
-"""What both estimators share: parameters, training, and reading the trained module."""
+"""What both estimators share before and during fit: parameters and training."""
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
 
-import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 
-from skvae import _inference
 from skvae._budget import training_budget
+from skvae._checkpoint import Checkpoint
+from skvae._fitted import FittedVAE
 from skvae._parameters import OPTIMIZERS, SHORT_NAMES, resolve_device
-from skvae._random import draw_seed, isolated_rng, make_generator
-from skvae._training import (
-    copy_net,
-    count_steps,
-    history_arrays,
-    new_net,
-    train_one_pass,
-    train_to_budget,
-)
+from skvae._random import draw_seed, isolated_rng
+from skvae._resume import CheckpointedRun
+from skvae._training import copy_net, new_net, train_one_pass, train_to_budget
 from skvae._validation import (
     HasMethods,
     Interval,
     StrOptions,
     _fit_context,
-    check_count,
-    check_is_fitted,
     check_rows,
-    check_support,
     unchanged_on_failure,
 )
 
 
-class BaseVAE(BaseEstimator):
+class BaseVAE(FittedVAE):
     """Base of the estimators; its parameters are documented where users meet them."""
 
     _parameter_constraints: ClassVar[dict] = {
@@ -58,6 +50,7 @@ class BaseVAE(BaseEstimator):
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str, torch.device],
         "callbacks": [list, None],
+        "checkpoint": [str, os.PathLike, Checkpoint, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -83,6 +76,7 @@ class BaseVAE(BaseEstimator):
         precision="auto",
         device="auto",
         callbacks=None,
+        checkpoint=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -104,6 +98,7 @@ class BaseVAE(BaseEstimator):
         self.precision = precision
         self.device = device
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
@@ -134,7 +129,7 @@ class BaseVAE(BaseEstimator):
         with unchanged_on_failure(self):
             go_on = self.warm_start and hasattr(self, "net_")
             X = check_rows(self, X, reset=not go_on, min_samples=2)
-            self._train(X, train_to_budget, go_on)
+            self._train(X, train_to_budget, go_on, self.checkpoint)
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -169,101 +164,21 @@ class BaseVAE(BaseEstimator):
             self._train(X, train_one_pass, go_on)
         return self
 
-    def reconstruct(self, X):
-        """Encode and decode: E[p(x|z)] at the posterior mean of every row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the training data.
-
-        Returns
-        -------
-        X_reconstructed : ndarray of shape (n_samples, n_features)
-            In the units of X.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        """
-        X = self._check_rows(X)
-        return _inference.decode(self.module_, _inference.encode(self.module_, X)[0])
-
-    def posterior(self, X):
-        """Return the posterior q(z|x) of every row, a diagonal Gaussian.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the training data.
-
-        Returns
-        -------
-        mean, std : ndarrays of shape (n_samples, n_components)
-            In the units of the prior.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        """
-        X = self._check_rows(X)
-        return _inference.encode(self.module_, X)
-
-    def sample(self, n_samples=1, *, random_state=None, noise=False):
-        """Draw new rows from the model.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Rows to draw.
-        random_state : int, RandomState instance or None, default=None
-            Decides the draws; None gives others at every call.
-        noise : bool, default=False
-            False returns the mean of p(x|z) for a z from the prior, a noise-free row; True draws
-            from p(x|z), so that the rows are distributed as the model says.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_features)
-            In the units of X and the dtype of the training data.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        ValueError
-            If `n_samples` is not a positive integer.
-        """
-        check_is_fitted(self)
-        check_count("n_samples", n_samples)
-        generator = make_generator(draw_seed(random_state), self.device_)
-        return _inference.sample(self.module_, n_samples, generator, noise, self._fit_dtype)
-
-    @property
-    def module_(self):
-        """The trained :class:`torch.nn.Module`: encoder, decoder, likelihood and prior."""
-        return self.net_.module_
-
-    def _train(self, X, train, go_on: bool) -> None:
+    def _train(self, X, train, go_on: bool, checkpoint=None) -> None:
         """Train a new net or, to go on, a copy of the one there is; keep it when all went well."""
         params = self.get_params(deep=False)
         budget = training_budget(len(X), self.batch_size)
-        seed = draw_seed(self.random_state)
+        seed, more = draw_seed(self.random_state), ()
+        if checkpoint is not None:
+            describe = partial(self._describe, dtype=X.dtype)
+            run = CheckpointedRun(checkpoint, params, X, seed, describe)
+            seed, more = run.seed, (run,)
         if go_on:
             self._check_compatible(X)
         with isolated_rng(seed, resolve_device(self.device)):
             net = copy_net(self.net_, params) if go_on else new_net(params, X, budget, seed)
-            train(net, X, params, budget)
-        self.net_ = net
-        self.n_components_ = self.n_components
-        self.history_ = history_arrays(net)
-        self.n_iter_ = len(net.history)
-        self.n_steps_ = count_steps(net)
-        self.device_ = str(net.device)
-        self.precision_ = "float32" if net.autocast_dtype is None else "bfloat16"
-        self._fit_dtype = X.dtype
+            train(net, X, params, budget, *more)
+        self._adopt(net, X.dtype)
         self._finish_fit(X)
 
     def _finish_fit(self, X) -> None:
@@ -277,15 +192,3 @@ class BaseVAE(BaseEstimator):
                 "fit to go on from. Set warm_start=False, or clone the estimator, to start anew."
             )
         self._check_support(X)
-
-    def _check_rows(self, X):
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        self._check_support(X)
-        return X
-
-    def _check_support(self, X) -> None:
-        check_support(X, getattr(self.module_.likelihood, "support", None), self.likelihood)
-
-    def _score_rows(self, X, kind: str) -> np.ndarray:
-        return _inference.score(self.module_, X, kind, self.n_importance_samples)

@@ -67,6 +67,21 @@ def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.nda
     return _map_rows(step, module, X, values_per_row=width).astype(np.float64)
 
 
+def log_likelihood(
+    module: VAEModule, X: np.ndarray, n_samples: int, generator: torch.Generator
+) -> np.ndarray:
+    """Return the bound of every row by draws of its own, not the fixed ones, float64, in nats."""
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        mean, log_var = module.encode(x)
+        shape = (len(x), n_samples, mean.shape[1])
+        draws = torch.randn(shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        return _log_likelihood(module, x, mean, log_var, draws, n_sets=1)
+
+    width = n_samples * X.shape[1]
+    return _map_rows(step, module, X, values_per_row=width).astype(np.float64)
+
+
 def _log_likelihood(module, x, mean, log_var, draws, n_sets) -> Tensor:
     """Importance-weighted bound on log p(x) (Burda et al., 2016, equation 8)."""
 
@@ -107,7 +122,7 @@ def _kl(module, x, mean, log_var, draws, _) -> Tensor:
 def _posterior_draws(x, mean, log_var, draws):
     """Yield z = mean + std * draw, (n_samples, n_block, n_components), in blocks of draws."""
     std = (0.5 * log_var).exp()
-    for block in draws.split(max(1, _CHUNK_VALUES // x.numel())):
+    for block in draws.split(max(1, _CHUNK_VALUES // x.numel()), dim=-2):
         yield mean[:, None] + std[:, None] * block
 
 

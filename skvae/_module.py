@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skvae._random import isolated_rng
+
 _LOG_2PI = math.log(2 * math.pi)
 _LOG_VAR_RANGE = (-20.0, 10.0)  # beyond it exp() leaves the range where KL and draws mean anything
+
+
+class Parts(NamedTuple):
+    """What a module was built from, with every "auto" settled by the training rows."""
+
+    network: Any
+    likelihood: Any
+    prior: Any
+    n_features: int
+    n_components: int
 
 
 class VAEModule(nn.Module):
@@ -22,10 +36,13 @@ class VAEModule(nn.Module):
         Maps (..., n_components) to the likelihood's (..., n_outputs).
     likelihood, prior : torch.nn.Module
         What the specs built.
+    parts : Parts
+        The specs.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, likelihood, prior):
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, likelihood, prior, parts: Parts):
         super().__init__()
+        self.parts = parts
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood
@@ -66,7 +83,7 @@ class VAEModule(nn.Module):
         return self.log_posterior(mean, log_var, z) - self.prior.log_prob(z)
 
 
-def build_module(network, likelihood, prior, X, n_components: int) -> VAEModule:
+def build_module(network, likelihood, prior, X: np.ndarray, n_components: int) -> VAEModule:
     """Build fresh parts from the specs and join them.
 
     Raises
@@ -74,16 +91,33 @@ def build_module(network, likelihood, prior, X, n_components: int) -> VAEModule:
     ValueError
         If a part gives an output of the wrong shape.
     """
+    module = _join(network, likelihood, prior, X, n_components)
+    _check_shapes(module, network, torch.from_numpy(X[:2].copy()), n_components)
+    return module
+
+
+def build_skeleton(parts: Parts, device: str = "meta") -> VAEModule:
+    """Build a module without its training rows, to be filled with weights and buffers.
+
+    On the device "meta" it takes no memory, whatever sizes the specs ask for.
+    """
+    rows = np.zeros((2, parts.n_features), dtype=np.float32)
+    rows[1] = 1.0  # zeros and ones lie in the range that any likelihood takes
+    with isolated_rng(0), torch.device(device):
+        return _join(parts.network, parts.likelihood, parts.prior, rows, parts.n_components)
+
+
+def _join(network, likelihood, prior, X: np.ndarray, n_components: int) -> VAEModule:
     density = likelihood.build(X)
     n_features = X.shape[1]
-    module = VAEModule(
+    return VAEModule(
         network.build_encoder(n_features, 2 * n_components),
         network.build_decoder(n_components, density.n_outputs),
         density,
         prior.build(n_components),
+        # a likelihood that settles something by the rows says as which spec it would do so again
+        Parts(network, getattr(density, "spec", likelihood), prior, n_features, n_components),
     )
-    _check_shapes(module, network, torch.from_numpy(X[:2].copy()), n_components)
-    return module
 
 
 @torch.no_grad()

@@ -36,6 +36,19 @@ class VAENet(NeuralNet):
         self.seed = seed
         self.autocast_dtype = autocast_dtype
 
+    def recipe(self):
+        """Return what :func:`make_net` needs to build such a net around a module."""
+        return {
+            "objective": self.objective,
+            "seed": self.seed,
+            "precision": "float32" if self.autocast_dtype is None else "bfloat16",
+            "learning_rate": self.lr,
+            "batch_size": self.batch_size,
+            "optimizer": self.optimizer,
+            "fused": getattr(self, "optimizer__fused", False),
+            "weight_decay": getattr(self, "optimizer__weight_decay", 0.0),
+        }
+
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
@@ -131,22 +144,62 @@ class VAENet(NeuralNet):
         )
 
 
+def make_net(
+    module,
+    *,
+    objective,
+    seed,
+    precision,
+    learning_rate,
+    batch_size,
+    optimizer,
+    fused,
+    weight_decay,
+    device,
+    callbacks=None,
+):
+    """Build an initialised net around a module; draws from torch's default generator."""
+    settings = {"optimizer": optimizer}
+    if fused:
+        settings["optimizer__fused"] = True
+    if weight_decay:
+        # biases, noise scales and a learned prior have no reason to be near zero
+        free = ("*bias", "likelihood.*", "prior.*")
+        settings["optimizer__weight_decay"] = weight_decay
+        settings["optimizer__param_groups"] = [(pattern, {"weight_decay": 0.0}) for pattern in free]
+    net = VAENet(
+        module,
+        objective=objective,
+        seed=seed,
+        autocast_dtype=torch.bfloat16 if precision == "bfloat16" else None,
+        lr=learning_rate,
+        batch_size=batch_size,
+        callbacks=callbacks,
+        device=device,
+        train_split=None,
+        **settings,
+    )
+    return net.initialize()
+
+
 class OneCycle(Callback):
     """Moves the learning rate through one cycle over a known number of steps."""
 
-    def __init__(self, learning_rate, n_steps):
+    def __init__(self, learning_rate, n_epochs, steps_per_epoch):
         self.learning_rate = learning_rate
-        self.n_steps = n_steps
+        self.n_epochs = n_epochs
+        self.steps_per_epoch = steps_per_epoch
 
     def on_train_begin(self, net, **kwargs):
-        self.steps_done_ = 0
+        # a resumed run has fewer epochs left than the cycle has
+        self.steps_done_ = (self.n_epochs - net.max_epochs) * self.steps_per_epoch
 
     def on_batch_begin(self, net, training=False, **kwargs):
         if not training:
             return
         # half a step ahead: neither the first step nor the last is lost to a rate of zero
-        rate = self.learning_rate * one_cycle((self.steps_done_ + 0.5) / self.n_steps)
-        set_learning_rate(net, rate)
+        progress = (self.steps_done_ + 0.5) / (self.n_epochs * self.steps_per_epoch)
+        set_learning_rate(net, self.learning_rate * one_cycle(progress))
         self.steps_done_ += 1
 
 
@@ -158,11 +211,18 @@ def set_learning_rate(net, rate):
 class ProgressBar(Callback):
     """One bar for the whole fit, with the loss, reconstruction and KL of the last epoch."""
 
-    def __init__(self, n_steps):
-        self.n_steps = n_steps
+    def __init__(self, n_epochs, steps_per_epoch):
+        self.n_epochs = n_epochs
+        self.steps_per_epoch = steps_per_epoch
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=self.n_steps, unit="step", desc="fit")
+        done = self.n_epochs - net.max_epochs
+        self.bar_ = tqdm(
+            total=self.n_epochs * self.steps_per_epoch,
+            initial=done * self.steps_per_epoch,
+            unit="step",
+            desc="fit",
+        )
 
     def on_batch_end(self, net, training=False, **kwargs):
         self.bar_.update(int(training))

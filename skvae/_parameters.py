@@ -23,6 +23,7 @@ SHORT_NAMES: dict[str, dict[str, type]] = {
     "prior": {"normal": StandardNormal},
     "objective": {"elbo": ELBO},
 }
+SPEC_CLASSES = tuple(cls for names in SHORT_NAMES.values() for cls in names.values())
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.AdamW,
     "sgd": torch.optim.SGD,

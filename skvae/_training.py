@@ -14,7 +14,7 @@ from skorch.helper import predefined_split
 
 from skvae._budget import Budget
 from skvae._module import build_module
-from skvae._net import OneCycle, ProgressBar, VAENet, set_learning_rate
+from skvae._net import OneCycle, ProgressBar, VAENet, make_net, set_learning_rate
 from skvae._parameters import (
     SHORT_NAMES,
     check_callbacks,
@@ -23,6 +23,7 @@ from skvae._parameters import (
     resolve_precision,
     resolve_spec,
 )
+from skvae._resume import CheckpointedRun, CheckpointWriter
 
 _EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
 
@@ -31,23 +32,25 @@ def new_net(params: dict[str, Any], X: np.ndarray, budget: Budget, seed: int) ->
     """Build an initialised net for the rows X. Draws from torch's default generator."""
     specs = {role: resolve_spec(role, params[role]) for role in SHORT_NAMES}
     device = resolve_device(params["device"])
-    precision = resolve_precision(params["precision"], device, X.shape[1])
     module = build_module(
         specs["network"], specs["likelihood"], specs["prior"], X, params["n_components"]
     )
-    net = VAENet(
+    optimizer, weight_decay = params["optimizer"], params["weight_decay"]
+    if weight_decay == "auto":
+        weight_decay = budget.weight_decay if optimizer == "adam" else 0.0
+    return make_net(
         module,
         objective=specs["objective"],
         seed=seed,
-        autocast_dtype=torch.bfloat16 if precision == "bfloat16" else None,
-        lr=params["learning_rate"],
+        precision=resolve_precision(params["precision"], device, X.shape[1]),
+        learning_rate=params["learning_rate"],
         batch_size=budget.batch_size,
-        callbacks=check_callbacks(params["callbacks"]),
+        optimizer=resolve_optimizer(optimizer),
+        fused=optimizer == "adam",
+        weight_decay=weight_decay,
         device=device,
-        train_split=None,
-        **_optimizer_settings(params, budget),
+        callbacks=check_callbacks(params["callbacks"]),
     )
-    return net.initialize()
 
 
 def copy_net(net: VAENet, params: dict[str, Any]) -> VAENet:
@@ -63,52 +66,48 @@ def copy_net(net: VAENet, params: dict[str, Any]) -> VAENet:
     return net
 
 
-def _optimizer_settings(params: dict[str, Any], budget: Budget) -> dict[str, Any]:
-    name, weight_decay = params["optimizer"], params["weight_decay"]
-    if weight_decay == "auto":
-        weight_decay = budget.weight_decay if name == "adam" else 0.0
-    settings: dict[str, Any] = {"optimizer": resolve_optimizer(name)}
-    if name == "adam":
-        settings["optimizer__fused"] = True
-    if weight_decay:
-        # biases, noise scales and a learned prior have no reason to be near zero
-        free = ("*bias", "likelihood.*", "prior.*")
-        settings["optimizer__weight_decay"] = weight_decay
-        settings["optimizer__param_groups"] = [(pattern, {"weight_decay": 0.0}) for pattern in free]
-    return settings
-
-
-def train_to_budget(net: VAENet, X: np.ndarray, params: dict[str, Any], budget: Budget) -> None:
+def train_to_budget(
+    net: VAENet,
+    X: np.ndarray,
+    params: dict[str, Any],
+    budget: Budget,
+    run: CheckpointedRun | None = None,
+) -> None:
     """Train for the budget: one learning-rate cycle, or until the validation loss stops falling."""
-    early_stopping = params["early_stopping"]
-    n_epochs = params["max_epochs"]
-    if n_epochs == "auto":
-        n_epochs = budget.max_epochs * (_EARLY_STOPPING_CEILING if early_stopping else 1)
-    n_epochs -= len(net.history)  # after a warm start, max_epochs counts the epochs before it too
+    # after a warm start, max_epochs counts the epochs before it too
+    epochs_before = run.begin(net) if run else len(net.history)
+    n_epochs = _total_epochs(params, budget) - epochs_before
     if n_epochs <= 0:
         warnings.warn(
-            f"No training was done: the warm start has {len(net.history)} epochs behind it, and "
+            f"No training was done: the warm start has {epochs_before} epochs behind it, and "
             f"max_epochs={params['max_epochs']!r} asks for no more. Raise max_epochs.",
             UserWarning,
             stacklevel=2,
         )
         return
     x, x_valid = _as_tensor(X), None
-    if early_stopping:
-        x, x_valid = _split(x, params["validation_fraction"], net.generator_)
-    n_steps = n_epochs * -(-len(x) // net.batch_size)
     session: list[Any] = []
-    if early_stopping:
+    if params["early_stopping"]:
+        x, x_valid = _split(x, params["validation_fraction"], net.generator_)
         patience = params["n_iter_no_change"]
         # absolute, as a negative loss (a density) would turn a relative threshold around
         session.append(
             EarlyStopping(patience=patience, threshold_mode="abs", load_best=True, sink=_silent)
         )
-    elif not _has_scheduler(net):
-        session.append(OneCycle(net.lr, n_steps))
+    if run:
+        session.append(CheckpointWriter(run))
+    steps_per_epoch = -(-len(x) // net.batch_size)
+    if not params["early_stopping"] and not _has_scheduler(net):
+        session.append(OneCycle(net.lr, n_epochs, steps_per_epoch))
     if params["verbose"]:
-        session.append(ProgressBar(n_steps))
+        session.append(ProgressBar(n_epochs, steps_per_epoch))
     _run(net, x, x_valid, n_epochs, session)
+
+
+def _total_epochs(params: dict[str, Any], budget: Budget) -> int:
+    if params["max_epochs"] != "auto":
+        return params["max_epochs"]
+    return budget.max_epochs * (_EARLY_STOPPING_CEILING if params["early_stopping"] else 1)
 
 
 def train_one_pass(net: VAENet, X: np.ndarray, *_) -> None:

@@ -65,6 +65,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
         "auto" is a CUDA GPU where there is one, else the CPU.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, see :mod:`skorch.callbacks`.
+    checkpoint : str, path-like, Checkpoint or None, default=None
+        A folder for periodic checkpoints of `fit`, or a :class:`~skvae.Checkpoint` that also says
+        how often, how many to keep, and whether to go on from the newest.
     warm_start : bool, default=False
         Whether `fit` goes on from the fit before until `max_epochs` have been run in all, and
         warns where they were run already. Network, likelihood, prior, objective, optimizer,

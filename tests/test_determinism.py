@@ -1,7 +1,6 @@
 """Same data, same seed: same bits; and no trace in anybody's random generators."""
 
 import hashlib
-import random
 import subprocess
 import sys
 
@@ -11,6 +10,7 @@ import torch
 
 from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.networks import MLP
+from tests.helpers import global_states
 
 PROGRAM = """
 import hashlib, random
@@ -43,16 +43,6 @@ def one_thread():
 def _model(**params):
     defaults = {"network": MLP((32,), dropout=0.1), "max_epochs": 3, "random_state": 7}
     return VAETransformer(4, **defaults | params)
-
-
-def _global_states():
-    numpy_state = np.random.get_state()  # noqa: NPY002 - the global generator is what is tested
-    return (
-        random.getstate(),
-        numpy_state[1].tobytes(),
-        numpy_state[2],
-        torch.get_rng_state().tolist(),
-    )
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -90,17 +80,17 @@ def test_a_random_state_instance_is_drawn_from(digits):
 @pytest.mark.parametrize("random_state", [None, 0])
 @pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector])
 def test_the_global_generators_are_left_alone(digits, estimator_class, random_state):
-    before = _global_states()
+    before = global_states()
     estimator = estimator_class(
         4, network=MLP((32,), dropout=0.1), max_epochs=2, random_state=random_state
     )
-    assert _global_states() == before
+    assert global_states() == before
     estimator.fit(digits.data)
-    assert _global_states() == before
+    assert global_states() == before
     estimator.score_samples(digits.data[:9])
     estimator.sample(5, random_state=random_state, noise=True)
     estimator.partial_fit(digits.data[:100])
-    assert _global_states() == before
+    assert global_states() == before
 
 
 def test_samples_follow_their_own_seed(digits):

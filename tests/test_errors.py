@@ -19,6 +19,7 @@ from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from skvae.networks import MLP, Conv
 from skvae.objectives import ELBO
 from skvae.priors import StandardNormal
+from tests.helpers import Interruption
 
 ESTIMATORS = [VAETransformer, VAEAnomalyDetector]
 X = np.random.default_rng(0).normal(size=(40, 4))
@@ -187,6 +188,7 @@ OUT_OF_RANGE = {
     "precision": ["float16", "double", None, 16],
     "device": [None, 0],
     "callbacks": ["early", 3, (), [1], ["early"], [("early", None)]],
+    "checkpoint": [3, True, ["folder"], {"path": "folder"}],
     "warm_start": ["yes", None, 2],
     "verbose": [-1, "loud", None],
     "random_state": [-1, "lucky", 1.5],
@@ -420,20 +422,9 @@ def test_callback_that_raises(estimator_class):
     refuses(fitted, X, RuntimeError, "enough", ["fit"])
 
 
-class CtrlC(Callback):
-    """Interrupts in the second step of an epoch, as a user would."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_batch_end(self, net, **kwargs):
-        if len(net.history) == self.epoch and net.batches_done_ == 2:
-            raise KeyboardInterrupt
-
-
 @both_estimators
 def test_interruption_keeps_the_epochs_done(estimator_class):
-    estimator = quick(estimator_class, max_epochs=5, callbacks=[CtrlC(4)])
+    estimator = quick(estimator_class, max_epochs=5, callbacks=[Interruption(4)])
     with pytest.warns(UserWarning, match="interrupted; the estimator keeps the 3 epochs done"):
         estimator.fit(X)
     assert estimator.n_iter_ == 3
@@ -443,9 +434,9 @@ def test_interruption_keeps_the_epochs_done(estimator_class):
 
 @both_estimators
 def test_interruption_of_the_first_epoch_fits_nothing(estimator_class):
-    estimator = quick(estimator_class, callbacks=[CtrlC(1)])
+    estimator = quick(estimator_class, callbacks=[Interruption(1)])
     refuses(estimator, X, KeyboardInterrupt, "before the first epoch ended; nothing was fitted")
-    fitted = quick(estimator_class).fit(X).set_params(callbacks=[CtrlC(1)])
+    fitted = quick(estimator_class).fit(X).set_params(callbacks=[Interruption(1)])
     refuses(fitted, X, KeyboardInterrupt, "nothing was fitted", ["fit"])
 
 

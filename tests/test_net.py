@@ -8,6 +8,7 @@ from skorch.callbacks import Callback, Checkpoint, EpochScoring, LRScheduler
 from skvae import VAETransformer
 from skvae.networks import MLP
 from skvae.objectives import ELBO
+from tests.helpers import Interruption
 
 
 @pytest.fixture(scope="module")
@@ -157,19 +158,8 @@ def test_skorch_callbacks_see_the_net(X, tmp_path):
         torch.testing.assert_close(saved[name], weights)
 
 
-class CtrlC(Callback):
-    """Interrupts in the second step of an epoch, as a user would."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_batch_end(self, net, **kwargs):
-        if len(net.history) == self.epoch and net.batches_done_ == 2:
-            raise KeyboardInterrupt
-
-
 def test_ctrl_c_keeps_the_epochs_done(X):
-    vae = model(max_epochs=9, callbacks=[CtrlC(epoch=4)])
+    vae = model(max_epochs=9, callbacks=[Interruption(epoch=4)])
     with pytest.warns(UserWarning, match="keeps the 3 epochs done.*warm_start=True"):
         vae.fit(X)
     assert vae.n_iter_ == len(vae.history_["train_loss"]) == 3
@@ -180,7 +170,7 @@ def test_ctrl_c_keeps_the_epochs_done(X):
 
 
 def test_ctrl_c_in_the_first_epoch_leaves_it_unfitted(X):
-    vae = model(callbacks=[CtrlC(epoch=1)])
+    vae = model(callbacks=[Interruption(epoch=1)])
     with pytest.raises(KeyboardInterrupt):
         vae.fit(X)
     assert not hasattr(vae, "net_")

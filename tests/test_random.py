@@ -1,35 +1,29 @@
 """Randomness that stays where it belongs."""
 
-import random
-
 import numpy as np
 import pytest
 import torch
 from scipy.stats import kstest
 
 from skvae._random import draw_seed, fixed_normal_draws, isolated_rng, make_generator
-
-
-def _global_states():
-    numpy_state = np.random.get_state()  # noqa: NPY002 - the global generator is what is tested
-    return random.getstate(), numpy_state[1].tobytes(), torch.get_rng_state().tolist()
+from tests.helpers import global_states
 
 
 def test_isolated_rng_seeds_inside_and_restores_outside():
-    before = _global_states()
+    before = global_states()
     with isolated_rng(3):
         first = torch.randn(5)
     with isolated_rng(3):
         second = torch.randn(5)
     assert torch.equal(first, second)
-    assert _global_states() == before
+    assert global_states() == before
 
 
 def test_isolated_rng_restores_after_an_error():
-    before = _global_states()
+    before = global_states()
     with pytest.raises(RuntimeError, match="shape"), isolated_rng(3):
         torch.randn(5).reshape(2, 2)
-    assert _global_states() == before
+    assert global_states() == before
 
 
 def test_seeds_follow_the_random_state():
@@ -39,18 +33,18 @@ def test_seeds_follow_the_random_state():
 
 
 def test_no_random_state_is_fresh_entropy_not_the_global_generator():
-    before = _global_states()
+    before = global_states()
     seeds = {draw_seed(None) for _ in range(20)}
     assert len(seeds) == 20
     assert all(0 <= seed < 2**31 for seed in seeds)
-    assert _global_states() == before
+    assert global_states() == before
 
 
 def test_generators_are_their_own():
-    before = _global_states()
+    before = global_states()
     first = torch.randn(4, generator=make_generator(1))
     assert torch.equal(first, torch.randn(4, generator=make_generator(1)))
-    assert _global_states() == before
+    assert global_states() == before
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 3, 16, 100])

@@ -139,6 +139,7 @@ class _Gaussian(nn.Module):
     def __init__(self, statistics: Scaling, noise: str | float, bounded: bool):
         super().__init__()
         self.scaling, self.noise, self.bounded = statistics.kind, noise, bounded
+        self.spec = Gaussian(noise, statistics.kind, bounded)
         n_features = len(statistics.loc)
         self.n_outputs = 2 * n_features if noise == "per_sample" else n_features
         self.register_buffer("loc", torch.from_numpy(statistics.loc))

@@ -1,0 +1,186 @@
+"""What both estimators share after fit: questions to the trained module, and saving it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skvae import _inference
+from skvae._codec import Encoder
+from skvae._model_file import write_file
+from skvae._net import VAENet
+from skvae._random import draw_seed, make_generator
+from skvae._serialization import decode_net, encode_net, new_decoder, new_encoder
+from skvae._training import count_steps, history_arrays
+from skvae._validation import check_count, check_is_fitted, check_rows, check_support
+
+_NOT_SAVED = ("callbacks", "checkpoint")  # belong to a training run and its machine
+
+
+class FittedVAE(BaseEstimator):
+    """The part of the estimators that needs no training rows."""
+
+    _fitted_scalars: ClassVar[tuple[str, ...]] = ()  # what a subclass sets in fit, beside the net
+
+    def reconstruct(self, X):
+        """Encode and decode: E[p(x|z)] at the posterior mean of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            In the units of X.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        X = self._check_rows(X)
+        return _inference.decode(self.module_, _inference.encode(self.module_, X)[0])
+
+    def posterior(self, X):
+        """Return the posterior q(z|x) of every row, a diagonal Gaussian.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        mean, std : ndarrays of shape (n_samples, n_components)
+            In the units of the prior.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        X = self._check_rows(X)
+        return _inference.encode(self.module_, X)
+
+    def sample(self, n_samples=1, *, random_state=None, noise=False):
+        """Draw new rows from the model.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Rows to draw.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws; None gives others at every call.
+        noise : bool, default=False
+            False returns the mean of p(x|z) for a z from the prior, a noise-free row; True draws
+            from p(x|z), so that the rows are distributed as the model says.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features)
+            In the units of X and the dtype of the training data.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `n_samples` is not a positive integer.
+        """
+        check_is_fitted(self)
+        check_count("n_samples", n_samples)
+        generator = make_generator(draw_seed(random_state), self.device_)
+        return _inference.sample(self.module_, n_samples, generator, noise, self._fit_dtype)
+
+    def save(self, path):
+        """Save the fitted estimator in one file, from which :func:`skvae.load` brings it back.
+
+        The file is a safetensors file: weights, parameters and fitted attributes, with a checksum.
+        It holds no pickle. It is written whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, replaced if it exists. Its usual ending is ``.skvae``.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If a parameter cannot be written, such as `callbacks`.
+        OSError
+            If the folder or the disk cannot take the file.
+        """
+        check_is_fitted(self)
+        if self.callbacks:
+            raise ValueError(
+                f"{type(self).__name__} cannot be saved with callbacks={self.callbacks!r}, which "
+                "belong to its training and cannot be written without pickle. Set them to None "
+                "first: set_params(callbacks=None)."
+            )
+        encoder = new_encoder()
+        header = self._describe(self.net_, encoder, self._fit_dtype)
+        scalars = {name: getattr(self, name) for name in self._fitted_scalars}
+        header |= {"kind": "model", "scalars": encoder.encode(scalars, "scalars")}
+        write_file(path, header, encoder.tensors)
+
+    @property
+    def module_(self):
+        """The trained :class:`torch.nn.Module`: encoder, decoder, likelihood and prior."""
+        return self.net_.module_
+
+    def _describe(self, net: VAENet, encoder: Encoder, dtype: np.dtype) -> dict[str, Any]:
+        """Return the header that model files and checkpoints share."""
+        params = self.get_params(deep=False) | dict.fromkeys(_NOT_SAVED)
+        names = getattr(self, "feature_names_in_", None)
+        return {
+            "estimator": type(self).__name__,
+            "parameters": encoder.encode(params, "parameters"),
+            "feature_names": None if names is None else names.tolist(),
+            "dtype": str(dtype),
+            **encode_net(net, encoder),
+        }
+
+    @classmethod
+    def _from_file(cls, header: dict[str, Any], tensors: dict, trusted) -> FittedVAE:
+        """Rebuild the estimator that `save` described."""
+        decoder = new_decoder(tensors, trusted)
+        estimator = cls(**decoder.decode(header["parameters"]))
+        estimator._validate_params()
+        net = decode_net(header, decoder, estimator.device)
+        estimator.n_features_in_ = net.module_.parts.n_features
+        if header["feature_names"] is not None:
+            estimator.feature_names_in_ = np.array(header["feature_names"], dtype=object)
+        estimator._adopt(net, np.dtype(header["dtype"]))
+        scalars = decoder.decode(header.get("scalars", {"dict": []}))
+        for name in cls._fitted_scalars:
+            setattr(estimator, name, float(scalars[name]))
+        return estimator
+
+    def _adopt(self, net: VAENet, dtype: np.dtype) -> None:
+        """Take a trained net for one's own, with the attributes that follow from it."""
+        self.net_ = net
+        self.n_components_ = net.module_.parts.n_components
+        self.history_ = history_arrays(net)
+        self.n_iter_ = len(net.history)
+        self.n_steps_ = count_steps(net)
+        self.device_ = str(net.device)
+        self.precision_ = "float32" if net.autocast_dtype is None else "bfloat16"
+        self._fit_dtype = dtype
+
+    def _check_rows(self, X):
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        self._check_support(X)
+        return X
+
+    def _check_support(self, X) -> None:
+        check_support(X, getattr(self.module_.likelihood, "support", None), self.likelihood)
+
+    def _score_rows(self, X, kind: str) -> np.ndarray:
+        return _inference.score(self.module_, X, kind, self.n_importance_samples)

@@ -1,0 +1,30 @@
+"""What several test modules use; no tests."""
+
+import random
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+
+
+def global_states():
+    """Give the states of the global generators of Python, NumPy and torch, to be compared."""
+    numpy_state = np.random.get_state()  # noqa: NPY002 - the global generator is what is tested
+    return (
+        random.getstate(),
+        numpy_state[1].tobytes(),
+        numpy_state[2],
+        torch.get_rng_state().tolist(),
+    )
+
+
+class Interruption(Callback):
+    """Raises in the second step of an epoch: by default what Ctrl-C raises."""
+
+    def __init__(self, epoch, error=KeyboardInterrupt):
+        self.epoch = epoch
+        self.error = error
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training and len(net.history) == self.epoch and net.batches_done_ == 2:
+            raise self.error
