@@ -42,14 +42,23 @@ def check_rows(estimator: BaseEstimator, X, *, reset: bool, min_samples: int = 1
 
     float32 and float64 keep their precision, everything else becomes float32.
     """
-    return validate_data(
-        estimator,
-        X,
-        reset=reset,
-        dtype=_float_dtypes(X),
-        order="C",
-        ensure_min_samples=min_samples,
-    )
+    _refuse_masked(X)
+    try:
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=_float_dtypes(X),
+            order="C",
+            ensure_min_samples=min_samples,
+        )
+    except (ValueError, TypeError) as exc:
+        if names := _columns_without_numbers(X):
+            raise ValueError(
+                f"X has columns that hold no numbers: {', '.join(map(repr, names))}. Drop them, or "
+                "encode them first, for example with sklearn.preprocessing.OneHotEncoder."
+            ) from exc
+        raise
 
 
 def check_latent_rows(estimator: BaseEstimator, Z, n_components: int) -> np.ndarray:
@@ -66,7 +75,29 @@ def check_latent_rows(estimator: BaseEstimator, Z, n_components: int) -> np.ndar
 def _float_dtypes(X) -> list[type]:
     # the columns of polars name types that are not NumPy's, which scikit-learn cannot read
     in_double = any(str(dtype) == "Float64" for dtype in getattr(X, "dtypes", ()))
+    # nor does it take a foreign byte order for the same precision
+    in_double |= str(getattr(X, "dtype", "")) in (">f8", "<f8")
     return FLOAT_DTYPES[::-1] if in_double else FLOAT_DTYPES
+
+
+def _columns_without_numbers(X) -> list[str]:
+    """Names of the columns of a data frame that cannot become floats."""
+    names = []
+    for name in getattr(X, "columns", ()):
+        try:
+            np.asarray(X[name]).astype(np.float64)
+        except (ValueError, TypeError):
+            names.append(name)
+    return names
+
+
+def _refuse_masked(X) -> None:
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"X is a masked array with {np.ma.count_masked(X)} masked values, and what lies under "
+            "the mask would be taken for data. Drop those rows or fill them first, for example by "
+            "X.filled(X.mean(axis=0)) or sklearn.impute.SimpleImputer."
+        )
 
 
 def check_support(X: np.ndarray, support: tuple[float, float] | None, likelihood: object) -> None:

@@ -42,7 +42,6 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
     at_ends = np.count_nonzero((sample == low) | (sample == high)) - 2  # any table has one of each
     saturated = bool(at_ends >= _SATURATED_SHARE * sample.size)
     constant = X.min(axis=0) == X.max(axis=0)
-    std[constant] = 0.0  # exactly, where the mean was rounded
     kind = choose_scaling(X, std) if scaling == "auto" else scaling
     varied = ~constant if not constant.all() else np.ones_like(constant)
     if kind == "feature":
@@ -52,7 +51,7 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
         scale[constant] = np.median(scale[varied])
     else:
         rounding = np.full(X.shape[1], _resolution(sample) / np.sqrt(12))
-        one = (high - low) / 2 if kind == "global" and saturated else np.sqrt(np.mean(std**2))
+        one = (high - low) / 2 if kind == "global" and saturated else _pooled(std)
         scale = np.full(X.shape[1], one)
     scale[scale <= np.finfo(np.float64).tiny] = 1.0  # nothing varies at all
     return Scaling(
@@ -70,13 +69,30 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
 
 
 def column_moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of the columns, float64, with no second copy of X."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    squares = np.zeros_like(mean)
+    """Return mean and standard deviation of the columns, float64, with no second copy of X.
+
+    Every column is measured between its ends: no square overflows or vanishes, a column of a single
+    value has exactly that mean and no deviation, and the variance, at least 1 / (2 n_samples) on
+    that scale, is not lost in the difference of two sums.
+    """
+    low = X.min(axis=0).astype(np.float64)
+    width = X.max(axis=0).astype(np.float64) - low
+    width[width == 0] = 1.0
     n_rows = max(1, _CHUNK_VALUES // X.shape[1])
+    sums, squares = np.zeros_like(low), np.zeros_like(low)
     for start in range(0, len(X), n_rows):
-        squares += np.square(X[start : start + n_rows] - mean).sum(axis=0)
-    return mean, np.sqrt(squares / len(X))
+        shares = (X[start : start + n_rows] - low) / width
+        sums += shares.sum(axis=0)
+        squares += np.einsum("ij,ij->j", shares, shares)
+    mean = sums / len(X)
+    variance = np.maximum(squares / len(X) - mean**2, 0.0)
+    return low + width * mean, width * np.sqrt(variance)
+
+
+def _pooled(std: np.ndarray) -> float:
+    """Return the root of the mean square."""
+    largest = std.max() or 1.0
+    return float(largest * np.sqrt(np.mean((std / largest) ** 2)))
 
 
 def choose_scaling(X: np.ndarray, std: np.ndarray) -> str:
@@ -113,7 +129,8 @@ def _run_smoothly(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
     """
     if not _mostly_overlap(low[:-1], high[:-1], low[1:], high[1:]):
         return False
-    centred = rows - rows.mean(axis=0, dtype=np.float64)
+    centred = rows / np.maximum(np.abs(low), np.abs(high))  # squares of large values overflow
+    centred = centred - centred.mean(axis=0, dtype=np.float64)
     products = (centred[:, :-1] * centred[:, 1:]).mean(axis=0)
     std = np.maximum(centred.std(axis=0), np.finfo(np.float64).tiny)
     return bool(np.median(products / std[:-1] / std[1:]) > 0.9)

@@ -95,6 +95,31 @@ def test_moments_in_chunks_are_those_of_numpy():
     np.testing.assert_allclose(std, X.std(0, dtype=np.float64), rtol=1e-12)
 
 
+@pytest.mark.parametrize("factor", [1e-300, 1e-30, 1e30, 1e300])
+def test_moments_neither_overflow_nor_vanish(factor):
+    X = np.random.default_rng(0).normal(5, 2, size=(100, 3))
+    mean, std = column_moments(X * factor)
+    np.testing.assert_allclose(mean, X.mean(0) * factor, rtol=1e-12)
+    np.testing.assert_allclose(std, X.std(0) * factor, rtol=1e-12)
+    for scaling in ("feature", "global", "none"):
+        scale = measure(X, scaling).scale
+        np.testing.assert_allclose(measure(X * factor, scaling).scale, scale * factor, rtol=1e-9)
+
+
+def test_one_huge_value_does_not_cost_the_precision_of_its_column():
+    X = np.zeros((1_000_000, 1))
+    X[7] = 1e200
+    mean, std = column_moments(X)
+    assert mean[0] == pytest.approx(1e194)
+    assert std[0] == pytest.approx(1e200 * np.sqrt(1e-6 * (1 - 1e-6)))
+
+
+@pytest.mark.parametrize("value", [0.1, -7e30, 1e-310])
+def test_a_constant_column_has_exactly_its_value_and_no_deviation(value):
+    mean, std = column_moments(np.full((77, 1), value))
+    assert (mean[0], std[0]) == (value, 0)
+
+
 def test_steps_of_a_column_bound_its_noise():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=5000).round(1), rng.poisson(3, 5000)]).astype(float)
