@@ -5,6 +5,8 @@ Nothing here leaves a trace in the global generators of Python, NumPy or torch.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,6 +18,7 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 from sklearn.utils import check_random_state
 
+_lock = threading.RLock()  # torch's default generators are one set for all threads
 _SCORE_SEED = 20160301  # any constant: it makes scores a function of the model and the row alone
 
 
@@ -36,15 +39,26 @@ def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None
     """Seed torch's default generators inside the block and restore them after it.
 
     For weight initialisation, dropout and a user's own modules, which draw from the default
-    generator and cannot be handed another.
+    generator and cannot be handed another. One thread is inside at a time, so that fits in several
+    threads draw what they would draw one after another.
     """
     device = torch.device(device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with _lock, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def _renew_lock() -> None:
+    """Give a forked child a lock of its own: the old one may be held by a thread it lacks."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @lru_cache(maxsize=32)
