@@ -12,7 +12,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from skvae._model_file import read_file, write_file
+from skvae._model_file import SCRATCH, read_file, write_file
 from skvae._validation import Interval
 
 _NAME = "epoch-{:05d}.skvae"
@@ -137,5 +137,6 @@ class CheckpointFolder:
         """Keep the newest of this fit, and those of the part of it that was interrupted."""
         mine = [path for path in self.files() if path in self._written]
         kept = mine if self.keep is None else mine[-self.keep :]
-        for path in set(self.files()) - set(kept):
+        torn = self.path.glob(SCRATCH.format(name="epoch-*", token="*"))  # a kill left them
+        for path in {*self.files(), *torn} - set(kept):
             path.unlink()

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 FORMAT_VERSION = 1
+SCRATCH = ".{name}.{token}.tmp"  # name of a file while it is being written
 _KEY = "skvae"  # one key alone: safetensors writes several in no fixed order
 
 
@@ -98,7 +99,7 @@ def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    scratch = path.with_name(SCRATCH.format(name=path.name, token=secrets.token_hex(4)))
     try:
         with open(scratch, "xb") as file:
             file.write(data)

@@ -72,6 +72,12 @@ def test_other_files_are_left_alone(tmp_path):
     assert len(names(tmp_path)) == 4
 
 
+def test_what_a_kill_left_half_written_is_swept_up(tmp_path):
+    (tmp_path / ".epoch-00001.skvae.0123abcd.tmp").write_bytes(b"half")
+    write(folder(tmp_path), 2)
+    assert names(tmp_path) == ["epoch-00002.skvae"]
+
+
 def test_a_full_disk_costs_a_warning_and_no_checkpoint(tmp_path, monkeypatch):
     checkpoints = folder(tmp_path)
     write(checkpoints, 1)
