@@ -1,6 +1,15 @@
 """Data sets to try a variational autoencoder on, and the file format they come in."""
 
+from skvae.datasets._audit import ImageAudit, audit_images
+from skvae.datasets._emnist import fetch_emnist
 from skvae.datasets._idx import read_idx, write_idx
 from skvae.datasets._mnist import fetch_mnist
 
-__all__ = ["fetch_mnist", "read_idx", "write_idx"]
+__all__ = [
+    "ImageAudit",
+    "audit_images",
+    "fetch_emnist",
+    "fetch_mnist",
+    "read_idx",
+    "write_idx",
+]

@@ -1,12 +1,33 @@
 """Finding a data file on the disk, or bringing it from a mirror; its content is not known here."""
 
+import errno
 import os
+import shutil
 import tempfile
-import warnings
+import time
+from contextlib import contextmanager, nullcontext, suppress
 from http.client import HTTPException
 from pathlib import Path
 
 from sklearn.datasets import fetch_file, get_data_home
+
+from skvae.datasets._progress import growth_bar
+from skvae.datasets._warn import warn_caller
+
+_SCRATCH = ".skvae-"
+_ABANDONED = 24 * 3600  # seconds without a change after which nobody can be at work any more
+
+# What the disk is to blame for, and no mirror.
+_DISK_ERRORS = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 def data_folder(name, data_home=None):
@@ -22,29 +43,66 @@ def find_file(folder, name):
     return next((path for path in candidates if path.is_file()), None)
 
 
-def download(name, folder, mirrors, read):
+def scratch_folder(folder):
+    """Temporary folder in `folder`: what is complete is renamed out of it, the rest goes.
+
+    It lies there because a rename is atomic only within one file system.
+    """
+    return tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH)
+
+
+@contextmanager
+def receiving(folder):
+    """Scratch folder in `folder`, which is made and tidied first, and named if it is unusable."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
+        with scratch_folder(folder) as scratch:
+            yield Path(scratch)
+    except OSError as exc:
+        if exc.errno not in _DISK_ERRORS:
+            raise
+        remedy = "make room and allow writing there, or name another 'data_home'"
+        raise OSError(exc.errno, f"{exc.strerror}; {remedy}", str(folder)) from exc
+
+
+def download(name, folder, mirrors, check, size=None):
     """Bring the file `name` into `folder` from the first mirror that has it whole.
 
-    `read(path)` returns the file's content, or raises a ValueError if the file is not the expected
-    one. A file shows up in `folder` only after it has been read, so that neither an interrupted nor
-    a corrupt download is ever met there. Returns what `read` returned.
+    `check(path)` raises a ValueError if the file is not the expected one. A file shows up in
+    `folder` only after that, so that neither an interrupted nor a corrupt download is ever met
+    there, and of several processes that bring the same file each has its own until it is whole.
+    With a `size` in bytes, a progress bar is shown.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     failures = []
-    for mirror in mirrors:
-        url = f"{mirror}{name}"
-        # Beside its destination, because a rename is atomic only within one file system.
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as scratch:
+    for url in (f"{mirror}{name}" for mirror in mirrors):
+        with receiving(folder) as scratch:
             try:
-                path = fetch_file(url, folder=scratch, local_filename=name, n_retries=0)
-                content = read(path)
+                path = _fetch(url, name, scratch, size)
+                check(path)
             except (OSError, HTTPException, ValueError) as exc:
+                if getattr(exc, "errno", None) in _DISK_ERRORS:
+                    raise
                 failures.append(f"{url}: {exc}")
-                warnings.warn(f"Could not use {failures[-1]}", stacklevel=2)
+                warn_caller(f"Could not use {failures[-1]}")
                 continue
             os.replace(path, folder / name)
-            return content
+            return
     raise OSError(
         f"Could not download {name} from any mirror. Check the network, or put the file into "
         f"{folder} yourself. What was tried:\n" + "\n".join(failures)
     )
+
+
+def _fetch(url, name, folder, size):
+    with nullcontext() if size is None else growth_bar(folder, size, name):
+        return fetch_file(url, folder=folder, local_filename=name, n_retries=0)
+
+
+def _remove_abandoned(folder):
+    """Remove what killed processes left in `folder`, and nothing that may still grow."""
+    for scratch in filter(Path.is_dir, folder.glob(f"{_SCRATCH}*")):
+        with suppress(FileNotFoundError):  # its owner finished just now
+            last_change = max(path.stat().st_mtime for path in (scratch, *scratch.iterdir()))
+            if time.time() - last_change > _ABANDONED:
+                shutil.rmtree(scratch, ignore_errors=True)

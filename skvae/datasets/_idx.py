@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from skvae.datasets._files import scratch_folder
+
 _DTYPES = {
     0x08: np.dtype(np.uint8),
     0x09: np.dtype(np.int8),
@@ -53,7 +55,9 @@ def read_idx(path):
     The format is two zero bytes, a byte for the dtype, a byte for the rank, the shape as
     big-endian 32-bit integers, and the elements in C order and big-endian [1]_. Memory grows with
     the bytes that really arrive, whatever the header declares, and reading stops as soon as more
-    arrive than were declared.
+    arrive than were declared. A header that declares more than a file of its size can hold, at
+    the highest ratio of gzip, is refused at once; what it declares and the file holds is read,
+    were it a gigabyte of zeros out of a megabyte.
 
     References
     ----------
@@ -93,8 +97,9 @@ def write_idx(path, array):
     Parameters
     ----------
     path : str or path-like
-        The file, overwritten if it exists. It is compressed if its name ends in ``.gz``, and the
-        same array always gives the same bytes.
+        The file. It is compressed if its name ends in ``.gz``, and the same array always gives
+        the same bytes. A file that is there is replaced at once when the new one is complete,
+        and stays as it was if that fails.
 
     array : array-like
         Of dtype uint8, int8, int16, int32, float32 or float64, in any byte order; nothing else
@@ -123,16 +128,13 @@ def write_idx(path, array):
     """
     path = Path(path)
     array = np.asarray(array)
-    header = _header(array)  # refuses before the file is touched
-    payload = _payload(array)
-    with open(path, "wb") as raw:
-        if path.suffix != ".gz":
-            raw.write(header)
-            raw.write(payload)
-            return
-        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as stream:
-            stream.write(header)
-            stream.write(payload)
+    parts = _header(array), _payload(array)  # refuses before the disk is touched
+    target = path.resolve()  # a link stays a link
+    with scratch_folder(target.parent) as scratch:
+        whole = Path(scratch) / target.name
+        with open(whole, "wb") as raw:
+            _write_parts(raw, parts, compress=path.suffix == ".gz")
+        os.replace(whole, target)
 
 
 def idx_sha256(array):
@@ -140,6 +142,14 @@ def idx_sha256(array):
     digest = hashlib.sha256(_header(array))
     digest.update(_payload(array))
     return digest.hexdigest()
+
+
+def _write_parts(raw, parts, *, compress):
+    if not compress:
+        raw.writelines(parts)
+        return
+    with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as stream:
+        stream.writelines(parts)
 
 
 def _read_stream(stream, path, capacity):

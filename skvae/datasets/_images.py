@@ -4,6 +4,15 @@ import numpy as np
 from sklearn.utils import Bunch
 
 
+def check_choice(caller, name, value, choices):
+    """Refuse a `value` of the parameter `name` that is not among the strings `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        *most, last = map(repr, choices)
+        raise ValueError(
+            f"'{name}' of {caller} must be {', '.join(most)} or {last}, got {value!r}."
+        )
+
+
 def check_image_options(caller, *, image_size, **flags):
     """Refuse what the options that all fetchers of images share cannot mean."""
     if isinstance(image_size, bool) or image_size not in (28, 14):
@@ -16,8 +25,8 @@ def check_image_options(caller, *, image_size, **flags):
 def scale_images(images, image_size, binarize):
     """Turn uint8 images of 28 x 28 into float32 in [0, 1]: `(n_samples, image_size, image_size)`.
 
-    Smaller images average blocks of 2 x 2. Binary ones are 1 where the byte, or the average of
-    bytes, is at least 128.
+    The result is in C order, whatever that of `images` in memory. Smaller images average blocks
+    of 2 x 2. Binary ones are 1 where the byte, or the average of bytes, is at least 128.
     """
     full = 255
     if image_size == 14:
@@ -27,8 +36,8 @@ def scale_images(images, image_size, binarize):
         images += corners[3]
         full = 4 * 255
     if binarize:
-        return (images >= 128 * full // 255).astype(np.float32)
-    scaled = images.astype(np.float32)
+        return (images >= 128 * full // 255).astype(np.float32, order="C")
+    scaled = images.astype(np.float32, order="C")
     scaled /= full
     return scaled
 

@@ -1,0 +1,68 @@
+"""Files that come together in one large zip archive: brought once, checked, unpacked by name."""
+
+import hashlib
+import os
+import shutil
+import zipfile
+import zlib
+from functools import partial
+from typing import NamedTuple
+
+from skvae.datasets._files import download, receiving
+
+
+class Archive(NamedTuple):
+    """What is known of a zip archive before it is there."""
+
+    name: str
+    inside: str  # the folder in the archive that holds the files
+    size: int  # bytes
+    md5: str  # against accidents: nobody published a stronger digest
+
+
+def unpack(archive, names, folder, mirrors):
+    """Put the files `names` of `archive` into `folder`, where the archive is, or is brought first.
+
+    The archive stays. Its own names are looked up, never followed, so that no file is written
+    anywhere but where `names` says, and none shows up before it is whole.
+    """
+    path = folder / archive.name
+    if not path.is_file():
+        check = partial(check_md5, archive)
+        download(archive.name, folder, mirrors, check, size=archive.size)
+    else:
+        _check_local(archive, path)
+    with receiving(folder) as scratch:
+        for name in names:
+            _copy_member(path, f"{archive.inside}/{name}", scratch / name)
+            os.replace(scratch / name, folder / name)
+
+
+def check_md5(archive, path):
+    """Raise a ValueError unless the file at `path` has the digest of `archive`."""
+    with open(path, "rb") as raw:
+        digest = hashlib.file_digest(raw, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+    if digest != archive.md5:
+        raise ValueError(
+            f"{path} of {path.stat().st_size:,} bytes has MD5 {digest}; expected {archive.size:,} "
+            f"bytes and {archive.md5}."
+        )
+
+
+def _check_local(archive, path):
+    try:
+        check_md5(archive, path)
+    except ValueError as exc:
+        raise ValueError(f"{exc} Delete it, so that it can be downloaded again.") from exc
+
+
+def _copy_member(path, member, target):
+    try:
+        with (
+            zipfile.ZipFile(path) as content,
+            content.open(member) as source,
+            open(target, "wb") as out,
+        ):
+            shutil.copyfileobj(source, out)
+    except (KeyError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
+        raise ValueError(f"{path} does not hold {member} as it should ({exc}).") from exc
