@@ -1,10 +1,46 @@
-"""Variational autoencoders as scikit-learn estimators."""
+"""Variational autoencoders as scikit-learn estimators.
 
-from skvae._anomaly import VAEAnomalyDetector
-from skvae._checkpoint import Checkpoint
-from skvae._transformer import VAETransformer
-from skvae.persistence import load, save
+Names are imported when they are first used: the command line answers without waiting for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skvae._anomaly import VAEAnomalyDetector
+    from skvae._checkpoint import Checkpoint
+    from skvae._transformer import VAETransformer
+    from skvae.persistence import load, save
 
 __all__ = ["Checkpoint", "VAEAnomalyDetector", "VAETransformer", "__version__", "load", "save"]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Checkpoint": "skvae._checkpoint",
+    "VAEAnomalyDetector": "skvae._anomaly",
+    "VAETransformer": "skvae._transformer",
+    "load": "skvae.persistence",
+    "save": "skvae.persistence",
+}
+_SUBPACKAGES = {
+    "datasets",
+    "likelihoods",
+    "metrics",
+    "networks",
+    "objectives",
+    "plotting",
+    "priors",
+}
+
+
+def __getattr__(name):
+    if name in _SUBPACKAGES:
+        return import_module(f"skvae.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'skvae' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return sorted({*globals(), *_HOMES, *_SUBPACKAGES})

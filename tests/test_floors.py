@@ -39,7 +39,7 @@ FLOORS = {
     "plotting": 5,
     "persistence": 5,
     "cli": 6,
-    "__main__": 6,
+    "__main__": 7,
     "__init__": 6,
 }
 

@@ -1,0 +1,85 @@
+"""The verb info: what a model file holds."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from datetime import datetime
+from pathlib import Path
+
+from skvae.cli._arguments import add_model
+from skvae.cli._models import is_detector, last_losses, load_model
+from skvae.cli._verb import Result, Verb
+
+_NAMES_SHOWN = 6
+
+
+def _run(arguments: argparse.Namespace) -> Result:
+    from skvae._model_file import read_file
+
+    model = load_model(arguments.model)
+    record = _record(arguments.model, model, read_file(arguments.model)[0])
+    return Result(record, _text(record))
+
+
+def _record(path: str, model, header: dict) -> dict:
+    status = Path(path).stat()
+    names = getattr(model, "feature_names_in_", None)
+    record = {
+        "model": path,
+        "kind": header["kind"],
+        "estimator": type(model).__name__,
+        "parameters": _changed_parameters(model),
+        "n_features": model.n_features_in_,
+        "feature_names": None if names is None else names.tolist(),
+        "n_components": model.n_components_,
+        "n_weights": sum(weights.numel() for weights in model.module_.parameters()),
+        "n_epochs": model.n_iter_,
+        "n_steps": model.n_steps_,
+        "seconds": float(model.history_["duration"].sum()),
+        "losses": last_losses(model),
+        "precision": model.precision_,
+        "bytes": status.st_size,
+        "written": datetime.fromtimestamp(status.st_mtime).astimezone().isoformat("T", "seconds"),
+        "versions": header["versions"],
+    }
+    return record | ({"threshold": model.offset_} if is_detector(model) else {})
+
+
+def _changed_parameters(model) -> dict[str, str]:
+    """Return the parameters that are not as the class has them, as Python writes them."""
+    defaults = inspect.signature(type(model)).parameters
+    params = model.get_params(deep=False)
+    return {
+        name: repr(value)
+        for name, value in params.items()
+        if repr(value) != repr(defaults[name].default)
+    }
+
+
+def _text(record: dict) -> str:
+    parameters = ", ".join(f"{name}={value}" for name, value in record["parameters"].items())
+    losses = ", ".join(f"{name} {value:.6g}" for name, value in record["losses"].items())
+    lines = {
+        record["kind"]: f"{record['estimator']}({parameters})",
+        "features": f"{record['n_features']}{_shown(record['feature_names'])}",
+        "components": record["n_components"],
+        "weights": f"{record['n_weights']:,}",
+        "epochs": f"{record['n_epochs']} ({record['n_steps']} steps, {record['seconds']:.1f} s, "
+        f"{record['precision']})",
+        "last epoch": losses,
+        "threshold": record.get("threshold"),
+        "file": f"{record['bytes']:,} bytes, of {record['written']}",
+        "written by": ", ".join(f"{name} {number}" for name, number in record["versions"].items()),
+    }
+    return "\n".join(f"{name:12}{value}" for name, value in lines.items() if value is not None)
+
+
+def _shown(names: list[str] | None) -> str:
+    if names is None:
+        return ""
+    more = ", …" if len(names) > _NAMES_SHOWN else ""
+    return f": {', '.join(names[:_NAMES_SHOWN])}{more}"
+
+
+VERBS = (Verb("info", "tell what a model file holds", "MODEL [options]", add_model, _run),)

@@ -1,0 +1,109 @@
+import io
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from skvae.cli._errors import UsageError
+from skvae.cli._outputs import PICTURES, TABLES, check_output, write_picture, write_rows
+from skvae.cli._tables import read_table
+
+NAMES = ["a", "b, c"]
+
+
+def rows(dtype):
+    X = np.random.default_rng(0).standard_normal((50, 2)) * [1e-30, 1e8]
+    X[0] = 0, -1
+    return X.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("ending", TABLES)
+def test_rows_come_back_to_the_bit(tmp_path, ending, dtype):
+    path, X = tmp_path / f"x{ending}", rows(dtype)
+    write_rows(str(path), X, NAMES, "X")
+    if ending in (".csv", ".parquet"):
+        found, _, names = read_table(str(path), ending, None, [], None, None)
+        assert names == NAMES
+    else:
+        found = np.load(path)
+        found = found["X"] if ending == ".npz" else found
+        assert found.dtype == dtype
+    np.testing.assert_array_equal(found.astype(dtype), X)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("ending", TABLES)
+def test_one_column_may_be_flat(tmp_path, ending):
+    path = tmp_path / f"x{ending}"
+    write_rows(str(path), np.arange(3.0), ["score"], "scores")
+    if ending == ".csv":
+        assert path.read_text() == "score\n0\n1\n2\n"
+
+
+def test_a_dash_is_stdout(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    write_rows("-", np.array([[0.5, -1.0]], np.float32), NAMES, "X")
+    assert sys.stdout.getvalue() == 'a,"b, c"\n0.5,-1\n'
+
+
+def test_a_file_that_could_not_be_finished_leaves_the_old_one(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        write_rows(str(path), np.ones((2, 1)), ["\udcff"], "X")
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "link.npy").symlink_to(tmp_path / "x.npy")
+    write_rows(str(tmp_path / "link.npy"), np.ones((2, 2)), NAMES, "X")
+    assert (tmp_path / "link.npy").is_symlink()
+    assert np.load(tmp_path / "x.npy").shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("ending", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")]
+)
+def test_a_picture_is_of_the_kind_that_its_name_says(tmp_path, ending, start):
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure()
+    write_picture(str(tmp_path / f"x{ending}"), SimpleNamespace(figure_=figure), 50)
+    assert (tmp_path / f"x{ending}").read_bytes().startswith(start)
+    assert not plt.fignum_exists(figure.number)
+
+
+def check(output, endings=TABLES, json=False):
+    check_output(SimpleNamespace(output=str(output), json=json), endings)
+
+
+def test_what_cannot_be_written_is_refused_beforehand(tmp_path):
+    with pytest.raises(UsageError, match=r"x\.txt must end in \.png, \.pdf, \.svg"):
+        check(tmp_path / "x.txt", PICTURES)
+    with pytest.raises(UsageError, match="must end in"):
+        check("-", PICTURES)
+    with pytest.raises(UsageError, match="both want stdout"):
+        check("-", json=True)
+    with pytest.raises(UsageError, match="is there, and no file"):
+        check(tmp_path, None)
+    with pytest.raises(FileNotFoundError, match="cannot be written"):
+        check(tmp_path / "nowhere" / "x.csv")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="cannot be written"):
+        check(tmp_path / "file" / "x.csv")
+    check(tmp_path / "X.CSV")
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_takes_no_files_is_refused_beforehand(unwritable):
+    with pytest.raises(PermissionError, match="cannot be written"):
+        check(unwritable / "x.csv")
+
+
+def test_parquet_without_pyarrow_is_refused_beforehand(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(ImportError, match="need pyarrow"):
+        check(tmp_path / "x.parquet")
