@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer
 from skorch.dataset import get_len
 from tqdm.auto import tqdm
 
@@ -95,6 +95,18 @@ class VAENet(NeuralNet):
             )
         return record
 
+    def fit_loop(self, *args, **kwargs):
+        try:
+            return super().fit_loop(*args, **kwargs)
+        except KeyboardInterrupt:  # early stopping raises it too, and the parent swallows both
+            self.interrupted_ = not self._stopped_early()
+            raise
+
+    def _stopped_early(self):
+        callbacks = (callback for _, callback in self.callbacks_)
+        stopping = (found for found in callbacks if isinstance(found, EarlyStopping))
+        return any(callback.misses_ >= callback.patience for callback in stopping)
+
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         if iterator is None:
             return
@@ -102,21 +114,15 @@ class VAENet(NeuralNet):
         self.batches_done_, self.batches_per_epoch_ = 0, len(iterator)
         self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
         sizes, values = [], None
-        try:
-            for batch in iterator:
-                self.notify("on_batch_begin", batch=batch, training=training)
-                record = step_fn(batch, **fit_params)
-                if values is None:  # one block for the epoch: small tensors kept fragment the heap
-                    values = record["loss"].new_empty(len(iterator), len(record))
-                values[self.batches_done_] = torch.stack(
-                    [part.detach() for part in record.values()]
-                )
-                sizes.append(get_len(batch[0]))
-                self.batches_done_ += 1
-                self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
-        except KeyboardInterrupt:
-            self.interrupted_ = True
-            raise
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            record = step_fn(batch, **fit_params)
+            if values is None:  # one block for the epoch: small tensors kept fragment the heap
+                values = record["loss"].new_empty(len(iterator), len(record))
+            values[self.batches_done_] = torch.stack([part.detach() for part in record.values()])
+            sizes.append(get_len(batch[0]))
+            self.batches_done_ += 1
+            self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
         self._record_epoch(prefix, list(record), values, sizes)
 
     def _record_epoch(self, prefix, names, values, sizes):

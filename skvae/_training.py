@@ -135,8 +135,7 @@ def _settle_interruption(net: VAENet) -> None:
     if not net.interrupted_:
         return
     net.interrupted_ = False
-    unfinished = "dur" not in net.history[-1]
-    if unfinished:
+    if len(net.history) and "dur" not in net.history[-1]:
         del net.history[-1]
     if not len(net.history):
         raise KeyboardInterrupt("interrupted before the first epoch ended; nothing was fitted")

@@ -169,6 +169,20 @@ def test_ctrl_c_keeps_the_epochs_done(X):
         vae.fit(X)
 
 
+@pytest.mark.parametrize(("hook", "n_done"), [("on_epoch_begin", 2), ("on_epoch_end", 3)])
+def test_ctrl_c_between_two_epochs_is_said_too(X, hook, n_done):
+    def interrupt(self, net, **kwargs):
+        if len(net.history) == 3:
+            raise KeyboardInterrupt
+
+    callback = type("BetweenEpochs", (Callback,), {hook: interrupt})()
+    vae = model(max_epochs=9, callbacks=[callback])
+    with pytest.warns(UserWarning, match=f"keeps the {n_done} epochs done"):
+        vae.fit(X)
+    assert vae.n_iter_ == n_done
+    assert np.isfinite(vae.score(X))
+
+
 def test_ctrl_c_in_the_first_epoch_leaves_it_unfitted(X):
     vae = model(callbacks=[Interruption(epoch=1)])
     with pytest.raises(KeyboardInterrupt):
