@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.stamp-core
 FULL := $(VENV)/.stamp-test
+DOCS := $(VENV)/.stamp-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # One thread for each worker: two pools of threads on the same cores only wait for one another.
@@ -16,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow lint format clean
+.PHONY: help demo test test-slow lint format docs clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -42,8 +43,13 @@ format: $(FULL) ## repair style and format in place
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
+docs: $(DOCS) ## build the documentation into docs/_build/html, with every example in its short form
+	@OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 clean: ## remove what the other targets wrote, .venv aside
 	@rm -rf demo-output htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .mypy_cache dist build
+	@rm -rf docs/_build docs/auto_examples docs/generated examples-output examples/examples-output
 	@find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -59,4 +65,9 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 $(FULL): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing skvae and its test tools into $(VENV) (once; this can take minutes) ..."
 	@$(PIP) install --quiet -c constraints.txt -e ".[test]"
+	@touch $(CORE) $@
+
+$(DOCS): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing skvae and what its documentation needs into $(VENV) (once) ..."
+	@$(PIP) install --quiet -c constraints.txt -e ".[docs]"
 	@touch $(CORE) $@

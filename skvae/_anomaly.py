@@ -91,13 +91,13 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         Latent dimensions.
     n_features_in_ : int
         Features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where X had names that are all strings.
     n_iter_ : int
         Epochs run.
     n_steps_ : int
         Optimiser steps run.
-    history_ : dict of str to ndarray of shape (n_iter_,)
+    history_ : dict of str to ndarray of shape (`n_iter_`,)
         `train_loss`, `train_reconstruction` and `train_kl` in nats per row, the same with `valid_`
         under `early_stopping`, and `duration` in seconds.
     module_ : torch.nn.Module

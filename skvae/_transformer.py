@@ -84,13 +84,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
         Latent dimensions.
     n_features_in_ : int
         Features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where X had names that are all strings.
     n_iter_ : int
         Epochs run.
     n_steps_ : int
         Optimiser steps run.
-    history_ : dict of str to ndarray of shape (n_iter_,)
+    history_ : dict of str to ndarray of shape (`n_iter_`,)
         `train_loss`, `train_reconstruction` and `train_kl` in nats per row, the same with `valid_`
         under `early_stopping`, and `duration` in seconds.
     module_ : torch.nn.Module
@@ -178,9 +178,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
     def score_samples(self, X):
         """Return the log-likelihood of every row.
 
-        It is the importance-weighted bound [2]_ with `n_importance_samples` draws, which grows with
-        their number towards log p(x). All rows share one fixed set of draws: the score is a
-        function of the row alone.
+        It is the importance-weighted bound of Burda et al. (2016) with `n_importance_samples` draws;
+        its expectation grows with their number towards log p(x). All rows share one fixed set of
+        draws: the score is a function of the row alone.
 
         Parameters
         ----------

@@ -1,0 +1,89 @@
+"""How Sphinx builds the documentation; `make docs` runs it and needs no network."""
+
+import os
+import sys
+from pathlib import Path
+
+import skvae
+
+sys.path.insert(0, str(Path(__file__).parent))  # where sphinxext lies
+os.environ.setdefault("SKVAE_EXAMPLES", "short")  # "full": the gallery takes whole data sets
+
+project = "skvae"
+author = "the skvae developers"
+copyright = f"2026, {author}"
+version = release = skvae.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "matplotlib.sphinxext.plot_directive",
+    "myst_parser",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "sphinxext.api",
+    "sphinxext.command_line",
+    "sphinxext.links",
+    "sphinxext.mathml",
+]
+
+templates_path = ["templates"]
+exclude_patterns = ["_build", "templates", "sphinxext"]
+nitpicky = True
+default_role = "literal"
+smartquotes = False  # a quoted word is a string of Python more often than not
+toc_object_entries_show_parents = "hide"
+
+# reference
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings say the types
+numpydoc_show_class_members = False  # templates/autosummary/class.rst lists them
+
+# pages
+
+html_math_renderer = "mathml"
+copybutton_exclude = ".linenos, .gp, .go"  # prompts and outputs are not copied
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_include_source = True
+plot_formats = [("png", 150)]
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"(^|/)(?!plot_)[^/]*$",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("skvae",),
+    "reference_url": {"skvae": None},
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_signature": False,
+    "within_subsection_order": "FileNameSortKey",
+    "write_computation_times": False,
+}
+
+# appearance
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skvae"
+html_static_path = ["_static"]
+html_css_files = ["skvae.css"]
+html_favicon = "_static/logo.svg"
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": "skvae"},
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "navbar_align": "left",
+    "show_prev_next": False,
+    "header_links_before_dropdown": 6,
+    "show_toc_level": 2,
+}
+html_sidebars = {
+    page: [] for page in ("index", "getting_started", "command_line", "benchmarks", "changelog")
+}

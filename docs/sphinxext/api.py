@@ -1,0 +1,124 @@
+"""The pages of the API reference, written from every `__all__`: no public name can be forgotten."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import skvae
+
+INDEX = "api"
+
+INDEX_HEAD = """\
+.. _api:
+
+=============
+API reference
+=============
+
+Every public name, by module. What starts with an underscore may change without notice.
+
+.. toctree::
+   :hidden:
+
+{toctree}
+"""
+
+INDEX_SECTION = """
+{module}
+{underline}
+
+{summary}
+
+.. currentmodule:: {module}
+
+.. autosummary::
+   :nosignatures:
+
+{names}
+"""
+
+MODULE_PAGE = """\
+{module}
+{underline}
+
+.. automodule:: {module}
+   :no-members:
+
+.. autosummary::
+   :toctree: .
+   :nosignatures:
+
+{names}
+"""
+
+
+def public_names() -> dict[str, list[str]]:
+    """Return everything public by module; what several modules offer, in the first of them."""
+    names: dict[str, list[str]] = {}
+    met: set[int] = set()
+    for module in public_modules():
+        members = {name: getattr(module, name) for name in module.__all__}
+        new = [name for name, member in members.items() if _is_new(name, member, met)]
+        met.update(id(members[name]) for name in new)
+        if new:
+            names[module.__name__] = new
+    return names
+
+
+def public_modules() -> Iterator:
+    """Yield the package and its public modules that say what they offer."""
+    yield skvae
+    for info in pkgutil.walk_packages(skvae.__path__, f"{skvae.__name__}."):
+        if not any(part.startswith("_") for part in info.name.split(".")):
+            module = import_module(info.name)
+            if hasattr(module, "__all__"):
+                yield module
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every page by its name: the index, and one page a module."""
+    names = public_names()
+    texts = {module: _module_page(module, members) for module, members in names.items()}
+    head = INDEX_HEAD.format(toctree=_indented(names))
+    sections = [_index_section(module, members) for module, members in names.items()]
+    return {INDEX: head + "".join(sections), **texts}
+
+
+def write_pages(app, config) -> None:
+    """Write the pages that have changed, before Sphinx looks which pages there are."""
+    folder = Path(app.srcdir) / "generated"
+    folder.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        path = folder / f"{name}.rst"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app) -> dict[str, bool]:
+    app.connect("config-inited", write_pages)
+    return {"parallel_read_safe": True}
+
+
+def _is_new(name: str, member: object, met: set[int]) -> bool:
+    return not name.startswith("__") and id(member) not in met
+
+
+def _module_page(module: str, names: list[str]) -> str:
+    return MODULE_PAGE.format(module=module, underline="=" * len(module), names=_indented(names))
+
+
+def _index_section(module: str, names: list[str]) -> str:
+    return INDEX_SECTION.format(
+        module=module,
+        underline="-" * len(module),
+        summary=inspect.getdoc(import_module(module)).splitlines()[0],
+        names=_indented(names),
+    )
+
+
+def _indented(names) -> str:
+    return "\n".join(f"   {name}" for name in names)

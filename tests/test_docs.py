@@ -1,0 +1,85 @@
+"""The documentation: its pages run and print what they say, and its reference is complete."""
+
+import argparse
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.sphinxext import api
+from tests.test_docstrings import public_objects
+from tests.test_readme import CloseNumbers
+
+DOCS = Path(__file__).parents[1] / "docs"
+WRITTEN_BY_THE_BUILD = {"_build", "auto_examples", "generated"}
+
+
+def pages_with_examples():
+    pages = (path for path in sorted(DOCS.rglob("*.rst")) if ">>> " in path.read_text("utf-8"))
+    return [page for page in pages if WRITTEN_BY_THE_BUILD.isdisjoint(page.parts)]
+
+
+class CloseOrAbridged(CloseNumbers):
+    """Takes numbers that agree within 2 %, and an ellipsis for what a page leaves out."""
+
+    def check_output(self, want, got, optionflags):
+        as_written = doctest.OutputChecker().check_output(want, got, optionflags)
+        return as_written or super().check_output(want, got, optionflags)
+
+
+@pytest.mark.parametrize("page", pages_with_examples(), ids=lambda page: page.stem)
+def test_a_page_prints_what_it_says(page):
+    text = page.read_text(encoding="utf-8")
+    examples = doctest.DocTestParser().get_doctest(text, {}, page.stem, str(page), 0)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    outcome = doctest.DocTestRunner(CloseOrAbridged(), optionflags=flags).run(examples)
+    assert outcome.attempted == len(re.findall(r"^ *>>> ", text, flags=re.MULTILINE))
+    assert outcome.failed == 0
+
+
+def test_every_public_name_stands_in_the_api_index_and_has_its_own_page():
+    names = api.public_names()
+    paged = {f"{module}.{name}" for module, members in names.items() for name in members}
+    assert paged == set(public_objects())
+    texts = api.pages()
+    for module, members in names.items():
+        section = texts[api.INDEX].partition(f".. currentmodule:: {module}\n")[2]
+        for text in (section.partition("currentmodule")[0], texts[module]):
+            assert set(re.findall(r"^   (\w+)$", text, flags=re.MULTILINE)) == set(members)
+
+
+def test_every_module_of_the_api_is_in_the_table_of_contents():
+    toctree = api.pages()[api.INDEX].partition(".. toctree::")[2].partition("\nskvae\n")[0]
+    assert re.findall(r"^   (skvae[\w.]*)$", toctree, flags=re.MULTILINE) == list(
+        api.public_names()
+    )
+
+
+@pytest.fixture
+def extension(request):
+    pytest.importorskip("sphinx", reason="Sphinx comes with the extra 'docs'")
+    return importlib.import_module(f"docs.sphinxext.{request.param}")
+
+
+@pytest.mark.parametrize("extension", ["command_line"], indirect=True)
+def test_help_of_every_command_is_shown(extension):
+    parser = argparse.ArgumentParser(prog="outer")
+    command = parser.add_subparsers().add_parser("inner")
+    command.add_argument("--depth", help="how deep " * 20)
+    (outer, outer_help), (inner, inner_help) = extension.help_texts(parser)
+    assert (outer, inner) == ("outer", "outer inner")
+    assert outer_help.startswith("usage: outer")
+    assert "--depth" in inner_help
+    assert max(map(len, inner_help.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("extension", ["links"], indirect=True)
+def test_names_of_other_libraries_have_an_address_and_others_none(extension):
+    reference = "https://scikit-learn.org/stable/modules/generated/sklearn.decomposition.PCA.html"
+    assert extension.address_of("sklearn.decomposition.PCA") == reference
+    method = "sklearn.decomposition.PCA.score"
+    assert extension.address_of(method) == f"{reference}#{method}"
+    assert extension.address_of("skvae.VAETransformer") is None
+    assert extension.address_of("torch.nn.Modules") is None
