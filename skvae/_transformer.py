@@ -178,9 +178,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
     def score_samples(self, X):
         """Return the log-likelihood of every row.
 
-        It is the importance-weighted bound of Burda et al. (2016) with `n_importance_samples` draws;
-        its expectation grows with their number towards log p(x). All rows share one fixed set of
-        draws: the score is a function of the row alone.
+        It is the importance-weighted bound of Burda et al. (2016) with `n_importance_samples`
+        draws, whose expectation grows with their number towards log p(x). All rows share one fixed
+        set of draws: the score is a function of the row alone.
 
         Parameters
         ----------

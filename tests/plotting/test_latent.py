@@ -5,42 +5,90 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from skvae import VAETransformer
-from skvae.networks import MLP
 from skvae.plotting import LatentSpaceDisplay
 
 
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    yield
-    plt.close("all")
+@pytest.fixture(scope="module")
+def plane():
+    return np.random.default_rng(0).normal(size=(90, 2))
 
 
-def test_draws_posterior_means_class_by_class(digits):
-    X, y = digits.data[:200], digits.target[:200]
-    vae = VAETransformer(2, network=MLP((16,)), max_epochs=2, random_state=0).fit(X)
-    display = LatentSpaceDisplay.from_estimator(vae, X, y)
-    assert len(display.scatters_) == 10
-    np.testing.assert_allclose(display.scatters_[3].get_offsets(), vae.transform(X)[y == 3])
-    assert [text.get_text() for text in display.figure_.legends[0].get_texts()] == list(
-        "0123456789"
+def test_posterior_means_of_either_estimator_are_projected_and_the_axes_say_so(of_table, iris):
+    display = LatentSpaceDisplay.from_estimator(of_table, iris.data)
+    Z = of_table.posterior(iris.data)[0]
+    projection = PCA(2, random_state=0).fit(Z)
+    (scatter,) = display.scatters_
+    np.testing.assert_allclose(scatter.get_offsets(), projection.transform(Z), atol=1e-6)
+    share = projection.explained_variance_ratio_[0]
+    assert display.ax_.get_xlabel() == f"principal component 1 ({share:.0%} of variance)"
+    assert "3 dimensions projected by PCA" in display.ax_.get_title()
+
+
+def test_two_dimensions_are_drawn_as_they_are_class_by_class(plane):
+    y = np.array(["no", "yes", "maybe"] * 30)
+    display = LatentSpaceDisplay(plane, y).plot()
+    assert len(display.scatters_) == 3
+    np.testing.assert_array_equal(display.scatters_[2].get_offsets(), plane[y == "yes"])
+    legend = display.ax_.get_legend().get_texts()
+    assert [text.get_text() for text in legend] == ["maybe", "no", "yes"]
+    assert display.labels_ == []
+
+
+def test_many_classes_of_short_names_are_written_on_the_map_too(plane):
+    letters = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))[np.arange(90) % 26]
+    display = LatentSpaceDisplay(plane, letters).plot()
+    assert [label.get_text() for label in display.labels_] == sorted(set(letters))
+    assert len(display.ax_.get_legend().get_texts()) == 26
+    long_names = [f"class {letter}" for letter in letters]
+    assert LatentSpaceDisplay(plane, long_names).plot().labels_ == []
+
+
+@pytest.mark.parametrize(("values", "name"), [(np.linspace(0, 1, 90), "width"), (range(90), None)])
+def test_numbers_get_a_colour_bar_with_their_name(plane, values, name):
+    pd = pytest.importorskip("pandas")
+    display = LatentSpaceDisplay(plane, pd.Series(values, name=name)).plot()
+    np.testing.assert_array_equal(display.scatters_[0].get_array(), values)
+    assert display.colorbar_.ax.get_ylabel() == (name or "y")
+    assert display.ax_.get_legend() is None
+
+
+def test_one_dimension_is_a_histogram_without_labels(plane):
+    display = LatentSpaceDisplay(plane[:, :1]).plot()
+    assert sum(bar.get_height() for bar in display.histogram_) == 90
+    assert display.scatters_ == []
+
+
+def test_one_dimension_has_a_strip_for_each_class(plane):
+    y = np.arange(90) % 3
+    display = LatentSpaceDisplay(plane[:, :1], y).plot()
+    np.testing.assert_array_equal(display.points_[:, 0], plane[:, 0])
+    np.testing.assert_array_equal(display.points_[:, 1].round(), y)
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["0", "1", "2"]
+
+
+def test_one_dimension_is_drawn_against_numbers(plane):
+    display = LatentSpaceDisplay(plane[:, :1], plane[:, 1]).plot()
+    np.testing.assert_array_equal(display.scatters_[0].get_offsets(), plane)
+    assert display.colorbar_ is None
+
+
+def test_keywords_and_axes_reach_the_scatter(of_table, iris):
+    _, ax = plt.subplots()
+    display = LatentSpaceDisplay.from_estimator(
+        of_table, iris.data, iris.target, ax=ax, scatter_kwargs={"s": 50, "alpha": 0.1}
     )
+    assert display.ax_ is ax
+    assert [scatter.get_alpha() for scatter in display.scatters_] == [0.1] * 3
+    assert display.scatters_[0].get_sizes().tolist() == [50]
 
 
-def test_more_dimensions_are_projected_and_the_axes_say_so():
-    Z = np.random.default_rng(0).normal(size=(50, 5))
-    display = LatentSpaceDisplay(Z).plot()
-    np.testing.assert_allclose(display.points_, PCA(2, random_state=0).fit_transform(Z))
-    assert "of 5 dimensions" in display.ax_.get_xlabel()
-    assert len(display.scatters_) == 1
-
-
-def test_one_dimension_is_a_line():
-    Z = np.linspace(-1, 1, 7)[:, None]
-    display = LatentSpaceDisplay(Z).plot()
-    np.testing.assert_array_equal(display.points_, np.column_stack([Z, np.zeros(7)]))
-
-
-def test_labels_of_another_length_are_refused():
+def test_bad_labels_are_refused(plane):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        LatentSpaceDisplay(np.zeros((3, 2)), y=[0, 1]).plot()
+        LatentSpaceDisplay(plane, y=[0, 1]).plot()
+    with pytest.raises(ValueError, match="'y' has 90 classes, but no more than 50"):
+        LatentSpaceDisplay(plane, y=[f"class {i}" for i in range(90)]).plot()
+
+
+def test_one_row_cannot_be_projected():
+    with pytest.raises(ValueError, match="minimum of 2 is required by the projection"):
+        LatentSpaceDisplay(np.ones((1, 5))).plot()

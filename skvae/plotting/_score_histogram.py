@@ -1,0 +1,62 @@
+"""The histogram of scores about a threshold, inliers and outliers apart where they are known."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
+from matplotlib.lines import Line2D
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from skvae.plotting._figure import COLOURS
+
+_N_BINS = 40
+_REACH_BELOW = 4  # times as far below the threshold as above it
+
+
+class Group(NamedTuple):
+    """Rows that share a colour."""
+
+    label: str
+    rows: np.ndarray  # bool
+    colour: str
+
+
+def groups_of(scores: np.ndarray, y) -> list[Group]:
+    """Return inliers and outliers by the labels of `predict`, or all rows as one group."""
+    if y is None:
+        return [Group("all rows", np.ones(len(scores), dtype=bool), COLOURS[0])]
+    y = column_or_1d(y)
+    check_consistent_length(scores, y)
+    if not np.isin(y, (-1, 1)).all():
+        raise ValueError(
+            "'y' must hold -1 for outliers and 1 for inliers, as predict does; got the values "
+            f"{np.unique(y).tolist()}."
+        )
+    return [Group("inliers", y == 1, COLOURS[0]), Group("outliers", y == -1, COLOURS[1])]
+
+
+def draw_histogram(
+    ax: Axes, scores: np.ndarray, threshold: float, groups: list[Group]
+) -> tuple[list[BarContainer], Line2D, str]:
+    """Draw a histogram for each group and the threshold; return them, and a note for the axis."""
+    low = _left_end(scores, threshold)
+    edges = np.histogram_bin_edges([low, max(scores.max(), threshold)], _N_BINS)
+    shown = np.clip(scores, low, None)
+    histograms = [
+        ax.hist(shown[rows], bins=edges, color=colour, alpha=0.65, label=label)[2]
+        for label, rows, colour in groups
+    ]
+    line = ax.axvline(threshold, color="black", linestyle="--", label="threshold")
+    end = f"{edges[1]:.3g}".replace("-", "−")
+    note = f"\nthe first bar holds all rows below {end}" if low > scores.min() else ""
+    return histograms, line, note
+
+
+def _left_end(scores: np.ndarray, threshold: float) -> float:
+    """Return where the histogram begins: a far tail of outliers would flatten all the rest."""
+    above = scores.max() - threshold
+    lowest = min(scores.min(), threshold)
+    return max(lowest, threshold - _REACH_BELOW * above) if above > 0 else lowest
