@@ -4,6 +4,7 @@ import doctest
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
@@ -19,10 +20,12 @@ class CloseNumbers(doctest.OutputChecker):
         return same_words and printed == pytest.approx(expected, rel=0.02)
 
 
-def test_the_examples_print_what_the_readme_says():
+def test_the_examples_print_what_the_readme_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # they write files
     examples = doctest.DocTestParser().get_doctest(README.read_text(), {}, "README", str(README), 0)
     runner = doctest.DocTestRunner(checker=CloseNumbers())
     outcome = runner.run(examples)
+    plt.close("all")
     assert outcome.attempted > 10
     assert outcome.failed == 0
 
