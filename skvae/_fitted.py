@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skvae import _inference
+from skvae import _inference, _onnx
 from skvae._codec import Encoder
 from skvae._model_file import write_file
 from skvae._net import VAENet
@@ -128,6 +128,38 @@ class FittedVAE(BaseEstimator):
         scalars = {name: getattr(self, name) for name in self._fitted_scalars}
         header |= {"kind": "model", "scalars": encoder.encode(scalars, "scalars")}
         write_file(path, header, encoder.tensors)
+
+    def export_onnx(self, path, *, part="encoder"):
+        """Write a part of the model as an ONNX graph, which needs neither Python nor torch to run.
+
+        Takes and returns float32 in the units of X: scaling is part of the graph. Needs the
+        extra `onnx`, and torch 2.6 or later.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, replaced if it exists. Its usual ending is ``.onnx``.
+        part : {"encoder", "decoder", "score"}, default="encoder"
+            "encoder" takes `X` and returns `Z`, the posterior means that `transform` returns;
+            "decoder" takes `Z` and returns `X`, as `inverse_transform` does; "score" takes `X`
+            and returns `score`, as `score_samples` does, with as many samples.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If there is no such part.
+        ImportError
+            If the packages of the extra are not installed.
+        OSError
+            If the folder or the disk cannot take the file.
+        """
+        check_is_fitted(self)
+        if part not in _onnx.PARTS:
+            raise ValueError(f"'part' must be one of {_onnx.PARTS}, got {part!r}.")
+        kind = getattr(self, "anomaly_score", "log_likelihood")
+        _onnx.export(self.module_, path, part, kind, self.n_importance_samples)
 
     @property
     def module_(self):

@@ -55,16 +55,21 @@ def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.nda
     set that all rows share would shift all their scores by the luck of its few draws. The sets
     for 1, 2, 4, 8 and 16 samples are nested, so the bound never falls between them.
     """
-    row_score = SCORES[kind]
-    n_sets = max(1, _FEWEST_DRAWS // n_samples)
 
     def step(module: VAEModule, x: Tensor) -> Tensor:
-        mean, log_var = module.encode(x)
-        draws = torch.from_numpy(fixed_normal_draws(n_sets * n_samples, mean.shape[1]).copy())
-        return row_score(module, x, mean, log_var, draws.to(mean), n_sets)
+        return score_rows(module, x, kind, n_samples)
 
-    width = n_sets * n_samples * X.shape[1]
+    width = max(_FEWEST_DRAWS, n_samples) * X.shape[1]
     return _map_rows(step, module, X, values_per_row=width).astype(np.float64)
+
+
+def score_rows(module: VAEModule, x: Tensor, kind: str, n_samples: int) -> Tensor:
+    """Return one of `SCORES` for the rows of one chunk, by the draws that all rows share."""
+    mean, log_var = module.encode(x)
+    n_sets = max(1, _FEWEST_DRAWS // n_samples)
+    draws = fixed_normal_draws(n_sets * n_samples, module.parts.n_components)
+    draws = torch.from_numpy(draws.copy()).to(mean)
+    return SCORES[kind](module, x, mean, log_var, draws, n_sets)
 
 
 def log_likelihood(
@@ -122,7 +127,11 @@ def _kl(module, x, mean, log_var, draws, _) -> Tensor:
 def _posterior_draws(x, mean, log_var, draws):
     """Yield z = mean + std * draw, (n_samples, n_block, n_components), in blocks of draws."""
     std = (0.5 * log_var).exp()
-    for block in draws.split(max(1, _CHUNK_VALUES // x.numel()), dim=-2):
+    if torch.compiler.is_exporting():  # a graph knows no number of rows to divide by
+        blocks = (draws,)
+    else:
+        blocks = draws.split(max(1, _CHUNK_VALUES // x.numel()), dim=-2)
+    for block in blocks:
         yield mean[:, None] + std[:, None] * block
 
 

@@ -38,7 +38,7 @@ def write_file(path: str | os.PathLike, header: dict[str, Any], tensors: dict[st
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     header = {"format": FORMAT_VERSION, "versions": _versions(), **header}
     header["sha256"] = _digest(header, tensors)
-    _replace(Path(path), safetensors.torch.save(tensors, {_KEY: _dumps(header)}))
+    write_bytes(path, safetensors.torch.save(tensors, {_KEY: _dumps(header)}))
 
 
 def read_file(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -98,7 +98,9 @@ def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _replace(path: Path, data: bytes) -> None:
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Write a file beside its destination, flush it to the disk, and rename it."""
+    path = Path(path)
     scratch = path.with_name(SCRATCH.format(name=path.name, token=secrets.token_hex(4)))
     try:
         with open(scratch, "xb") as file:

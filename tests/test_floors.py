@@ -27,6 +27,7 @@ FLOORS = {
     "_checkpoint": 3,
     "_inference": 3,
     "_net": 3,
+    "_onnx": 4,
     "_parameters": 3,
     "_resume": 3,
     "_serialization": 3,

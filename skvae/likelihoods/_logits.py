@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from skvae.likelihoods._scaling import column_moments
 
@@ -40,4 +40,6 @@ class UnitIntervalDensity(nn.Module):
 def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
     """Return the binary cross-entropy of every feature, in nats; the shapes broadcast."""
     logits, x = torch.broadcast_tensors(logits, x.to(logits.dtype))
+    if torch.compiler.is_exporting():  # what the fused function decomposes into overflows
+        return softplus(logits) - x * logits
     return binary_cross_entropy_with_logits(logits, x, reduction="none")
