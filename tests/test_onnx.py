@@ -33,7 +33,17 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+# torch takes seconds to write a graph: one likelihood of each kind runs always, the rest at leisure
+AT_LEISURE = ("convolutions", "noise per sample", "bernoulli", "few samples")
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in AT_LEISURE else [])
+        for name in CONFIGURATIONS
+    ],
+)
 def test_the_graph_agrees_with_the_estimator(digits, tmp_path, configuration):
     X = digits.data.astype(np.float32)[:200] / 16
     vae = quick(**CONFIGURATIONS[configuration]).fit(X)
@@ -64,7 +74,9 @@ def assert_agreement(vae, X, path):
         np.testing.assert_allclose(one_row, found[:1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("score", ["elbo", "reconstruction", "kl"])
+@pytest.mark.parametrize(
+    "score", ["elbo", *(pytest.param(s, marks=pytest.mark.slow) for s in ("reconstruction", "kl"))]
+)
 def test_a_detector_exports_its_own_score(digits, tmp_path, score):
     X = digits.data.astype(np.float32)[:100]
     detector = quick(VAEAnomalyDetector, anomaly_score=score).fit(X)
