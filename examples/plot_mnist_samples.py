@@ -1,0 +1,106 @@
+"""
+New digits, and how good they are
+=================================
+
+A variational autoencoder of squared error plus KL divergence learns MNIST, with a checkpoint every
+ten epochs, and draws new digits. Two scores judge them beside real ones.
+"""
+
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+
+import skvae
+from skvae import Checkpoint, VAETransformer
+from skvae.datasets import fetch_mnist
+from skvae.likelihoods import Gaussian
+from skvae.metrics import frechet_distance, inception_score
+from skvae.networks import MLP
+from skvae.plotting import SampleDisplay
+
+# %%
+# Settings
+# --------
+# With the noise of a Gaussian likelihood fixed, the objective is squared error plus KL divergence;
+# the noise sets the price of an error. Change what you like.
+
+OUTPUT = Path("examples-output", "mnist-samples")
+
+vae = VAETransformer(
+    n_components=8,
+    network=MLP(hidden_layer_sizes=(512, 256), activation="relu", dropout=0.0),
+    likelihood=Gaussian(noise=0.5),
+    batch_size=128,
+    learning_rate=1e-3,
+    max_epochs=50,
+    checkpoint=Checkpoint(OUTPUT / "checkpoints", every=10, keep=None),
+    random_state=0,
+)
+
+# %%
+# On the command line every parameter is an option of the same name::
+#
+#     skvae fit --data mnist --n-components 8 --likelihood "Gaussian(noise=0.5)" \
+#         --batch-size 128 --learning-rate 1e-3 --max-epochs 50 --random-state 0 \
+#         --checkpoint-dir checkpoints --checkpoint-every 10 -o mnist.skvae
+#     skvae sample mnist.skvae -n 100 -o digits.png
+#
+# Data
+# ----
+# Pixels from 0 to 1. The short form of this page takes scikit-learn's small digits.
+
+if os.environ.get("SKVAE_EXAMPLES") == "short":
+    digits, y = load_digits(return_X_y=True)
+    data = train_test_split(digits.astype(np.float32) / 16, y, random_state=0)
+    X_train, X_test, y_train, y_test = data
+else:
+    X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
+    X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
+
+# %%
+# Samples as training goes on
+# ---------------------------
+# A checkpoint is a model of its own. The same latent codes, decoded after 10 epochs and after 50:
+
+vae.fit(X_train)
+early = skvae.load(OUTPUT / "checkpoints" / "epoch-00010.skvae")
+for model in (early, vae):
+    display = SampleDisplay.from_estimator(model, random_state=0)
+    display.ax_.set_title(f"Samples after {model.n_iter_} epochs")
+    display.figure_.savefig(OUTPUT / f"epoch-{model.n_iter_}.png")
+plt.show()
+
+# %%
+# A hundred more, each a picture of its own:
+
+samples = vae.sample(10_000, random_state=1)
+size = int(X_train.shape[1] ** 0.5)
+for i, sample in enumerate(samples[:100]):
+    plt.imsave(OUTPUT / f"sample-{i:02}.png", sample.reshape(size, size), cmap="gray_r")
+
+# %%
+# Two scores
+# ----------
+# Both judge by a classifier of real digits, here a perceptron that learns in a few seconds. The
+# inception score asks for digits that are distinct, and for all ten of them: 10 is perfect. The
+# Fréchet distance compares what the 128 hidden units see in images with what they see in the
+# training images: 0 is perfect. Unseen real images show how far one can get. Other classifiers
+# give other scores.
+
+classifier = MLPClassifier(128, tol=0.01, n_iter_no_change=2, random_state=0).fit(X_train, y_train)
+print(f"classifier: accuracy {classifier.score(X_test, y_test):.3f} on test images")
+
+
+def hidden_layer(X):
+    return np.maximum(X @ classifier.coefs_[0] + classifier.intercepts_[0], 0)
+
+
+for name, images in {"test images": X_test, "samples": samples}.items():
+    score = inception_score(classifier, images).mean
+    distance = frechet_distance(X_train, images, features=hidden_layer)
+    print(f"{name:<11}  inception score {score:.2f}, Fréchet distance {distance:.2f}")

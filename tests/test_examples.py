@@ -1,0 +1,155 @@
+"""The pages of the gallery run, write only where they say, and print figures that can be true.
+
+Their short forms need no data; the full forms, marked slow, run on a part of the images.
+"""
+
+import os
+import re
+import runpy
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+from sklearn.utils import Bunch
+
+from skvae import datasets
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Return a function that runs an example in an empty folder and gives what it did."""
+
+    def run(name, form="short"):
+        monkeypatch.setenv("SKVAE_EXAMPLES", form)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(plt, "show", lambda: None)
+        runpy.run_path(str(EXAMPLES / f"plot_{name}.py"), run_name="__main__")
+        return Bunch(
+            printed=capsys.readouterr().out,
+            n_figures=len(plt.get_fignums()),
+            files=sorted(path for path in tmp_path.rglob("*") if path.is_file()),
+        )
+
+    plt.close("all")
+    yield run
+    plt.close("all")
+
+
+@pytest.fixture
+def part_of_mnist(mnist, monkeypatch):
+    """Let the examples fetch every tenth training image and every fourth test image of MNIST."""
+    steps = {"train": 10, "test": 4}
+    fetch = datasets.fetch_mnist
+
+    def fetch_part(*, subset, return_X_y=False, **options):
+        rows = slice(None, None, steps[subset])
+        X, y = fetch(subset=subset, return_X_y=True, **options)
+        return (X[rows], y[rows]) if return_X_y else Bunch(data=X[rows], target=y[rows])
+
+    monkeypatch.setattr(datasets, "fetch_mnist", fetch_part)
+
+
+def numbers(label, text):
+    """Return the decimal numbers of the one line that begins with the label."""
+    (line,) = (line for line in text.splitlines() if line.strip().startswith(label))
+    return [float(number) for number in re.findall(r"-?\d+\.\d+", line)]
+
+
+def test_every_page_has_a_test_here():
+    source = Path(__file__).read_text(encoding="utf-8")
+    names = [path.stem.removeprefix("plot_") for path in EXAMPLES.glob("plot_*.py")]
+    assert len(names) >= 5
+    assert [name for name in names if f'run("{name}")' not in source] == []
+
+
+def test_one_model_serves_five_uses(run):
+    page = run("emnist_letters")
+    assert (page.n_figures, page.files) == (3, [])
+    (pca,), (vae,) = (numbers(f"AUROC of {name}", page.printed) for name in ("PCA", "VAE"))
+    assert 0.5 < pca < vae < 1
+    for name in ("PCA", "VAE"):
+        (error,) = numbers(f"{name}: 64 bytes to 32", page.printed)
+        accuracy, nmi = numbers(f"{name}: accuracy", page.printed)
+        assert 0 < error < 0.2
+        assert 0.95 < accuracy <= 1
+        assert 0.5 < nmi < 1
+
+
+def test_the_loss_of_binary_digits_is_the_sum_of_its_parts(run):
+    page = run("binary_mnist")
+    assert (page.n_figures, page.files) == (4, [])
+    for name in ("train", "valid"):
+        loss, cross_entropy, kl = numbers(f"{name}  loss", page.printed)
+        assert loss == pytest.approx(cross_entropy + kl, abs=0.02)
+        assert 1 < kl < cross_entropy < 64 * 0.3
+
+
+def test_samples_and_checkpoints_are_files_and_their_scores_are_worse_than_those_of_images(run):
+    page = run("mnist_samples")
+    names = [path.name for path in page.files]
+    assert all("examples-output" in path.parts for path in page.files)
+    assert sum(name.startswith("sample-") for name in names) == 100
+    assert sum(name.endswith(".skvae") for name in names) == 5
+    real_score, real_distance = numbers("test images", page.printed)
+    score, distance = numbers("samples", page.printed)
+    assert 1 < score < real_score <= 10
+    assert 0 < real_distance < distance
+
+
+def test_more_draws_raise_the_bound_on_unseen_digits(run):
+    page = run("mnist_unseen")
+    assert (page.n_figures, page.files) == (3, [])
+    (seen, _), (unseen, _) = (
+        numbers(f"{name}  ELBO", page.printed) for name in ("training", "test    ")
+    )
+    log_likelihood, standard_error = numbers("test      log-likelihood", page.printed)
+    assert unseen < log_likelihood < 0
+    assert abs(seen - unseen) < 10 * standard_error
+
+
+def test_two_latent_dimensions_keep_digits_apart_better_than_two_of_pca(run):
+    page = run("convolutional_map")
+    assert (page.n_figures, page.files) == (3, [])
+    (pca,), (vae,) = (numbers(name, page.printed) for name in ("PCA", "VAE"))
+    assert 0.5 < pca < vae - 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*other data than the official EMNIST:UserWarning")
+def test_letters_are_told_from_digits_and_compressed_better_than_by_pca(run, part_of_mnist):
+    if not (Path(os.environ["SKVAE_DATA"]).expanduser() / "emnist").is_dir():
+        pytest.skip("the environment variable SKVAE_DATA names no folder that holds emnist/")
+    printed = run("emnist_letters", form="full").printed
+    (pca,), (vae,) = (numbers(f"AUROC of {name}", printed) for name in ("PCA", "VAE"))
+    assert vae > pca + 0.05
+    (pca,), (vae,) = (numbers(f"{name}: 784 bytes to 32", printed) for name in ("PCA", "VAE"))
+    assert vae < 0.8 * pca
+
+
+@pytest.mark.slow
+def test_binary_digits_are_reconstructed_better_than_by_pca(run, part_of_mnist):
+    printed = run("binary_mnist", form="full").printed
+    (pca,), (vae,) = (numbers(name, printed) for name in ("PCA", "VAE"))
+    assert vae < 0.8 * pca
+
+
+@pytest.mark.slow
+def test_samples_show_distinct_and_diverse_digits(run, part_of_mnist):
+    page = run("mnist_samples", form="full")
+    score, _ = numbers("samples", page.printed)
+    assert 5 < score < 10
+
+
+@pytest.mark.slow
+def test_unseen_digits_are_reconstructed_better_than_by_pca(run, part_of_mnist):
+    pca, vae = numbers("test      RMSE", run("mnist_unseen", form="full").printed)
+    assert vae < 0.9 * pca
+
+
+@pytest.mark.slow
+def test_a_map_of_mnist_keeps_digits_apart_better_than_that_of_pca(run, part_of_mnist):
+    printed = run("convolutional_map", form="full").printed
+    (pca,), (vae,) = (numbers(name, printed) for name in ("PCA", "VAE"))
+    assert vae > pca + 0.1
