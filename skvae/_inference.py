@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from skvae._random import fixed_normal_draws
 # Numbers that pass a layer at a time: small enough for the cache, large enough for the cores.
 _CHUNK_VALUES = 2**20
 _FEWEST_DRAWS = 16
+_double_copies: WeakKeyDictionary[VAEModule, tuple] = WeakKeyDictionary()
 
 
 def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,5 +166,16 @@ def _map_rows(function, module, X: np.ndarray, values_per_row: int | None = None
 
 
 def _in_precision(module: VAEModule, dtype: np.dtype) -> VAEModule:
-    """Return the module for float32 rows, a copy in double precision for float64 rows."""
-    return copy.deepcopy(module).double() if dtype == np.float64 else module
+    """Return the module for float32 rows, a copy in double precision for float64 rows.
+
+    The copy is kept for as long as the module lives and its weights stay as they are.
+    """
+    if dtype != np.float64:
+        return module
+    tensors = (*module.parameters(), *module.buffers())
+    state = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
+    kept, double = _double_copies.get(module, (None, None))
+    if kept != state:
+        double = copy.deepcopy(module).double()
+        _double_copies[module] = state, double
+    return double

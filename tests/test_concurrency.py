@@ -27,10 +27,12 @@ def detector(digits):
     return quick(VAEAnomalyDetector).fit(digits.data[:300])
 
 
+@pytest.mark.parametrize("n_calls", [160, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("method", METHODS)
-def test_many_threads_get_what_one_gets(digits, detector, method, dtype):
-    rows = [digits.data[start : start + 5].astype(dtype) for start in range(160)]
+def test_many_threads_get_what_one_gets(digits, detector, method, dtype, n_calls):
+    starts = [number % 1700 for number in range(n_calls)]
+    rows = [digits.data[start : start + 5].astype(dtype) for start in starts]
     call = getattr(detector, method)
     expected = [call(x) for x in rows]
     with ThreadPoolExecutor(N_THREADS) as pool:

@@ -1,6 +1,8 @@
 """Reading a trained module: in chunks, in the precision of the rows, by the formulas."""
 
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -160,3 +162,25 @@ def test_a_prior_without_closed_form_is_averaged_over_the_draws(X):
     kl = _inference.score(detector.module_, X, "kl", 16)
     np.testing.assert_allclose(kl, -(log_q - log_p).mean(1), rtol=1e-6)
     assert np.isfinite(detector.sample(10, random_state=0)).all()
+
+
+def test_the_double_copy_is_made_once_and_anew_when_weights_change(X, monkeypatch):
+    vae = VAETransformer(3, network=MLP((16,)), max_epochs=2, random_state=0).fit(X)
+    before = vae.transform(X)
+    with monkeypatch.context() as patch:
+        patch.setattr(_inference.copy, "deepcopy", None)  # would fail if it were called
+        np.testing.assert_array_equal(vae.transform(X), before)
+    with torch.no_grad():
+        vae.module_.encoder[0].weight.mul_(1.5)
+    assert np.abs(vae.transform(X) - before).max() > 1e-3
+
+
+def test_the_double_copy_lives_no_longer_than_its_module(X):
+    vae = VAETransformer(3, network=MLP((16,)), max_epochs=2, random_state=0).fit(X)
+    vae.transform(X)
+    module = weakref.ref(vae.module_)
+    double = weakref.ref(_inference._double_copies[vae.module_][1])
+    del vae
+    gc.collect()
+    assert module() is None
+    assert double() is None

@@ -21,6 +21,7 @@ from skvae.networks import MLP, Conv
 from skvae.objectives import ELBO
 from skvae.priors import StandardNormal
 from tests.helpers import global_states
+from tests.test_conformance import DETECTORS, TRANSFORMERS, PaddedImage, Strip
 
 X = np.random.default_rng(0).uniform(size=(60, 9)).astype(np.float32)
 X[:, 2] = 0.25  # a constant column
@@ -96,6 +97,22 @@ def test_what_comes_back_is_what_was_saved(path, estimator_class, configuration)
     again = path.with_name("again.skvae")
     loaded.save(again)
     assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("estimator", TRANSFORMERS + DETECTORS, ids=repr)
+def test_every_configuration_that_conforms_comes_back(path, estimator):
+    fitted = copy.deepcopy(estimator).set_params(random_state=0).fit(X)
+    fitted.save(path)
+    loaded = skvae.load(path, trusted=[PaddedImage, Strip])
+    for found, expected in zip(answers(loaded), answers(fitted), strict=True):
+        assert_array_equal(found, expected)
+
+
+def test_the_file_of_a_default_model_is_hardly_larger_than_its_weights(path, digits):
+    vae = VAETransformer(random_state=0).fit(digits.data)
+    vae.save(path)
+    n_bytes = sum(w.numel() * w.element_size() for w in vae.module_.state_dict().values())
+    assert path.stat().st_size <= 1.05 * n_bytes
 
 
 def test_feature_names_are_kept_and_checked(path):
