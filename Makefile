@@ -30,8 +30,8 @@ demo: $(CORE) ## fit, score and draw on real digits into demo-output/ (DATA=digi
 test: $(FULL) ## run tests and doctests, with coverage (WORKERS=0 for a single process)
 	@$(PYTEST) -n $(WORKERS) --maxprocesses=8 --cov --cov-report=term
 
-test-slow: $(FULL) ## run the tests marked slow, one at a time
-	@$(BIN)/python -m pytest -m slow || { code=$$?; \
+test-slow: $(FULL) ## run the tests marked slow
+	@$(PYTEST) -n $(WORKERS) --maxprocesses=8 -m slow || { code=$$?; \
 		[ $$code -eq 5 ] && echo "No test is marked slow." || exit $$code; }
 
 lint: $(FULL) ## check style, format and types
