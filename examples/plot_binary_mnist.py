@@ -98,3 +98,5 @@ for name, reconstructed in reconstructions.items():
 
 SampleDisplay.from_estimator(vae, random_state=0)
 plt.show()
+
+# sphinx_gallery_thumbnail_number = 4

@@ -80,3 +80,5 @@ for name, reducer in reducers.items():
 
 ManifoldDisplay.from_estimator(vae, n_points=20)
 plt.show()
+
+# sphinx_gallery_thumbnail_number = 3
