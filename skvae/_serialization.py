@@ -78,7 +78,7 @@ def _weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _decode_module(parts: Parts, decoder: Decoder) -> VAEModule:
     weights = _weights(decoder.tensors)
     n_values = sum(tensor.numel() for tensor in weights.values())
-    if not 1 <= max(parts.n_features, parts.n_components) <= n_values:
+    if not all(1 <= size <= n_values for size in (parts.n_features, parts.n_components)):
         raise ValueError(
             f"it declares {parts.n_features} features and {parts.n_components} components, but "
             f"holds {n_values} weights"
