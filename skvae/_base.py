@@ -168,16 +168,16 @@ class BaseVAE(FittedVAE):
         """Train a new net or, to go on, a copy of the one there is; keep it when all went well."""
         params = self.get_params(deep=False)
         budget = training_budget(len(X), self.batch_size)
-        seed, more = draw_seed(self.random_state), ()
+        seed, run = draw_seed(self.random_state), None
         if checkpoint is not None:
             describe = partial(self._describe, dtype=X.dtype)
             run = CheckpointedRun(checkpoint, params, X, seed, describe)
-            seed, more = run.seed, (run,)
+            seed = run.seed
         if go_on:
             self._check_compatible(X)
         with isolated_rng(seed, resolve_device(self.device)):
             net = copy_net(self.net_, params) if go_on else new_net(params, X, budget, seed)
-            train(net, X, params, budget, *more)
+            train(net, X, params, budget, run)
         self._adopt(net, X.dtype)
         self._finish_fit(X)
 

@@ -181,6 +181,11 @@ class FittedVAE(BaseEstimator):
     @classmethod
     def _from_file(cls, header: dict[str, Any], tensors: dict, trusted) -> FittedVAE:
         """Rebuild the estimator that `save` described."""
+        if cls._fitted_scalars and "scalars" not in header:
+            raise ValueError(
+                "it is a checkpoint of a detector, whose threshold is set when training ends; "
+                "finish the fit with Checkpoint(..., resume=True)"
+            )
         decoder = new_decoder(tensors, trusted)
         estimator = cls(**decoder.decode(header["parameters"]))
         estimator._validate_params()

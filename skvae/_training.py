@@ -71,7 +71,7 @@ def train_to_budget(
     X: np.ndarray,
     params: dict[str, Any],
     budget: Budget,
-    run: CheckpointedRun | None = None,
+    run: CheckpointedRun | None,
 ) -> None:
     """Train for the budget: one learning-rate cycle, or until the validation loss stops falling."""
     # after a warm start, max_epochs counts the epochs before it too

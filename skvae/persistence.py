@@ -106,14 +106,12 @@ def load(path, *, trusted=()):
     ...     skvae.load(path)
     VAEAnomalyDetector(max_epochs=2, n_components=2, random_state=0)
     """
-    header, tensors = read_file(path)
+    return rebuild(path, *read_file(path), trusted=trusted)
+
+
+def rebuild(path, header, tensors, *, trusted=()):
+    """Rebuild the estimator from what was read of a file; `path` names it in errors."""
     try:
-        estimator_class = _ESTIMATORS[header["estimator"]]
-        if "scalars" not in header and estimator_class is VAEAnomalyDetector:
-            raise ValueError(
-                "it is a checkpoint of a detector, whose threshold is set when training ends; "
-                "finish the fit with Checkpoint(..., resume=True)"
-            )
-        return estimator_class._from_file(header, tensors, trusted)
+        return _ESTIMATORS[header["estimator"]]._from_file(header, tensors, trusted)
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as exc:
         raise unsound(path, exc) from exc

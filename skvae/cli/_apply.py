@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 
 import numpy as np
 
@@ -152,12 +151,13 @@ def _score(arguments: argparse.Namespace) -> Result:
 
 
 def _summary(scores: np.ndarray) -> dict:
-    error = scores.std(ddof=1) / math.sqrt(len(scores)) if len(scores) > 1 else math.nan
+    from skvae.metrics._likelihood import standard_error
+
     return {
         "score": "log_likelihood",
         "n_rows": len(scores),
         "mean": float(scores.mean()),
-        "standard_error": float(error),
+        "standard_error": standard_error(scores),
     }
 
 

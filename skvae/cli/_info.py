@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from skvae.cli._arguments import add_model
-from skvae.cli._models import is_detector, last_losses, load_model
+from skvae.cli._models import is_detector, last_losses
 from skvae.cli._verb import Result, Verb
 
 _NAMES_SHOWN = 6
@@ -16,9 +16,11 @@ _NAMES_SHOWN = 6
 
 def _run(arguments: argparse.Namespace) -> Result:
     from skvae._model_file import read_file
+    from skvae.persistence import rebuild
 
-    model = load_model(arguments.model)
-    record = _record(arguments.model, model, read_file(arguments.model)[0])
+    header, tensors = read_file(arguments.model)
+    model = rebuild(arguments.model, header, tensors)
+    record = _record(arguments.model, model, header)
     return Result(record, _text(record))
 
 

@@ -38,11 +38,12 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
     """
     loc, std = column_moments(X)
     sample = X[:: _stride(X.size, 1_000_000)]
-    low, high = float(X.min()), float(X.max())
+    lows, highs = X.min(axis=0), X.max(axis=0)
+    low, high = float(lows.min()), float(highs.max())
     at_ends = np.count_nonzero((sample == low) | (sample == high)) - 2  # any table has one of each
     saturated = bool(at_ends >= _SATURATED_SHARE * sample.size)
-    constant = X.min(axis=0) == X.max(axis=0)
-    kind = choose_scaling(X, std) if scaling == "auto" else scaling
+    constant = lows == highs
+    kind = choose_scaling(X, std, lows, highs) if scaling == "auto" else scaling
     varied = ~constant if not constant.all() else np.ones_like(constant)
     if kind == "feature":
         columns = X[:: _stride(len(X), 10_000)].T
@@ -95,17 +96,16 @@ def _pooled(std: np.ndarray) -> float:
     return float(largest * np.sqrt(np.mean((std / largest) ** 2)))
 
 
-def choose_scaling(X: np.ndarray, std: np.ndarray) -> str:
+def choose_scaling(X: np.ndarray, std: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
     """Return "global" where the features share one range, as pixels and spectra do, else "feature".
 
     Columns that are constant aside, there must be at least 16, with standard deviations that differ
     by more than a factor of 1.2: else a scaler came before, and one scale or many are the same.
     """
-    low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
     varied = high > low
     if varied.sum() < 16 or std[varied].max() <= 1.2 * std[varied].min():
         return "feature"
-    low, high = low[varied], high[varied]
+    low, high = low[varied].astype(np.float64), high[varied].astype(np.float64)
     rows = X[:: _stride(X.size, 1_000_000)][:, varied]
     return "global" if _share_one_range(low, high) or _run_smoothly(rows, low, high) else "feature"
 

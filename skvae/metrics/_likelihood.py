@@ -89,8 +89,9 @@ def log_likelihood(estimator, X, *, n_samples=1000, random_state=None):
     rows = estimator._check_rows(X)
     generator = make_generator(draw_seed(random_state), estimator.device_)
     per_row = _inference.log_likelihood(estimator.module_, rows, n_samples, generator)
-    return LogLikelihood(float(per_row.mean()), _standard_error(per_row), per_row)
+    return LogLikelihood(float(per_row.mean()), standard_error(per_row), per_row)
 
 
-def _standard_error(values: np.ndarray) -> float:
+def standard_error(values: np.ndarray) -> float:
+    """Return the standard error of the mean of values; NaN for one."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
