@@ -49,6 +49,7 @@ class BaseVAE(FittedVAE):
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str, torch.device],
+        "compile": ["boolean"],
         "callbacks": [list, None],
         "checkpoint": [str, os.PathLike, Checkpoint, None],
         "warm_start": ["boolean"],
@@ -75,6 +76,7 @@ class BaseVAE(FittedVAE):
         n_importance_samples=16,
         precision="auto",
         device="auto",
+        compile=False,
         callbacks=None,
         checkpoint=None,
         warm_start=False,
@@ -97,6 +99,7 @@ class BaseVAE(FittedVAE):
         self.n_importance_samples = n_importance_samples
         self.precision = precision
         self.device = device
+        self.compile = compile
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.warm_start = warm_start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import cycle
 
 import torch
 from torch import Tensor
@@ -12,8 +13,9 @@ from torch import Tensor
 class Batches:
     """Iterate over a tensor in mini-batches of ``(x, x)``: an autoencoder's target is its input.
 
-    The rows are gathered batch by batch, so that an epoch needs no second copy of the data, and
-    moved to the device as they go. Without a generator the rows come in order.
+    The rows are gathered batch by batch, so that an epoch needs no second copy of the data. Where
+    they do not lie on the device already (:func:`resident`), each batch is copied there while the
+    one before it is at work. Without a generator the rows come in order.
 
     Parameters
     ----------
@@ -34,11 +36,66 @@ class Batches:
         return math.ceil(len(self.x) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        if self.generator is None:
-            slices = self.x.split(self.batch_size)
-        else:
-            order = torch.randperm(len(self.x), generator=self.generator)
-            slices = (self.x.index_select(0, rows) for rows in order.split(self.batch_size))
-        for x in slices:
-            x = x.to(self.device, non_blocking=True)
+        batches = self._here() if self.x.device.type == self.device.type else self._staged()
+        for x in batches:
             yield x, x
+
+    def _here(self) -> Iterator[Tensor]:
+        if self.generator is None:
+            yield from self.x.split(self.batch_size)
+            return
+        for rows in self._order().to(self.x.device).split(self.batch_size):
+            yield self.x.index_select(0, rows)
+
+    def _staged(self) -> Iterator[Tensor]:
+        buffers = cycle([Stage(self.x, self.batch_size, self.device) for _ in range(2)])
+        for rows, stage in zip(self._order().split(self.batch_size), buffers, strict=False):
+            yield stage.send(rows)
+
+    def _order(self) -> Tensor:
+        if self.generator is None:
+            return torch.arange(len(self.x))
+        return torch.randperm(len(self.x), generator=self.generator)
+
+
+class Stage:
+    """A buffer of page-locked memory, from which a batch travels while the processor goes on.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_samples, n_features)
+        All rows, in ordinary memory.
+    n_rows : int
+        Rows that it holds.
+    device : torch.device
+        Where the rows go.
+    """
+
+    def __init__(self, x: Tensor, n_rows: int, device: torch.device):
+        self.x = x
+        self.device = device
+        on_gpu = device.type == "cuda"
+        self._buffer = torch.empty((n_rows, *x.shape[1:]), dtype=x.dtype, pin_memory=on_gpu)
+        self._left = torch.cuda.Event() if on_gpu else None
+
+    def send(self, rows: Tensor) -> Tensor:
+        """Return the rows on the device, or on their way there."""
+        if self._left is not None:
+            self._left.synchronize()  # what the buffer held before has left it
+        batch = torch.index_select(self.x, 0, rows, out=self._buffer[: len(rows)])
+        sent = batch.to(self.device, copy=True, non_blocking=True)
+        if self._left is not None:
+            self._left.record()
+        return sent
+
+
+def resident(x: Tensor, device: torch.device | str) -> Tensor:
+    """Return the rows on the device if half of its free memory holds them, else as they are."""
+    device = torch.device(device)
+    if device.type != "cuda" or x.nbytes > _free_memory(device) // 2:
+        return x
+    return x.to(device)
+
+
+def _free_memory(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0]

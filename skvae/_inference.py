@@ -129,7 +129,7 @@ def _kl(module, x, mean, log_var, draws, _) -> Tensor:
 def _posterior_draws(x, mean, log_var, draws):
     """Yield z = mean + std * draw, (n_samples, n_block, n_components), in blocks of draws."""
     std = (0.5 * log_var).exp()
-    if torch.compiler.is_exporting():  # a graph knows no number of rows to divide by
+    if torch.compiler.is_compiling():  # a graph knows no number of rows to divide by
         blocks = (draws,)
     else:
         blocks = draws.split(max(1, _CHUNK_VALUES // x.numel()), dim=-2)

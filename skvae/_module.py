@@ -47,11 +47,13 @@ class VAEModule(nn.Module):
         self.decoder = decoder
         self.likelihood = likelihood
         self.prior = prior
+        self._like: Tensor
+        self.register_buffer("_like", torch.empty(0, device="cpu"), persistent=False)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Precision of the weights, and so of everything between input and output."""
-        return next((p.dtype for p in self.parameters()), torch.float32)
+        """Precision of everything between input and output, which follows conversions."""
+        return self._like.dtype
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of q(z|x), each (n_samples, n_components)."""

@@ -1,16 +1,19 @@
-"""The one skorch net: loss, precision, learning rate, history, progress. It holds no data."""
+"""The one skorch net: loss, precision, optimiser, history. It holds no data."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer
-from skorch.dataset import get_len
-from tqdm.auto import tqdm
+from skorch.callbacks import EarlyStopping, EpochTimer
+from skorch.utils import TeeGenerator
 
 from skvae._batches import Batches
-from skvae._budget import one_cycle
+from skvae._compiled import compiled
+from skvae._optimizers import LIGHT, light
 from skvae._random import make_generator
+from skvae._working_copy import WorkingCopy
 
 _VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
 
@@ -23,7 +26,17 @@ class VAENet(NeuralNet):
     never waits), and in that a loss which is not finite stops it.
     """
 
-    def __init__(self, module, *, objective, seed, autocast_dtype=None, **kwargs):
+    def __init__(
+        self,
+        module,
+        *,
+        objective,
+        seed,
+        autocast_dtype=None,
+        weight_decay=0.0,
+        compiled=False,
+        **kwargs,
+    ):
         super().__init__(
             module,
             criterion=torch.nn.Identity,  # the objective is the loss
@@ -35,6 +48,8 @@ class VAENet(NeuralNet):
         self.objective = objective
         self.seed = seed
         self.autocast_dtype = autocast_dtype
+        self.weight_decay = weight_decay
+        self.compiled = compiled
 
     def recipe(self):
         """Return what :func:`make_net` needs to build such a net around a module."""
@@ -46,7 +61,7 @@ class VAENet(NeuralNet):
             "batch_size": self.batch_size,
             "optimizer": self.optimizer,
             "fused": getattr(self, "optimizer__fused", False),
-            "weight_decay": getattr(self, "optimizer__weight_decay", 0.0),
+            "weight_decay": self.weight_decay,
         }
 
     @property
@@ -61,6 +76,18 @@ class VAENet(NeuralNet):
         self.module = type(self.module_)  # the weights live in module_ alone
         return self
 
+    def initialize_optimizer(self):
+        args, kwargs = self.get_params_for_optimizer("optimizer", self.get_all_learnable_params())
+        self.optimizer_ = light(self.optimizer)(*args, **kwargs)
+        return self
+
+    def get_params_for_optimizer(self, prefix, named_parameters):
+        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        if self.weight_decay:
+            kwargs["weight_decay"] = self.weight_decay
+            args = (_decay_groups(self.module_),)
+        return args, kwargs
+
     def get_iterator(self, dataset, training=False):
         return Batches(
             dataset,
@@ -69,11 +96,24 @@ class VAENet(NeuralNet):
             device=self.device,
         )
 
+    def train_step(self, batch, **fit_params):
+        """Make one step; without the parent's bookkeeping of closures that are called again."""
+        if not isinstance(self.optimizer_, LIGHT):
+            return super().train_step(batch, **fit_params)
+        self.optimizer_.zero_grad()
+        record = self.train_step_single(batch, **fit_params)
+        parameters = TeeGenerator(self.get_all_learnable_params())
+        self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
+        self.optimizer_.step()
+        return record
+
     def train_step_single(self, batch, **fit_params):
         x, _ = batch
         epoch = len(self.history) - 1 + self.batches_done_ / self.batches_per_epoch_
+        self.working_copy_.refresh()
         record = self._evaluate(x, epoch, self.noise_generator_)
         record["loss"].backward()
+        self.working_copy_.return_gradients()
         return record
 
     def validation_step(self, batch, **fit_params):
@@ -82,12 +122,8 @@ class VAENet(NeuralNet):
             return self._evaluate(x, None, self.validation_generator_)
 
     def _evaluate(self, x, epoch, generator):
-        with torch.autocast(
-            torch.device(self.device).type,
-            dtype=self.autocast_dtype,
-            enabled=self.autocast_dtype is not None,
-        ):
-            record = self.objective(self.module_, x, epoch=epoch, generator=generator)
+        with self._autocast():
+            record = self.objective(self.working_copy_.module, x, epoch=epoch, generator=generator)
         if not isinstance(record, dict) or "loss" not in record:
             raise TypeError(
                 f"objective={self.objective!r} must return a dict of scalar tensors, 'loss' among "
@@ -95,12 +131,22 @@ class VAENet(NeuralNet):
             )
         return record
 
+    def _autocast(self):
+        if self.autocast_dtype is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=self.autocast_dtype)
+
     def fit_loop(self, *args, **kwargs):
+        self.working_copy_ = WorkingCopy(self.module_, self.autocast_dtype)
+        if self.compiled:
+            self.working_copy_.module = compiled(self.working_copy_.module, self.batch_size)
         try:
             return super().fit_loop(*args, **kwargs)
         except KeyboardInterrupt:  # early stopping raises it too, and the parent swallows both
             self.interrupted_ = not self._stopped_early()
             raise
+        finally:
+            del self.working_copy_
 
     def _stopped_early(self):
         callbacks = (callback for _, callback in self.callbacks_)
@@ -111,6 +157,8 @@ class VAENet(NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
+        self.working_copy_.module.train(training)
+        self.working_copy_.refresh()
         self.batches_done_, self.batches_per_epoch_ = 0, len(iterator)
         self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
         sizes, values = [], None
@@ -120,7 +168,7 @@ class VAENet(NeuralNet):
             if values is None:  # one block for the epoch: small tensors kept fragment the heap
                 values = record["loss"].new_empty(len(iterator), len(record))
             values[self.batches_done_] = torch.stack([part.detach() for part in record.values()])
-            sizes.append(get_len(batch[0]))
+            sizes.append(len(batch[0]))
             self.batches_done_ += 1
             self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
         self._record_epoch(prefix, list(record), values, sizes)
@@ -163,16 +211,12 @@ def make_net(
     weight_decay,
     device,
     callbacks=None,
+    compiled=False,
 ):
     """Build an initialised net around a module; draws from torch's default generator."""
     settings = {"optimizer": optimizer}
     if fused:
         settings["optimizer__fused"] = True
-    if weight_decay:
-        # biases, noise scales and a learned prior have no reason to be near zero
-        free = ("*bias", "likelihood.*", "prior.*")
-        settings["optimizer__weight_decay"] = weight_decay
-        settings["optimizer__param_groups"] = [(pattern, {"weight_decay": 0.0}) for pattern in free]
     net = VAENet(
         module,
         objective=objective,
@@ -183,66 +227,17 @@ def make_net(
         callbacks=callbacks,
         device=device,
         train_split=None,
+        weight_decay=weight_decay,
+        compiled=compiled,
         **settings,
     )
     return net.initialize()
 
 
-class OneCycle(Callback):
-    """Moves the learning rate through one cycle over a known number of steps."""
-
-    def __init__(self, learning_rate, n_epochs, steps_per_epoch):
-        self.learning_rate = learning_rate
-        self.n_epochs = n_epochs
-        self.steps_per_epoch = steps_per_epoch
-
-    def on_train_begin(self, net, **kwargs):
-        # a resumed run has fewer epochs left than the cycle has
-        self.steps_done_ = (self.n_epochs - net.max_epochs) * self.steps_per_epoch
-
-    def on_batch_begin(self, net, training=False, **kwargs):
-        if not training:
-            return
-        # half a step ahead: neither the first step nor the last is lost to a rate of zero
-        progress = (self.steps_done_ + 0.5) / (self.n_epochs * self.steps_per_epoch)
-        set_learning_rate(net, self.learning_rate * one_cycle(progress))
-        self.steps_done_ += 1
-
-
-def set_learning_rate(net, rate):
-    for group in net.optimizer_.param_groups:
-        group["lr"] = rate
-
-
-class ProgressBar(Callback):
-    """One bar for the whole fit, with the loss, reconstruction and KL of the last epoch."""
-
-    def __init__(self, n_epochs, steps_per_epoch):
-        self.n_epochs = n_epochs
-        self.steps_per_epoch = steps_per_epoch
-
-    def on_train_begin(self, net, **kwargs):
-        done = self.n_epochs - net.max_epochs
-        self.bar_ = tqdm(
-            total=self.n_epochs * self.steps_per_epoch,
-            initial=done * self.steps_per_epoch,
-            unit="step",
-            desc="fit",
-        )
-
-    def on_batch_end(self, net, training=False, **kwargs):
-        self.bar_.update(int(training))
-
-    def on_epoch_end(self, net, **kwargs):
-        last = net.history[-1]
-        shown = {"epoch": last["epoch"]}
-        for name in ("loss", "reconstruction", "kl"):
-            if f"train_{name}" in last:
-                shown[name] = f"{last[f'train_{name}']:.2f}"
-        if "valid_loss" in last:
-            shown["valid_loss"] = f"{last['valid_loss']:.2f}"
-        self.bar_.set_postfix(shown)
-
-    def on_train_end(self, net, **kwargs):
-        self.bar_.close()
-        del self.bar_
+def _decay_groups(module):
+    """Part the weights that decay from biases, noise scales and a learned prior, which need not."""
+    decaying, free = [], []
+    for name, weights in module.named_parameters():
+        stays = name.endswith("bias") or name.startswith(("likelihood.", "prior."))
+        (free if stays else decaying).append(weights)
+    return [{"params": decaying}, {"params": free, "weight_decay": 0.0}]

@@ -12,9 +12,11 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
+from skvae._batches import resident
 from skvae._budget import Budget
+from skvae._callbacks import OneCycle, ProgressBar, set_learning_rate
 from skvae._module import build_module
-from skvae._net import OneCycle, ProgressBar, VAENet, make_net, set_learning_rate
+from skvae._net import VAENet, make_net
 from skvae._parameters import (
     SHORT_NAMES,
     check_callbacks,
@@ -50,6 +52,7 @@ def new_net(params: dict[str, Any], X: np.ndarray, budget: Budget, seed: int) ->
         weight_decay=weight_decay,
         device=device,
         callbacks=check_callbacks(params["callbacks"]),
+        compiled=params["compile"],
     )
 
 
@@ -61,6 +64,7 @@ def copy_net(net: VAENet, params: dict[str, Any]) -> VAENet:
     shared = {id(callback): callback for _, callback in net.callbacks_}
     net = copy.deepcopy(net, shared)
     net.lr = params["learning_rate"]
+    net.compiled = params["compile"]
     if params["batch_size"] != "auto":
         net.batch_size = params["batch_size"]
     return net
@@ -118,11 +122,12 @@ def train_one_pass(net: VAENet, X: np.ndarray, *_) -> None:
 def _run(net, x, x_valid, n_epochs: int, session: list[Any]) -> None:
     set_learning_rate(net, net.lr)  # a cycle before may have left it at zero
     net.max_epochs = n_epochs
-    net.train_split = None if x_valid is None else predefined_split(Dataset(x_valid))
+    if x_valid is not None:
+        net.train_split = predefined_split(Dataset(resident(x_valid, net.device)))
     lasting = net.callbacks_
     net.callbacks_ = [*lasting, *((type(callback).__name__, callback) for callback in session)]
     try:
-        net.partial_fit(Dataset(x))
+        net.partial_fit(Dataset(resident(x, net.device)))
     finally:
         net.callbacks_, net.train_split = lasting, None
     net.module_.eval()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from skorch.dataset import Dataset
 
-from skvae._batches import Batches
+from skvae._batches import Batches, resident
 from skvae._random import make_generator
 
 
@@ -38,3 +38,30 @@ def test_the_target_is_the_input(x):
 def test_length(x, batch_size, expected):
     batches = Batches(Dataset(x), batch_size)
     assert len(batches) == len(list(batches)) == expected
+
+
+def test_rows_travel_in_two_stages_by_turns(x):
+    """On a GPU the stages are page-locked; here they are ordinary memory, copied all the same."""
+    batches = Batches(Dataset(x), batch_size=4, generator=make_generator(0))
+    staged = list(batches._staged())
+    batches.generator.manual_seed(0)
+    assert [len(batch) for batch in staged] == [4, 4, 3]
+    for sent, batch in zip(staged, batches._here(), strict=True):
+        torch.testing.assert_close(sent, batch)  # though its stage has been filled again
+
+
+def test_rows_in_order_are_staged_in_order(x):
+    torch.testing.assert_close(torch.cat(list(Batches(Dataset(x), 4)._staged())), x)
+
+
+@pytest.mark.parametrize(("free", "stays"), [(2 * 22 * 4, False), (2 * 22 * 4 - 1, True)])
+def test_rows_move_to_a_gpu_that_has_room_for_them(monkeypatch, x, free, stays):
+    monkeypatch.setattr("skvae._batches._free_memory", lambda device: free)
+    moved = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, device: moved.append(device) or self)
+    assert resident(x, "cuda") is x
+    assert moved == [] if stays else moved == [torch.device("cuda")]
+
+
+def test_rows_stay_on_a_machine_without_a_gpu(x):
+    assert resident(x, "cpu") is x

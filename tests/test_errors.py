@@ -186,6 +186,7 @@ OUT_OF_RANGE = {
     "n_iter_no_change": [0, -1, 1.5, None],
     "n_importance_samples": [0, -1, 1.5, None],
     "precision": ["float16", "double", None, 16],
+    "compile": ["yes", None, 2],
     "device": [None, 0],
     "callbacks": ["early", 3, (), [1], ["early"], [("early", None)]],
     "checkpoint": [3, True, ["folder"], {"path": "folder"}],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from skvae._validation import Interval, StrOptions
+from skvae.likelihoods._constants import DensityWithConstants
 from skvae.likelihoods._scaling import Scaling, measure
 
 _LOG_2PI = math.log(2 * math.pi)
@@ -126,7 +128,21 @@ class Gaussian(BaseEstimator):
         return _Gaussian(statistics, noise, bool(bounded and varies))
 
 
-class _Gaussian(nn.Module):
+class _Constants(NamedTuple):
+    """In the dtype of the computation, all of shape (n_features,) or scalar."""
+
+    loc: Tensor
+    scale: Tensor
+    limit: Tensor  # cut-off of the encoder's inputs
+    log_volume: Tensor  # what every log density has in common: log scales, and log(2 pi) / 2
+    least_variance: Tensor
+    unknown: Tensor | None  # None where every column has taught its scale
+    low: Tensor  # ends of the mean, where it is bounded, in units of the scale
+    width: Tensor
+    start: Tensor  # logit of the training mean between the ends
+
+
+class _Gaussian(DensityWithConstants):
     loc: Tensor
     scale: Tensor
     noise_floor: Tensor
@@ -159,14 +175,15 @@ class _Gaussian(nn.Module):
             self.free_log_variance = nn.Parameter(torch.zeros(size))
 
     def standardize(self, x: Tensor) -> Tensor:
-        limit = self.largest_input.to(x.dtype)
+        limit = self.constants(x).limit
         return self._scaled(x).clamp(-limit, limit)
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         mean, variance = self._moments(outputs)
         residual = self._scaled(x).to(mean.dtype) - mean  # (..., n_features)
-        density = residual.square() / variance + variance.log() + _LOG_2PI
-        return -0.5 * density.expand_as(residual).sum(-1) - self.scale.log().sum().to(mean.dtype)
+        squares = (residual.square() / variance).sum(-1)
+        logs = variance.log().expand(*variance.shape[:-1], residual.shape[-1]).sum(-1)
+        return -0.5 * (squares + logs) - self.constants(mean).log_volume
 
     def mean(self, outputs: Tensor) -> Tensor:
         mean = self._in_units(self._moments(outputs)[0])
@@ -178,7 +195,8 @@ class _Gaussian(nn.Module):
         return self._in_units(mean + variance.sqrt() * noise)
 
     def _scaled(self, x: Tensor) -> Tensor:
-        return (x - self.loc.to(x.dtype)) / self.scale.to(x.dtype)
+        constants = self.constants(x)
+        return (x - constants.loc) / constants.scale
 
     def _in_units(self, scaled: Tensor) -> Tensor:
         # in float64, for columns whose offset dwarfs their spread
@@ -186,24 +204,39 @@ class _Gaussian(nn.Module):
 
     def _moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of p(x|z) in units of the scale; they broadcast."""
+        constants = self.constants(outputs)
         if self.fixed_noise is not None:
-            return self._bounded(outputs), self.fixed_noise.to(outputs.dtype).square()
+            return self._bounded(outputs), constants.least_variance
         if self.free_log_variance is not None:
             mean, log_variance = outputs, _NOISE_SPEED * self.free_log_variance
         else:
             mean, log_variance = outputs.chunk(2, -1)
-        mean = self._bounded(mean)
-        variance = log_variance.clamp(max=_LARGEST_LOG_VARIANCE).exp()
-        variance = variance + self.noise_floor.to(outputs.dtype).square()
-        return mean, torch.where(self.unknown, 1.0, variance)
+        variance = log_variance.clamp(max=_LARGEST_LOG_VARIANCE).exp() + constants.least_variance
+        if constants.unknown is not None:
+            variance = torch.where(constants.unknown, 1.0, variance)
+        return self._bounded(mean), variance
 
     def _bounded(self, outputs: Tensor) -> Tensor:
         """Return the outputs, or their sigmoid between the ends; zero is the training mean."""
         if not self.bounded:
             return outputs
+        constants = self.constants(outputs)
+        return torch.addcmul(constants.low, constants.width, (outputs + constants.start).sigmoid())
+
+    def _derive(self, dtype: torch.dtype) -> _Constants:
         low, high = ((end - self.loc) / self.scale for end in self.ends)  # (n_features,)
-        width = high - low
-        start = (-low / width).clamp(1e-2, 1 - 1e-2).logit()
-        return torch.addcmul(
-            low.to(outputs), width.to(outputs), (outputs + start.to(outputs)).sigmoid()
+        noise = self.noise_floor if self.fixed_noise is None else self.fixed_noise
+        all_known = not torch.compiler.is_compiling() and not self.unknown.any()
+        constants = _Constants(
+            loc=self.loc,
+            scale=self.scale,
+            limit=self.largest_input,
+            log_volume=(self.scale.log() + _LOG_2PI / 2).sum(),
+            least_variance=noise.square(),
+            unknown=None,
+            low=low,
+            width=high - low,
+            start=(-low / (high - low)).clamp(1e-2, 1 - 1e-2).logit(),
         )
+        constants = constants._make(None if t is None else t.to(dtype) for t in constants)
+        return constants if all_known else constants._replace(unknown=self.unknown)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
+from skvae.likelihoods._constants import DensityWithConstants
 from skvae.likelihoods._scaling import column_moments
 
 
-class UnitIntervalDensity(nn.Module):
+class Constants(NamedTuple):
+    """In the dtype of the computation, all of shape (n_features,) or scalar."""
+
+    shift: Tensor  # of the encoder's inputs, x / scale + shift
+    inverse_scale: Tensor
+    start: Tensor  # logits of the training mean
+
+
+class UnitIntervalDensity(DensityWithConstants):
     """Base of the densities on [0, 1] whose natural parameter is a logit per feature.
 
     The decoder's outputs are added to the logits of the training mean, so that an untrained decoder
@@ -30,16 +41,23 @@ class UnitIntervalDensity(nn.Module):
         self.register_buffer("scale", torch.tensor(scale or 1.0, dtype=torch.float64))
 
     def standardize(self, x: Tensor) -> Tensor:
-        return (x - self.loc.to(x.dtype)) / self.scale.to(x.dtype)
+        constants = self.constants(x)
+        # one pass; no value on [0, 1] is so far from the mean that the difference must come first
+        return torch.addcmul(constants.shift, x, constants.inverse_scale)
 
     def logits(self, outputs: Tensor) -> Tensor:
+        return outputs + self.constants(outputs).start
+
+    def _derive(self, dtype: torch.dtype) -> Constants:
         # a feature that never varied keeps finite logits: the mean is kept off 0 and 1 by 0.1 %
-        return outputs + self.loc.clamp(1e-3, 1 - 1e-3).logit().to(outputs.dtype)
+        start = self.loc.clamp(1e-3, 1 - 1e-3).logit()
+        constants = Constants(-self.loc / self.scale, 1 / self.scale, start)
+        return constants._make(constant.to(dtype) for constant in constants)
 
 
 def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
     """Return the binary cross-entropy of every feature, in nats; the shapes broadcast."""
     logits, x = torch.broadcast_tensors(logits, x.to(logits.dtype))
-    if torch.compiler.is_exporting():  # what the fused function decomposes into overflows
+    if torch.compiler.is_compiling():  # what the fused function decomposes into overflows
         return softplus(logits) - x * logits
     return binary_cross_entropy_with_logits(logits, x, reduction="none")

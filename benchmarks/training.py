@@ -1,0 +1,92 @@
+"""How fast training goes, beside a bare loop, peers, and the matrix products alone.
+
+    python benchmarks/training.py [--network conv] [--epochs 3] [--rows 60000] [--repeats 3]
+
+Everyone trains the same network on the same rows for the same number of epochs, in a process and an
+environment of its own, with the same number of threads (OMP_NUM_THREADS). The clock runs over the
+whole fit, after a short warm-up; memory is that of the process, imports and data included. Ratios
+are taken round by round. The limits are the seconds of the matrix products alone, in float32 and
+bfloat16, over the seconds of the contestant: the share of the limit that it reaches.
+
+Peers are looked for in ``benchmarks/peers/NAME/bin/python``, or under --peers or the variable
+SKVAE_PEERS; ``benchmarks/peers/NAME.txt`` says what to install there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from _harness import Spread, arguments, environment, ratios, report, take_turns
+from contestants import (
+    CONTESTANTS,
+    PEERS,
+    Result,
+    obstacle,
+    seconds,
+    selected,
+    stored_rows,
+    turns,
+    versions,
+)
+
+RATIOS = {"/ bare": "bare", "/ skvae-auto": "skvae-auto"}
+LIMITS = {"of float32 limit": "matmul-float32", "of bfloat16 limit": "matmul-bfloat16"}
+
+
+def main() -> None:
+    settings = arguments(
+        __doc__,
+        network="mlp",
+        data="mnist",
+        rows=60_000,
+        epochs=3,
+        batch_size=128,
+        learning_rate=1e-3,
+        n_components=16,
+        contestants=list(CONTESTANTS),
+        peers=PEERS,
+    )
+    found = environment()
+    entries = selected(CONTESTANTS, settings.contestants)
+    obstacles = {
+        name: obstacle(contestant, settings.network, settings.peers)
+        for name, contestant in entries.items()
+    }
+    with stored_rows(settings.data, settings.rows) as folder:
+        names = ("network", "epochs", "batch_size", "learning_rate", "n_components")
+        job = {name: getattr(settings, name) for name in names}
+        job |= {"data": folder, "threads": found["threads"]}
+        able = {
+            name: turns(contestant, job, settings.peers)
+            for name, contestant in entries.items()
+            if obstacles[name] is None
+        }
+        results = take_turns(able, settings.repeats)
+    rows = [_row(name, problem, results) for name, problem in obstacles.items()]
+    title = (
+        f"Training, {settings.network} network: {settings.rows} rows, {settings.epochs} epochs, "
+        f"batch {settings.batch_size}"
+    )
+    report(title, rows, settings, found)
+
+
+def _row(name: str, problem: str | None, results: dict[str, list[Result]]) -> dict[str, Any]:
+    if problem is not None:
+        return {"contestant": name, "versions": problem}
+    mine = results[name]
+    row = {"contestant": name, "versions": versions(mine[0]), "seconds": Spread.of(seconds(mine))}
+    for column, other in RATIOS.items():
+        if other in results:
+            row[column] = ratios(seconds(mine), seconds(results[other]))
+    for column, limit in LIMITS.items():
+        if limit in results:
+            row[column] = ratios(seconds(results[limit]), seconds(mine))
+    if name not in LIMITS.values():
+        elbos = [result["elbo"] for result in mine]
+        row["test ELBO"] = "not comparable" if None in elbos else Spread.of(elbos)
+    row["peak MB"] = max(result["peak_rss_mb"] for result in mine)
+    return row
+
+
+if __name__ == "__main__":
+    main()
