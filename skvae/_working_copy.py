@@ -7,6 +7,8 @@ import copy
 import torch
 from torch import nn
 
+from skvae._strided import in_products
+
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -44,6 +46,8 @@ class WorkingCopy:
         memo = {id(one): one for one in shared}
         memo |= {id(master): low for master, low in lowered.items()}
         self.module = copy.deepcopy(module, memo)
+        if next(iter(lowered), torch.empty(0)).device.type == "cpu":
+            _put_in_products(self.module, dtype)
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -75,6 +79,14 @@ def _weights_of_layers(module: nn.Module) -> list[nn.Parameter]:
         else:
             others.update(weights)
     return [weights for weights in lowered if weights not in others]
+
+
+def _put_in_products(module: nn.Module, dtype: torch.dtype) -> None:
+    """Give the convolutions that were lowered, and so lie in copied parts, their substitutes."""
+    for part in list(module.modules()):
+        for name, child in part.named_children():
+            if getattr(child, "weight", None) is not None and child.weight.dtype == dtype:
+                setattr(part, name, in_products(child))
 
 
 def _lowered(weights: nn.Parameter, dtype: torch.dtype) -> nn.Parameter:

@@ -33,6 +33,7 @@ FLOORS = {
     "_optimizers": 3,
     "_parameters": 3,
     "_resume": 3,
+    "_strided": 2,
     "_serialization": 3,
     "_training": 3,
     "_working_copy": 3,

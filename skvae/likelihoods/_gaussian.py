@@ -225,18 +225,18 @@ class _Gaussian(DensityWithConstants):
 
     def _derive(self, dtype: torch.dtype) -> _Constants:
         low, high = ((end - self.loc) / self.scale for end in self.ends)  # (n_features,)
+        start = (-low / (high - low)).clamp(1e-2, 1 - 1e-2).logit()
         noise = self.noise_floor if self.fixed_noise is None else self.fixed_noise
         all_known = not torch.compiler.is_compiling() and not self.unknown.any()
-        constants = _Constants(
-            loc=self.loc,
-            scale=self.scale,
-            limit=self.largest_input,
-            log_volume=(self.scale.log() + _LOG_2PI / 2).sum(),
-            least_variance=noise.square(),
-            unknown=None,
+        low, width = low.to(dtype), (high - low).to(dtype)
+        return _Constants(
+            loc=self.loc.to(dtype),
+            scale=self.scale.to(dtype),
+            limit=self.largest_input.to(dtype),
+            log_volume=(self.scale.log() + _LOG_2PI / 2).sum().to(dtype),
+            least_variance=noise.square().to(dtype),
+            unknown=None if all_known else self.unknown,
             low=low,
-            width=high - low,
-            start=(-low / (high - low)).clamp(1e-2, 1 - 1e-2).logit(),
+            width=width,
+            start=start.to(dtype),
         )
-        constants = constants._make(None if t is None else t.to(dtype) for t in constants)
-        return constants if all_known else constants._replace(unknown=self.unknown)

@@ -52,7 +52,7 @@ class UnitIntervalDensity(DensityWithConstants):
         # a feature that never varied keeps finite logits: the mean is kept off 0 and 1 by 0.1 %
         start = self.loc.clamp(1e-3, 1 - 1e-3).logit()
         constants = Constants(-self.loc / self.scale, 1 / self.scale, start)
-        return constants._make(constant.to(dtype) for constant in constants)
+        return Constants(*(constant.to(dtype) for constant in constants))
 
 
 def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
