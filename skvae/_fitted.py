@@ -43,7 +43,7 @@ class FittedVAE(BaseEstimator):
             If the estimator is not fitted.
         """
         X = self._check_rows(X)
-        return _inference.decode(self.module_, _inference.encode(self.module_, X)[0])
+        return _inference.decode(self.module_, _inference.encode_mean(self.module_, X))
 
     def posterior(self, X):
         """Return the posterior q(z|x) of every row, a diagonal Gaussian.

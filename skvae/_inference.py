@@ -14,7 +14,9 @@ from torch import Tensor
 from skvae._module import VAEModule
 from skvae._random import fixed_normal_draws
 
-# Numbers that pass a layer at a time: small enough for the cache, large enough for the cores.
+# What passes a network at a time: small enough for the cache, large enough for the cores. From
+# 2,048 rows on, convolutions take twice the time a row (benchmarks/inference.py).
+_CHUNK_ROWS = 2**9
 _CHUNK_VALUES = 2**20
 _FEWEST_DRAWS = 16
 _double_copies: WeakKeyDictionary[VAEModule, tuple] = WeakKeyDictionary()
@@ -29,6 +31,11 @@ def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     moments = _map_rows(step, module, X)  # (n_samples, n_components, 2)
     return np.ascontiguousarray(moments[..., 0]), np.ascontiguousarray(moments[..., 1])
+
+
+def encode_mean(module: VAEModule, X: np.ndarray) -> np.ndarray:
+    """Return the mean of q(z|x), in the dtype of X."""
+    return _map_rows(lambda module, x: module.encode(x)[0], module, X)
 
 
 def decode(module: VAEModule, Z: np.ndarray) -> np.ndarray:
@@ -61,8 +68,8 @@ def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.nda
     def step(module: VAEModule, x: Tensor) -> Tensor:
         return score_rows(module, x, kind, n_samples)
 
-    width = max(_FEWEST_DRAWS, n_samples) * X.shape[1]
-    return _map_rows(step, module, X, values_per_row=width).astype(np.float64)
+    n_draws = max(_FEWEST_DRAWS, n_samples)
+    return _map_rows(step, module, X, n_draws).astype(np.float64)
 
 
 def score_rows(module: VAEModule, x: Tensor, kind: str, n_samples: int) -> Tensor:
@@ -85,8 +92,7 @@ def log_likelihood(
         draws = torch.randn(shape, generator=generator, dtype=mean.dtype, device=mean.device)
         return _log_likelihood(module, x, mean, log_var, draws, n_sets=1)
 
-    width = n_samples * X.shape[1]
-    return _map_rows(step, module, X, values_per_row=width).astype(np.float64)
+    return _map_rows(step, module, X, n_samples).astype(np.float64)
 
 
 def _log_likelihood(module, x, mean, log_var, draws, n_sets) -> Tensor:
@@ -132,7 +138,7 @@ def _posterior_draws(x, mean, log_var, draws):
     if torch.compiler.is_compiling():  # a graph knows no number of rows to divide by
         blocks = (draws,)
     else:
-        blocks = draws.split(max(1, _CHUNK_VALUES // x.numel()), dim=-2)
+        blocks = draws.split(_chunk_size(x.numel(), len(x)), dim=-2)
     for block in blocks:
         yield mean[:, None] + std[:, None] * block
 
@@ -145,14 +151,20 @@ SCORES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def _map_rows(function, module, X: np.ndarray, values_per_row: int | None = None) -> np.ndarray:
+def _chunk_size(n_values: int, n_rows: int = 1) -> int:
+    """Return how many blocks of so many values, of so many rows for the networks, go at a time."""
+    return max(1, min(_CHUNK_ROWS // n_rows, _CHUNK_VALUES // n_values))
+
+
+def _map_rows(function, module, X: np.ndarray, n_draws: int = 1) -> np.ndarray:
     """Apply ``function(module, x)`` chunk by chunk into one array with the dtype of X.
 
-    A chunk's size depends on the width of the rows alone, and no row sees its neighbours.
+    A chunk's size depends on the width of the rows and the number of draws for each alone, and no
+    row sees its neighbours.
     """
     module = _in_precision(module, X.dtype)
     device = next(module.parameters()).device
-    n_rows = max(1, _CHUNK_VALUES // (values_per_row or X.shape[1]))
+    n_rows = _chunk_size(n_draws * X.shape[1], n_draws)
     result = None
     with torch.inference_mode():
         for start in range(0, len(X), n_rows):

@@ -192,8 +192,11 @@ def _split(x: torch.Tensor, fraction: float, generator: torch.Generator):
 
 
 def _as_tensor(X: np.ndarray) -> torch.Tensor:
-    """Share the memory of X; torch takes none that is read-only, so that is copied."""
-    return torch.from_numpy(X if X.flags.writeable else X.copy())
+    """Share the memory of X, read-only or not: what a worker has mapped is not copied."""
+    with warnings.catch_warnings():
+        # torch warns of tensors on read-only memory, as writing to one would crash; nothing does
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(X)
 
 
 def _silent(*args) -> None:

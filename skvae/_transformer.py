@@ -152,7 +152,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
             If the estimator is not fitted.
         """
         X = self._check_rows(X)
-        return _inference.encode(self.module_, X)[0]
+        return _inference.encode_mean(self.module_, X)
 
     def inverse_transform(self, Z):
         """Decode latent rows: E[p(x|z)].
