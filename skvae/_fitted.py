@@ -166,6 +166,11 @@ class FittedVAE(BaseEstimator):
         """The trained :class:`torch.nn.Module`: encoder, decoder, likelihood and prior."""
         return self.net_.module_
 
+    @property
+    def device_(self):
+        """The device that the module lies on, as a string."""
+        return str(self.net_.device)
+
     def _describe(self, net: VAENet, encoder: Encoder, dtype: np.dtype) -> dict[str, Any]:
         """Return the header that model files and checkpoints share."""
         params = self.get_params(deep=False) | dict.fromkeys(_NOT_SAVED)
@@ -206,7 +211,6 @@ class FittedVAE(BaseEstimator):
         self.history_ = history_arrays(net)
         self.n_iter_ = len(net.history)
         self.n_steps_ = count_steps(net)
-        self.device_ = str(net.device)
         self.precision_ = "float32" if net.autocast_dtype is None else "bfloat16"
         self._fit_dtype = dtype
 

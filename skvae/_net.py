@@ -88,6 +88,20 @@ class VAENet(NeuralNet):
             args = (_decay_groups(self.module_),)
         return args, kwargs
 
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "noise_generator_" in state:  # that of a GPU could not be read without one
+            state["noise_generator_"] = self.noise_generator_.get_state()
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        noise = state.get("noise_generator_")
+        if noise is not None:
+            self.noise_generator_ = make_generator(self.seed, self.device)
+            if len(noise) == len(self.noise_generator_.get_state()):  # else of another device
+                self.noise_generator_.set_state(noise)
+
     def get_iterator(self, dataset, training=False):
         return Batches(
             dataset,

@@ -1,11 +1,14 @@
 """Training: what is recorded, when it stops, how it goes on."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback, Checkpoint, EpochScoring, LRScheduler
 
 from skvae import VAETransformer
+from skvae._random import make_generator
 from skvae.networks import MLP
 from skvae.objectives import ELBO
 from tests.helpers import Interruption
@@ -264,3 +267,19 @@ def test_early_stopping_after_a_cycle_learns_again(X):
     before = vae.transform(X)
     vae.set_params(warm_start=True, early_stopping=True, max_epochs=5).fit(X)
     assert np.abs(vae.transform(X) - before).max() > 0.01
+
+
+def test_pickled_with_the_state_of_its_draws(X):
+    net = model(max_epochs=1).fit(X).net_
+    again = pickle.loads(pickle.dumps(net))
+    assert torch.equal(again.noise_generator_.get_state(), net.noise_generator_.get_state())
+
+
+def test_pickled_on_another_device_it_draws_anew(X):
+    """The state of a CUDA generator has 16 bytes, which the one of the processor cannot take."""
+    net = model(max_epochs=1).fit(X).net_
+    state = net.__getstate__() | {"noise_generator_": torch.zeros(16, dtype=torch.uint8)}
+    again = type(net).__new__(type(net))
+    again.__setstate__(state)
+    fresh = make_generator(net.seed)
+    assert torch.equal(again.noise_generator_.get_state(), fresh.get_state())
