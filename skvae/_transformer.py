@@ -64,7 +64,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
     device : str or torch.device, default="auto"
         "auto" is a CUDA GPU where there is one, else the CPU.
     compile : bool, default=False
-        Whether to train by code compiled with :func:`torch.compile`: each step is faster, after
+        Whether to train by code compiled with ``torch.compile``: each step is faster, after
         ten seconds or more of compiling that a long fit alone repays. Needs a C++ compiler.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, see :mod:`skorch.callbacks`.
