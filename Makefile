@@ -50,7 +50,7 @@ docs: $(DOCS) ## build the documentation into docs/_build/html, with every examp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
-bench: $(CORE) ## run every benchmark (about an hour): tables here, JSON in bench-output/
+bench: $(CORE) ## run every benchmark (some hours with all peers): tables here, JSON in bench-output/
 	@mkdir -p bench-output
 	@for name in $(BENCHMARKS); do \
 		$(BIN)/python benchmarks/$$name.py --json bench-output/$$name.json || exit 1; done

@@ -1,6 +1,6 @@
 """What a step costs on small data: the default constructor beside a bare torch loop.
 
-    python benchmarks/small_data.py [--rounds 7] [--max-epochs auto] [--json FILE]
+    python benchmarks/small_data.py [--repeats 7] [--max-epochs auto] [--json FILE]
 
 Both fit scikit-learn's embedded digits (1,797 rows of 64 features) with the same network, batch
 size and number of steps, in turns, after one untimed fit each. The bare loop has a Gaussian
@@ -21,7 +21,7 @@ from skvae import VAETransformer
 
 
 def main():
-    settings = arguments(__doc__, rounds=7, max_epochs="auto")
+    settings = arguments(__doc__, repeats=7, max_epochs="auto")
     X = load_digits().data.astype("float32")
     fitted = _fit(X, settings.max_epochs)
     bare = partial(_fit_bare, X, fitted.n_components_, fitted.n_iter_, fitted.net_.batch_size)
@@ -30,7 +30,7 @@ def main():
         "bare loop": partial(seconds, bare),
         "skvae": partial(seconds, partial(_fit, X, settings.max_epochs)),
     }
-    times = take_turns(contestants, settings.rounds)
+    times = take_turns(contestants, settings.repeats)
     rows = [
         {
             "contestant": name,

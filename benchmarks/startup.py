@@ -1,6 +1,6 @@
 """What `import skvae` and a first fit cost beyond the libraries below, in fresh processes.
 
-    python benchmarks/startup.py [--rounds 10] [--json FILE]
+    python benchmarks/startup.py [--repeats 10] [--json FILE]
 
 `import skvae` loads its names when they are first used, so `from skvae import VAETransformer` is
 measured too. The first fit (100 rows of 8 features, 2 epochs) is compared with the second in its
@@ -41,10 +41,10 @@ print(json.dumps([first, second, len(sys.modules), "torch._dynamo" in sys.module
 
 
 def main():
-    settings = arguments(__doc__, rounds=10)
+    settings = arguments(__doc__, repeats=10)
     contestants = {name: partial(fresh_process, IMPORT, name) for name in STATEMENTS}
     contestants[FIRST_FIT] = partial(fresh_process, FIT)
-    runs = take_turns(contestants, settings.rounds)
+    runs = take_turns(contestants, settings.repeats)
     base = [run[0] for run in runs[LIBRARIES]]
     table = []
     for name, found in runs.items():

@@ -18,19 +18,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from _harness import Spread, arguments, environment, ratios, report, take_turns
+from _competition import compete
+from _harness import Spread, arguments, environment, ratios, report
 from contestants import (
     CONTESTANTS,
     PEERS,
     Contestant,
     Job,
     Result,
-    obstacle,
     run,
     seconds,
     selected,
-    stored_rows,
-    turns,
     versions,
 )
 
@@ -92,19 +90,11 @@ def main() -> None:
     )
     found = environment()
     entries = selected(ENTRIES, settings.contestants)
-    obstacles = {
-        name: obstacle(entry.contestant, "mlp", settings.peers) for name, entry in entries.items()
-    }
-    with stored_rows(settings.data, settings.rows) as folder:
-        names = ("threshold", "cap_seconds", "skvae_epochs", "n_components")
-        job = {name: getattr(settings, name) for name in names}
-        job |= {"data": folder, "threads": found["threads"], "network": "mlp"}
-        able = {
-            name: turns(entry.contestant, job, settings.peers, MEASURES.get(name, run))
-            for name, entry in entries.items()
-            if obstacles[name] is None
-        }
-        results = take_turns(able, settings.repeats)
+    contestants = {name: entry.contestant for name, entry in entries.items()}
+    names = ("threshold", "cap_seconds", "skvae_epochs", "n_components")
+    job = {name: getattr(settings, name) for name in names}
+    job |= {"threads": found["threads"], "network": "mlp"}
+    obstacles, results = compete(contestants, job, settings, MEASURES)
     rows = [_row(name, problem, results, settings.threshold) for name, problem in obstacles.items()]
     title = f"Seconds of training to a test ELBO above {settings.threshold:g} nats"
     report(title, rows, settings, found)

@@ -16,18 +16,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from _harness import Spread, arguments, environment, ratios, report, take_turns
-from contestants import (
-    CONTESTANTS,
-    PEERS,
-    Result,
-    obstacle,
-    seconds,
-    selected,
-    stored_rows,
-    turns,
-    versions,
-)
+from _competition import compete
+from _harness import Spread, arguments, environment, ratios, report
+from contestants import CONTESTANTS, PEERS, Result, seconds, selected, versions
 
 RATIOS = {"/ bare": "bare", "/ skvae-auto": "skvae-auto"}
 LIMITS = {"of float32 limit": "matmul-float32", "of bfloat16 limit": "matmul-bfloat16"}
@@ -48,20 +39,9 @@ def main() -> None:
     )
     found = environment()
     entries = selected(CONTESTANTS, settings.contestants)
-    obstacles = {
-        name: obstacle(contestant, settings.network, settings.peers)
-        for name, contestant in entries.items()
-    }
-    with stored_rows(settings.data, settings.rows) as folder:
-        names = ("network", "epochs", "batch_size", "learning_rate", "n_components")
-        job = {name: getattr(settings, name) for name in names}
-        job |= {"data": folder, "threads": found["threads"]}
-        able = {
-            name: turns(contestant, job, settings.peers)
-            for name, contestant in entries.items()
-            if obstacles[name] is None
-        }
-        results = take_turns(able, settings.repeats)
+    names = ("network", "epochs", "batch_size", "learning_rate", "n_components")
+    job = {name: getattr(settings, name) for name in names} | {"threads": found["threads"]}
+    obstacles, results = compete(entries, job, settings, measures={})
     rows = [_row(name, problem, results) for name, problem in obstacles.items()]
     title = (
         f"Training, {settings.network} network: {settings.rows} rows, {settings.epochs} epochs, "

@@ -34,13 +34,16 @@ class WorkingCopy:
 
     def __init__(self, module: nn.Module, dtype: torch.dtype | None):
         self.module = module
-        self._pairs: list[tuple[nn.Parameter, nn.Parameter, torch.Tensor]] = []
+        self._masters: list[nn.Parameter] = []
+        self._lowered: list[nn.Parameter] = []
+        self._gradients: list[torch.Tensor] = []
         if dtype is not None:
             self._lower(module, dtype)
 
     def _lower(self, module: nn.Module, dtype: torch.dtype) -> None:
         lowered = {weights: _lowered(weights, dtype) for weights in _weights_of_layers(module)}
-        self._pairs = [(master, low, torch.zeros_like(master)) for master, low in lowered.items()]
+        self._masters, self._lowered = list(lowered), list(lowered.values())
+        self._gradients = [torch.zeros_like(master) for master in lowered]
         shared = [*module.parameters(), *module.buffers()]
         shared += [p for p in module.modules() if lowered.keys().isdisjoint(p.parameters())]
         memo = {id(one): one for one in shared}
@@ -52,17 +55,17 @@ class WorkingCopy:
     @torch.no_grad()
     def refresh(self) -> None:
         """Take over the weights of the module, which a step or a callback has changed."""
-        if not self._pairs:
+        if not self._masters:
             return
-        masters, lowered, _ = zip(*self._pairs, strict=True)
-        torch._foreach_copy_(lowered, masters)
-        for weights, low, _ in self._pairs:
-            low.requires_grad_(weights.requires_grad)
+        torch._foreach_copy_(self._lowered, self._masters)
+        for weights, lowered in zip(self._masters, self._lowered, strict=True):
+            lowered.requires_grad_(weights.requires_grad)
 
     @torch.no_grad()
     def return_gradients(self) -> None:
         """Hand the gradients of a backward pass to the module."""
-        for weights, lowered, gradient in self._pairs:
+        parts = zip(self._masters, self._lowered, self._gradients, strict=True)
+        for weights, lowered, gradient in parts:
             if lowered.grad is not None:
                 weights.grad = gradient.copy_(lowered.grad)
                 lowered.grad = None

@@ -51,7 +51,7 @@ def assert_positive(rows, *names):
 
 
 def test_small_data_compares_as_many_steps(answer):
-    rows = answer("small_data.py", "--rounds", 1, "--max-epochs", 1)
+    rows = answer("small_data.py", "--repeats", 1, "--max-epochs", 1)
     assert [row["contestant"] for row in rows] == ["bare loop", "skvae"]
     assert_columns(rows, ["contestant", "seconds", "steps", "µs a step", "ratio"])
     assert_positive(rows, "seconds", "µs a step", "ratio")
@@ -109,7 +109,7 @@ def test_memory_of_a_fit_on_bytes_includes_a_copy_in_float32(answer):
 
 @pytest.mark.slow
 def test_startup_counts_modules_in_fresh_processes(answer):
-    rows = answer("startup.py", "--rounds", 1)
+    rows = answer("startup.py", "--repeats", 1)
     assert_columns(rows, ["what", "seconds", "difference", "from", "modules", "torch._dynamo"])
     assert_positive(rows, "seconds", "modules")
     libraries, lazy, names, first_fit = rows

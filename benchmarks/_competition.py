@@ -1,0 +1,34 @@
+"""Contestants at one job, by turns: what the questions of training have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from _harness import take_turns
+from contestants import Contestant, Job, Result, obstacle, run, stored_rows, turns
+
+
+def compete(
+    contestants: dict[str, Contestant],
+    job: Job,
+    settings: Any,
+    measures: dict[str, Callable[..., Result]],
+) -> tuple[dict[str, str | None], dict[str, list[Result]]]:
+    """Let all that can take their turns at a job; return what hinders each, and the results.
+
+    `settings` say which data, rows, peers and repeats; `measures` who is measured otherwise than by
+    :func:`run`.
+    """
+    obstacles = {
+        name: obstacle(contestant, job["network"], settings.peers)
+        for name, contestant in contestants.items()
+    }
+    with stored_rows(settings.data, settings.rows) as folder:
+        job = job | {"data": folder}
+        able = {
+            name: turns(contestant, job, settings.peers, measures.get(name, run))
+            for name, contestant in contestants.items()
+            if obstacles[name] is None
+        }
+        return obstacles, take_turns(able, settings.repeats)
