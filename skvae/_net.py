@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping, EpochTimer
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer
 from skorch.utils import TeeGenerator
 
 from skvae._batches import Batches
@@ -16,6 +16,7 @@ from skvae._random import make_generator
 from skvae._working_copy import WorkingCopy
 
 _VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
+_EVENTS_OF_A_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
 
 class VAENet(NeuralNet):
@@ -73,6 +74,7 @@ class VAENet(NeuralNet):
         self.generator_ = make_generator(self.seed)
         self.noise_generator_ = make_generator(self.seed, self.device)
         self.interrupted_ = False
+        self.unheard_ = set()
         self.module = type(self.module_)  # the weights live in module_ alone
         return self
 
@@ -116,10 +118,23 @@ class VAENet(NeuralNet):
             return super().train_step(batch, **fit_params)
         self.optimizer_.zero_grad()
         record = self.train_step_single(batch, **fit_params)
-        parameters = TeeGenerator(self.get_all_learnable_params())
-        self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
+        if "on_grad_computed" not in self.unheard_:
+            parameters = TeeGenerator(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
         self.optimizer_.step()
         return record
+
+    def notify(self, method_name, **kwargs):
+        if method_name not in self.unheard_:
+            super().notify(method_name, **kwargs)
+
+    def _events_unheard(self):
+        """Return the events of a step that no callback has a method for: telling them costs."""
+        return {
+            event
+            for event in _EVENTS_OF_A_STEP
+            if all(_inherits(callback, event) for _, callback in self.callbacks_)
+        }
 
     def train_step_single(self, batch, **fit_params):
         x, _ = batch
@@ -151,6 +166,7 @@ class VAENet(NeuralNet):
         return torch.autocast(torch.device(self.device).type, dtype=self.autocast_dtype)
 
     def fit_loop(self, *args, **kwargs):
+        self.unheard_ = self._events_unheard()
         self.working_copy_ = WorkingCopy(self.module_, self.autocast_dtype)
         if self.compiled:
             self.working_copy_.module = compiled(self.working_copy_.module, self.batch_size)
@@ -255,3 +271,8 @@ def _decay_groups(module):
         stays = name.endswith("bias") or name.startswith(("likelihood.", "prior."))
         (free if stays else decaying).append(weights)
     return [{"params": decaying}, {"params": free, "weight_decay": 0.0}]
+
+
+def _inherits(callback, event):
+    """Tell whether a callback leaves an event to the base class, which ignores it."""
+    return getattr(getattr(callback, event), "__func__", None) is getattr(Callback, event)

@@ -65,10 +65,12 @@ class WorkingCopy:
     def return_gradients(self) -> None:
         """Hand the gradients of a backward pass to the module."""
         parts = zip(self._masters, self._lowered, self._gradients, strict=True)
-        for weights, lowered, gradient in parts:
-            if lowered.grad is not None:
-                weights.grad = gradient.copy_(lowered.grad)
-                lowered.grad = None
+        reached = [part for part in parts if part[1].grad is not None]
+        if not reached:
+            return
+        torch._foreach_copy_([kept for _, _, kept in reached], [low.grad for _, low, _ in reached])
+        for weights, lowered, gradient in reached:
+            weights.grad, lowered.grad = gradient, None
 
 
 def _weights_of_layers(module: nn.Module) -> list[nn.Parameter]:

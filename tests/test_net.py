@@ -147,6 +147,25 @@ def test_partial_fit_learns_from_chunks(digits):
     assert vae.score(digits.data) > whole.score(digits.data) + 10
 
 
+@pytest.mark.parametrize("event", ["on_batch_begin", "on_grad_computed", "on_batch_end"])
+@pytest.mark.parametrize("as_attribute", [False, True])
+def test_callback_hears_the_steps_that_it_listens_to(X, event, as_attribute):
+    heard = []
+
+    def hear(net, *args, training=False, **kwargs):
+        heard.append(training)
+
+    def hear_as_method(self, net, *args, **kwargs):
+        hear(net, *args, **kwargs)
+
+    methods = {} if as_attribute else {event: hear_as_method}
+    listener = type("Listener", (Callback,), methods)()
+    if as_attribute:
+        setattr(listener, event, hear)
+    vae = model(max_epochs=2, callbacks=[Callback(), listener]).fit(X)
+    assert heard == [True] * vae.n_steps_
+
+
 def test_skorch_callbacks_see_the_net(X, tmp_path):
     def mean_square(net, x, y=None):
         return (net.module_(x) - x).square().mean().item()

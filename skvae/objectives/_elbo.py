@@ -84,7 +84,7 @@ class ELBO(BaseEstimator):
         """
         mean, log_var = module.encode(x)
         noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-        z = mean + (0.5 * log_var).exp() * noise  # (n_samples, n_components)
+        z = torch.addcmul(mean, (0.5 * log_var).exp(), noise)  # (n_samples, n_components)
         reconstruction = module.likelihood.log_prob(module.decode(z), x).mean()
         kl, charged_kl = self._kl(module, mean, log_var, z)
         beta = self.beta * self._warmed_up(epoch)
