@@ -48,7 +48,8 @@ class Checkpoint(BaseEstimator):
 
     Notes
     -----
-    `callbacks` are not part of a checkpoint: after resuming they start as they do in a new fit.
+    Of `callbacks`, a :class:`skorch.callbacks.LRScheduler` goes on where it was; all others start
+    as they do in a new fit.
 
     Examples
     --------

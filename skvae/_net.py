@@ -151,6 +151,8 @@ class VAENet(NeuralNet):
             return self._evaluate(x, None, self.validation_generator_)
 
     def _evaluate(self, x, epoch, generator):
+        if hasattr(self.module_.likelihood, "redraw"):
+            x = self.module_.likelihood.redraw(x, generator)
         with self._autocast():
             record = self.objective(self.working_copy_.module, x, epoch=epoch, generator=generator)
         if not isinstance(record, dict) or "loss" not in record:
@@ -193,6 +195,8 @@ class VAENet(NeuralNet):
         self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
         sizes, values = [], None
         for batch in iterator:
+            if "on_batch_end" not in self.unheard_:
+                self.history.new_batch()  # where skorch's callbacks write
             self.notify("on_batch_begin", batch=batch, training=training)
             record = step_fn(batch, **fit_params)
             if values is None:  # one block for the epoch: small tensors kept fragment the heap

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import Tensor
 
 from skvae._checkpoint import Checkpoint, CheckpointFolder
@@ -95,6 +95,7 @@ class CheckpointedRun:
         stopping = _early_stopping(net)
         if stopping:
             vars(stopping).update(found["early_stopping"])
+        _set_schedules(net, found["schedules"])
         done = len(net.history) - self._epochs_before
         net.max_epochs = max(0, net.max_epochs - done)
 
@@ -112,6 +113,7 @@ class CheckpointedRun:
             "random_state": _random_state(net),
             "early_stopping": stopping
             and {name: getattr(stopping, name) for name in _EARLY_STOPPING_STATE},
+            "schedules": [dict(schedule.state_dict()) for schedule in _schedules(net)],
         }
         header |= {"kind": "checkpoint", "run": encoder.encode(run, "run")}
         self.folder.write(len(net.history), header, encoder.tensors)
@@ -169,6 +171,24 @@ def _check_identity(path, before: dict[str, Any], now: dict[str, Any]) -> None:
 def _early_stopping(net: VAENet) -> EarlyStopping | None:
     callbacks = (callback for _, callback in net.callbacks_)
     return next((found for found in callbacks if isinstance(found, EarlyStopping)), None)
+
+
+def _schedules(net: VAENet) -> list[torch.optim.lr_scheduler.LRScheduler]:
+    """Return the learning-rate schedules among the user's callbacks, which training has begun."""
+    callbacks = (callback for _, callback in net.callbacks_)
+    return [found.lr_scheduler_ for found in callbacks if isinstance(found, LRScheduler)]
+
+
+def _set_schedules(net: VAENet, states: list[dict[str, Any]]) -> None:
+    schedules = _schedules(net)
+    if len(schedules) != len(states):
+        raise ValueError(
+            f"The checkpoint was written with {len(states)} learning-rate schedulers among the "
+            f"callbacks, but 'callbacks' now has {len(schedules)}. Pass callbacks like those of "
+            "the fit that was interrupted, or start anew with resume=False."
+        )
+    for schedule, state in zip(schedules, states, strict=True):
+        schedule.load_state_dict(state)
 
 
 def _random_state(net: VAENet) -> dict[str, Any]:

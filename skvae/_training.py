@@ -26,6 +26,7 @@ from skvae._parameters import (
     resolve_spec,
 )
 from skvae._resume import CheckpointedRun, CheckpointWriter
+from skvae._signals import termination_interrupts
 
 _EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
 
@@ -127,7 +128,8 @@ def _run(net, x, x_valid, n_epochs: int, session: list[Any]) -> None:
     lasting = net.callbacks_
     net.callbacks_ = [*lasting, *((type(callback).__name__, callback) for callback in session)]
     try:
-        net.partial_fit(Dataset(resident(x, net.device)))
+        with termination_interrupts():
+            net.partial_fit(Dataset(resident(x, net.device)))
     finally:
         net.callbacks_, net.train_split = lasting, None
     net.module_.eval()
@@ -136,7 +138,7 @@ def _run(net, x, x_valid, n_epochs: int, session: list[Any]) -> None:
 
 
 def _settle_interruption(net: VAENet) -> None:
-    """Drop an epoch that Ctrl-C cut short from the history, and say what was kept."""
+    """Drop an epoch that a signal cut short from the history, and say what was kept."""
     if not net.interrupted_:
         return
     net.interrupted_ = False

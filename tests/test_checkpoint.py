@@ -1,12 +1,18 @@
 """The folder of checkpoints: which files stay, which one is taken up, what a bad disk costs."""
 
+import multiprocessing
+import shutil
+import warnings
+
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 
-from skvae import Checkpoint, _checkpoint
+from skvae import Checkpoint, VAETransformer, _checkpoint
 from skvae._checkpoint import CheckpointFolder
 from skvae._validation import InvalidParameterError
+from skvae.networks import MLP
 
 
 def folder(path, **settings):
@@ -89,6 +95,63 @@ def test_a_full_disk_costs_a_warning_and_no_checkpoint(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match=r"epoch 2 could not be written .*No space left"):
         write(checkpoints, 2)
     assert names(tmp_path) == ["epoch-00001.skvae"]
+
+
+class AtEpoch(Callback):
+    """Does something once, when an epoch begins."""
+
+    def __init__(self, epoch, action):
+        self.epoch = epoch
+        self.action = action
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            self.action()
+
+
+def fit(X, path, *callbacks):
+    """Fit for five epochs with checkpoints; the epochs run and the warnings given."""
+    vae = VAETransformer(2, network=MLP((64,)), max_epochs=5, random_state=0, checkpoint=path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        vae.set_params(callbacks=list(callbacks)).fit(X)
+    return vae.n_iter_, [str(warning.message) for warning in caught]
+
+
+def fit_on_a_disk_that_fills_up(X, path, sender):
+    import resource
+
+    def fill():  # as a full disk does, the system refuses the bytes themselves
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    sender.send(fit(X, path, AtEpoch(3, fill)))
+
+
+def test_on_a_disk_that_fills_up_the_last_good_checkpoint_stays(tmp_path, digits):
+    pytest.importorskip("resource", reason="this system cannot limit the size of files")
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(
+        target=fit_on_a_disk_that_fills_up, args=(digits.data[:200], tmp_path, sender)
+    )
+    process.start()
+    n_epochs, said = receiver.recv()
+    process.join()
+    assert n_epochs == 5
+    assert [message[: len("The checkpoint of epoch 3 could")] for message in said] == [
+        f"The checkpoint of epoch {epoch} could" for epoch in (3, 4, 5)
+    ]
+    path, header, _ = folder(tmp_path).newest()
+    assert path.name == "epoch-00002.skvae"
+    assert header["kind"] == "checkpoint"
+
+
+def test_a_folder_that_vanishes_does_not_stop_the_training(tmp_path, digits):
+    path = tmp_path / "checkpoints"
+    n_epochs, said = fit(digits.data[:200], path, AtEpoch(4, lambda: shutil.rmtree(path)))
+    assert n_epochs == 5
+    assert len(said) == 2
+    assert all("could not be written" in message for message in said)
+    assert not path.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

@@ -17,6 +17,7 @@ FLOORS = {
     "_codec": 0,
     "_model_file": 0,
     "_random": 0,
+    "_signals": 0,
     "_validation": 0,
     "datasets": 0,
     "networks": 1,

@@ -6,6 +6,8 @@ import os
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from skorch.callbacks import LRScheduler
+from torch.optim import lr_scheduler
 
 from skvae import Checkpoint, VAEAnomalyDetector, VAETransformer, load
 from skvae.networks import MLP
@@ -65,6 +67,49 @@ def test_resumed_equals_uninterrupted(tmp_path, rows, estimator_class, changes):
     again = quick(estimator_class, **copy.deepcopy(changes))
     again.set_params(checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
     assert_same_model(again, expected, rows)
+
+
+SCHEDULES = {
+    "StepLR": {"step_size": 2, "gamma": 0.5},
+    "MultiStepLR": {"milestones": [2, 5], "gamma": 0.3},
+    "ExponentialLR": {"gamma": 0.8},
+    "LambdaLR": {"lr_lambda": lambda epoch: 1 / (1 + epoch)},
+    "CosineAnnealingLR": {"T_max": 6},
+    "CosineAnnealingWarmRestarts": {"T_0": 4},
+    "ReduceLROnPlateau": {"monitor": "train_loss", "patience": 0, "threshold": 0.2},
+    "TorchCyclicLR": {"base_lr": 1e-4, "max_lr": 1e-2, "step_every": "batch", "step_size_up": 7},
+    "OneCycleLR": {"max_lr": 0.01, "total_steps": 100, "step_every": "batch"},
+}
+
+
+def with_schedule(policy, **changes):
+    """A transformer whose learning rate is the business of a callback, and a spy on the rate."""
+    schedule = LRScheduler(getattr(lr_scheduler, policy.removeprefix("Torch")), **SCHEDULES[policy])
+    return quick(callbacks=[schedule], **changes)
+
+
+def learning_rate(vae):
+    return vae.net_.optimizer_.param_groups[0]["lr"]
+
+
+@pytest.mark.parametrize("policy", SCHEDULES)
+def test_a_schedule_among_the_callbacks_goes_on_where_it_was(tmp_path, rows, policy):
+    expected = with_schedule(policy).fit(rows)
+    broken = with_schedule(policy, checkpoint=Checkpoint(tmp_path))
+    broken.callbacks.append(Interruption(5, PowerCut))
+    with pytest.raises(PowerCut):
+        broken.fit(rows)
+    again = with_schedule(policy, checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
+    assert_same_model(again, expected, rows)
+    assert learning_rate(again) == learning_rate(expected)
+
+
+def test_a_schedule_that_the_checkpoint_does_not_know_is_refused(tmp_path, rows):
+    interrupt(quick(checkpoint=Checkpoint(tmp_path)), rows)
+    again = with_schedule("StepLR", checkpoint=Checkpoint(tmp_path, resume=True))
+    with pytest.raises(ValueError, match=r"0 learning-rate schedulers .* 'callbacks' now has 1"):
+        again.fit(rows)
+    assert not hasattr(again, "net_")
 
 
 @pytest.mark.parametrize("every", [1, 2, 4])
