@@ -53,7 +53,7 @@ def sample(module: VAEModule, n_samples: int, generator: torch.Generator, noise:
         return module.likelihood.mean(outputs)
 
     with torch.inference_mode():
-        Z = module.prior.sample(n_samples, generator)
+        Z = module.sample_prior(n_samples, generator)
     return _map_rows(step, module, Z.cpu().numpy().astype(dtype, copy=False))
 
 
@@ -108,7 +108,7 @@ def _log_likelihood(module, x, mean, log_var, draws, n_sets) -> Tensor:
 
 
 def _log_joint(module, x, z) -> Tensor:
-    return _log_conditional(module, x, z) + module.prior.log_prob(z)
+    return _log_conditional(module, x, z) + module.log_prior(z)
 
 
 def _log_conditional(module, x, z) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,9 +59,7 @@ class VAEModule(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of q(z|x), each (n_samples, n_components)."""
-        outputs = self.encoder(self.likelihood.standardize(x).to(self.dtype)).to(self.dtype)
-        mean, log_var = outputs.chunk(2, -1)
-        return mean, log_var.clamp(*_LOG_VAR_RANGE)
+        return self._posterior(self.likelihood.standardize(x))
 
     def decode(self, z: Tensor) -> Tensor:
         """Return what parametrises p(x|z), (..., n_outputs)."""
@@ -82,7 +82,27 @@ class VAEModule(nn.Module):
         """
         if hasattr(self.prior, "kl"):
             return self.prior.kl(mean, log_var)
-        return self.log_posterior(mean, log_var, z) - self.prior.log_prob(z)
+        return self.log_posterior(mean, log_var, z) - self.log_prior(z)
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Return log p(z) in nats, (...,)."""
+        known = self._pseudo_posteriors()
+        with _full_precision(z):
+            return self.prior.log_prob(z, *known)
+
+    def sample_prior(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw from p(z), (n_samples, n_components)."""
+        return self.prior.sample(n_samples, generator, *self._pseudo_posteriors())
+
+    def _posterior(self, standardized: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self.encoder(standardized.to(self.dtype)).to(self.dtype)
+        mean, log_var = outputs.chunk(2, -1)
+        return mean, log_var.clamp(*_LOG_VAR_RANGE)
+
+    def _pseudo_posteriors(self) -> tuple[Tensor, ...]:
+        """Return means and log variances of q(z|u) for a prior with pseudo-inputs u, or nothing."""
+        pseudo_inputs = getattr(self.prior, "pseudo_inputs", None)
+        return () if pseudo_inputs is None else self._posterior(pseudo_inputs)
 
 
 def build_module(network, likelihood, prior, X: np.ndarray, n_components: int) -> VAEModule:
@@ -93,7 +113,16 @@ def build_module(network, likelihood, prior, X: np.ndarray, n_components: int) -
     ValueError
         If a part gives an output of the wrong shape.
     """
-    module = _join(network, likelihood, prior, X, n_components)
+    density = likelihood.build(X)
+
+    def examples(n_rows: int) -> Tensor:
+        rows = X[torch.randint(len(X), (n_rows,)).numpy()]
+        return density.standardize(torch.from_numpy(rows)).to(torch.get_default_dtype())
+
+    # a likelihood that settles something by the rows says as which spec it would do so again
+    spec = getattr(density, "spec", likelihood)
+    parts = Parts(network, spec, prior, X.shape[1], n_components)
+    module = _join(parts, density, examples)
     _check_shapes(module, network, torch.from_numpy(X[:2].copy()), n_components)
     return module
 
@@ -106,20 +135,29 @@ def build_skeleton(parts: Parts, device: str = "meta") -> VAEModule:
     rows = np.zeros((2, parts.n_features), dtype=np.float32)
     rows[1] = 1.0  # zeros and ones lie in the range that any likelihood takes
     with isolated_rng(0), torch.device(device):
-        return _join(parts.network, parts.likelihood, parts.prior, rows, parts.n_components)
+        density = parts.likelihood.build(rows)
+        return _join(parts, density, lambda n_rows: torch.zeros(n_rows, parts.n_features))
 
 
-def _join(network, likelihood, prior, X: np.ndarray, n_components: int) -> VAEModule:
-    density = likelihood.build(X)
-    n_features = X.shape[1]
+def _join(parts: Parts, density: nn.Module, examples: Callable[[int], Tensor]) -> VAEModule:
+    """Join fresh parts; `examples` draws standardised training rows, for a prior that asks."""
+    network, prior, n_components = parts.network, parts.prior, parts.n_components
+    starts_from_rows = getattr(prior, "starts_from_rows", False)
     return VAEModule(
-        network.build_encoder(n_features, 2 * n_components),
+        network.build_encoder(parts.n_features, 2 * n_components),
         network.build_decoder(n_components, density.n_outputs),
         density,
-        prior.build(n_components),
-        # a likelihood that settles something by the rows says as which spec it would do so again
-        Parts(network, getattr(density, "spec", likelihood), prior, n_features, n_components),
+        prior.build(n_components, examples) if starts_from_rows else prior.build(n_components),
+        parts,
     )
+
+
+def _full_precision(z: Tensor):
+    """Return a context without autocast: a learned prior has densities that bfloat16 would blur."""
+    kind = z.device.type
+    if not torch.is_autocast_enabled(kind):
+        return nullcontext()
+    return torch.autocast(kind, enabled=False)
 
 
 @torch.no_grad()

@@ -74,9 +74,13 @@ class WorkingCopy:
 
 
 def _weights_of_layers(module: nn.Module) -> list[nn.Parameter]:
-    """Return the trained weights of layers that autocast computes in a lower precision, alone."""
+    """Return the trained weights of layers that autocast computes in a lower precision, alone.
+
+    Densities stay as they are: no layer of a likelihood or a learned prior is lowered.
+    """
     lowered: dict[nn.Parameter, None] = {}
-    others: set[nn.Parameter] = set()
+    densities = (getattr(module, name, nn.Module()) for name in ("likelihood", "prior"))
+    others = {weights for density in densities for weights in density.parameters()}
     for part in module.modules():
         weights = [w for w in part.parameters(recurse=False) if w.dtype == torch.float32]
         if isinstance(part, _LAYERS):

@@ -7,7 +7,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from skvae._validation import check_support
+from skvae._validation import StrOptions, check_support
 from skvae.likelihoods._logits import UnitIntervalDensity, cross_entropy
 
 
@@ -18,6 +18,15 @@ class Bernoulli(BaseEstimator):
     between it is the usual cross-entropy objective, no density
     (:class:`~skvae.likelihoods.ContinuousBernoulli` is one).
 
+    Parameters
+    ----------
+    binarize : {"dynamic"} or None, default=None
+        "dynamic" replaces grey levels by fresh draws, one with that probability and else zero,
+        whenever training or its validation sees a row [2]_, so that the model is one of binary
+        data and hardly overfits. Rows that are scored or embedded are taken as they come:
+        binarise test rows too where their log-likelihood is to be compared. None trains on the
+        grey levels themselves.
+
     See Also
     --------
     skvae.likelihoods.ContinuousBernoulli : A proper density on [0, 1].
@@ -25,6 +34,8 @@ class Bernoulli(BaseEstimator):
     References
     ----------
     .. [1] Kingma & Welling (2014), "Auto-Encoding Variational Bayes", appendix C.1.
+    .. [2] Salakhutdinov & Murray (2008), "On the Quantitative Analysis of Deep Belief Networks",
+       section 5; Burda et al. (2016), "Importance Weighted Autoencoders", section 5.1.
 
     Examples
     --------
@@ -34,6 +45,11 @@ class Bernoulli(BaseEstimator):
     >>> density.log_prob(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))  # 2 log(1/2)
     tensor([-1.3863])
     """
+
+    _parameter_constraints: dict = {"binarize": [StrOptions({"dynamic"}), None]}
+
+    def __init__(self, binarize=None):
+        self.binarize = binarize
 
     def build(self, X: np.ndarray) -> nn.Module:
         """Build the distribution for the training rows.
@@ -47,15 +63,18 @@ class Bernoulli(BaseEstimator):
         -------
         likelihood : torch.nn.Module
             With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`.
+            `sample(outputs, generator)`; under "dynamic" with `redraw(x, generator)`.
 
         Raises
         ------
+        InvalidParameterError
+            If `binarize` is neither "dynamic" nor None.
         ValueError
             If a value lies outside [0, 1].
         """
+        self._validate_params()
         check_support(X, _Bernoulli.support, self)
-        return _Bernoulli(X)
+        return _Bernoulli(X) if self.binarize is None else _DynamicBernoulli(X)
 
 
 class _Bernoulli(UnitIntervalDensity):
@@ -67,3 +86,9 @@ class _Bernoulli(UnitIntervalDensity):
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return torch.bernoulli(self.mean(outputs), generator=generator)
+
+
+class _DynamicBernoulli(_Bernoulli):
+    def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return binary rows drawn from grey ones, which training sees in their place."""
+        return torch.bernoulli(x, generator=generator)

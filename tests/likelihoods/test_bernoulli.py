@@ -7,7 +7,11 @@ import pytest
 import torch
 from scipy import stats
 
+from skvae import VAETransformer
+from skvae._validation import InvalidParameterError
 from skvae.likelihoods import Bernoulli
+from skvae.networks import MLP
+from skvae.objectives import ELBO
 
 X = np.array([[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
 
@@ -94,3 +98,50 @@ def test_standardized_rows_have_mean_zero_and_pooled_variance_one(density):
 def test_other_values_are_refused(bad):
     with pytest.raises(ValueError, match=r"takes values in \[0, 1\], but X ranges from"):
         Bernoulli().build(np.array([[0.0, 1.0], [0.5, bad]]))
+
+
+def test_dynamic_rows_are_fresh_binary_draws_with_the_grey_mean():
+    density = Bernoulli(binarize="dynamic").build(X)
+    grey = torch.tensor([0.0, 0.2, 0.7, 1.0], dtype=torch.float64).expand(40_000, 4)
+    generator = torch.Generator().manual_seed(0)
+    draws, others = density.redraw(grey, generator), density.redraw(grey, generator)
+    assert set(draws.unique().tolist()) == {0.0, 1.0}
+    assert not torch.equal(draws, others)
+    errors = (grey[0] * (1 - grey[0]) / len(grey)).sqrt()
+    assert ((draws.mean(0) - grey[0]).abs() <= 5 * errors).all()
+
+
+@pytest.mark.parametrize("binarize", [True, "static", 1])
+def test_other_ways_to_binarize_are_refused(binarize):
+    with pytest.raises(InvalidParameterError, match="'binarize' parameter of Bernoulli must be"):
+        Bernoulli(binarize=binarize).build(X)
+
+
+class SeenRows(ELBO):
+    """Keeps what training and validation show to the objective."""
+
+    seen = []
+
+    def __call__(self, module, x, **kwargs):
+        SeenRows.seen.append(x)
+        return super().__call__(module, x, **kwargs)
+
+
+@pytest.mark.parametrize("binarize", [None, "dynamic"])
+def test_training_sees_binary_rows_and_scoring_the_rows_given(digits, binarize):
+    SeenRows.seen = []
+    rows = digits.data[:200] / 16
+    vae = VAETransformer(
+        2,
+        network=MLP((8,)),
+        likelihood=Bernoulli(binarize=binarize),
+        objective=SeenRows(),
+        max_epochs=2,
+        early_stopping=True,
+        random_state=0,
+    ).fit(rows)
+    binary = all(set(x.unique().tolist()) <= {0.0, 1.0} for x in SeenRows.seen)
+    assert binary == (binarize == "dynamic")
+    first, second = (x for x in SeenRows.seen if len(x) == 20)  # the validation rows, per epoch
+    assert torch.equal(first, second)  # by the same draws, so that epochs can be compared
+    assert not np.allclose(vae.score_samples(rows), vae.score_samples(rows.round()))
