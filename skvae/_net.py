@@ -11,7 +11,7 @@ from skorch.utils import TeeGenerator
 
 from skvae._batches import Batches
 from skvae._compiled import compiled
-from skvae._optimizers import LIGHT, light
+from skvae._optimizers import LIGHT, clip_gradients, light
 from skvae._random import make_generator
 from skvae._working_copy import WorkingCopy
 
@@ -143,6 +143,7 @@ class VAENet(NeuralNet):
         record = self._evaluate(x, epoch, self.noise_generator_)
         record["loss"].backward()
         self.working_copy_.return_gradients()
+        clip_gradients(self.module_.parameters())
         return record
 
     def validation_step(self, batch, **fit_params):
