@@ -31,6 +31,7 @@ _SUBPACKAGES = {
     "objectives",
     "plotting",
     "priors",
+    "scores",
 }
 
 

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from numbers import Real
 
-import numpy as np
-from sklearn.base import OutlierMixin
-
 from skvae._base import BaseVAE
-from skvae._inference import SCORES
-from skvae._validation import Interval, StrOptions
+from skvae._detection import DetectionMixin
+from skvae._validation import HasMethods, Interval, StrOptions
+from skvae.scores._registry import SHORT_NAMES
 
 
-class VAEAnomalyDetector(OutlierMixin, BaseVAE):
-    """Outlier detection by the likelihood of a variational autoencoder.
+class VAEAnomalyDetector(DetectionMixin, BaseVAE):
+    """Outlier detection by a variational autoencoder.
 
-    Learns the distribution of the training rows and calls the least likely rows outliers.
+    Learns the distribution of the training rows and calls the least normal rows outliers.
 
     Parameters
     ----------
     n_components : int, default=16
         Latent dimensions.
-    network : {"mlp", "conv"} or object, default="mlp"
-        Encoder and decoder: a short name, a configured :class:`~skvae.networks.MLP` or
-        :class:`~skvae.networks.Conv`, or any object with their two `build` methods.
-    likelihood : {"gaussian", "bernoulli", "continuous_bernoulli"} or object, default="gaussian"
-        The distribution p(x|z): :class:`~skvae.likelihoods.Gaussian` takes any real data,
-        :class:`~skvae.likelihoods.Bernoulli` and :class:`~skvae.likelihoods.ContinuousBernoulli`
-        values in [0, 1].
-    prior : {"normal"} or object, default="normal"
-        The distribution p(z): :class:`~skvae.priors.StandardNormal`.
-    objective : {"elbo"} or callable, default="elbo"
-        What training optimises: :class:`~skvae.objectives.ELBO`.
+    network : {"mlp", "conv", "resnet"} or object, default="mlp"
+        Encoder and decoder: a short name, a configured object of :mod:`skvae.networks`, or any
+        object with their two `build` methods.
+    likelihood : str or object, default="gaussian"
+        The distribution p(x|z), by a short name or as a configured object of
+        :mod:`skvae.likelihoods`: "gaussian" and "student_t" take any real data, "bernoulli" and
+        "continuous_bernoulli" values in [0, 1], "poisson" and "negative_binomial" counts,
+        "categorical" and "discretized_logistic" levels 0, 1, 2, ...;
+        :class:`~skvae.likelihoods.Mixed` has a distribution for each column.
+    prior : {"normal", "mixture", "vamp", "flow"} or object, default="normal"
+        The distribution p(z), N(0, I) or one that is learned: a short name, or a configured object
+        of :mod:`skvae.priors`.
+    objective : {"elbo", "iwae", "beta_tcvae", "info_vae"} or callable, default="elbo"
+        What training optimises: a short name, or a configured object of :mod:`skvae.objectives`.
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" fits them to their number n: as many as
         ``max(1000, 20 sqrt(n))`` optimiser steps take; ten times that at most under
@@ -44,7 +45,9 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         under `early_stopping`, where the end is not known beforehand; a
         :class:`skorch.callbacks.LRScheduler` among `callbacks` replaces the cycle.
     optimizer : {"adam", "sgd"} or subclass of torch.optim.Optimizer, default="adam"
-        "adam" is Adam with decoupled weight decay [4]_.
+        "adam" is Adam with decoupled weight decay [4]_. A gradient whose norm exceeds 1e8, which no
+        healthy fit reaches, is scaled down to that; `callbacks` may clip it lower, see
+        :class:`skorch.callbacks.GradientNormClipping`.
     weight_decay : float or "auto", default="auto"
         Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
         a fixed prior on the weights weighs less the more rows there are, and 0 for the others.
@@ -81,12 +84,22 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order of the rows, and draws. The global generators are neither
         read nor changed; None takes fresh entropy from the operating system.
-    anomaly_score : {"log_likelihood", "elbo", "reconstruction", "kl"}, default="log_likelihood"
-        What `score_samples` returns, in nats, higher for more normal rows: the importance-weighted
-        log-likelihood [2]_; the evidence lower bound; the expected log p(x|z) under q(z|x); minus
-        the KL divergence of q(z|x) from the prior.
+    anomaly_score : str or object, default="log_likelihood"
+        What `score_samples` returns, higher for more normal rows: a short name, or a configured
+        object of :mod:`skvae.scores`. "log_likelihood": the importance-weighted log-likelihood
+        [2]_; "elbo": the evidence lower bound; "reconstruction": the expected log p(x|z) under
+        q(z|x); "kl": minus the KL divergence of q(z|x) from the prior, all of these in nats.
+        "relative_error": minus the squared error of the reconstruction by the row's own squared
+        norm. "latent_density": the log density, in nats, of a Gaussian mixture over the embedded
+        training rows; "latent_neighbors": minus the distance from the nearest of them.
+        "typicality": minus the distance of the log-likelihood from its mean in training, in nats.
+        "likelihood_regret": minus the gain, in nats, from fitting q(z|x) to the row alone.
+        "combined": the sum of "relative_error" and "latent_density", each standardised.
     contamination : float, default=0.1
         Share of the training rows that the threshold calls outliers, in (0, 0.5].
+    calibration_fraction : float or None, default=None
+        Share of the rows that `fit` or `partial_fit` sets aside, in (0, 1), for `p_values`. They
+        are the same rows at every call, and neither the model nor the score learns from them.
 
     Attributes
     ----------
@@ -111,9 +124,14 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         Where it was trained.
     precision_ : {"float32", "bfloat16"}
         Of the matrix products in training.
+    anomaly_score_ : object
+        The score with what it learned from the training rows, of the last chunk after
+        `partial_fit`: `spec`, and `tensors` by name.
     offset_ : float
-        Threshold of `score_samples`: the quantile `contamination` of the training rows' scores, of
-        the last chunk's after `partial_fit`.
+        Threshold of `score_samples`: the quantile `contamination` of the scores of all rows that
+        `fit` was given, or the last `partial_fit`.
+    calibration_scores_ : ndarray of shape (n_calibration,) or None
+        Scores of the rows set aside, in ascending order.
 
     See Also
     --------
@@ -138,11 +156,14 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
     array([ 1, -1])
     """
 
-    _fitted_scalars = ("offset_",)
     _parameter_constraints = {
         **BaseVAE._parameter_constraints,
-        "anomaly_score": [StrOptions(set(SCORES))],
+        "anomaly_score": [
+            StrOptions(set(SHORT_NAMES)),
+            HasMethods(["build", "score", "shapes", "n_draws"]),
+        ],
         "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        "calibration_fraction": [Interval(Real, 0, 1, closed="neither"), None],
     }
 
     def __init__(
@@ -172,6 +193,7 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         random_state=None,
         anomaly_score="log_likelihood",
         contamination=0.1,
+        calibration_fraction=None,
     ):
         super().__init__(
             n_components,
@@ -199,68 +221,4 @@ class VAEAnomalyDetector(OutlierMixin, BaseVAE):
         )
         self.anomaly_score = anomaly_score
         self.contamination = contamination
-
-    def score_samples(self, X):
-        """Return the anomaly score of every row; higher is more normal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the training data.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), float64
-            What `anomaly_score` names, in nats; the log-likelihood of the density of X in its own
-            units by default.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        """
-        return self._score_rows(self._check_rows(X), self.anomaly_score)
-
-    def decision_function(self, X):
-        """Return the score above the threshold: negative for outliers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the training data.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), float64
-            ``score_samples(X) - offset_``, in nats.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Tell inliers from outliers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the training data.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            1 for inliers, -1 for outliers.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
-
-    def _finish_fit(self, X) -> None:
-        scores = self._score_rows(X, self.anomaly_score)
-        self.offset_ = float(np.percentile(scores, 100 * self.contamination))
+        self.calibration_fraction = calibration_fraction

@@ -44,6 +44,8 @@ class Encoder:
             return {"tuple": self.encode(list(value), where)}
         if isinstance(value, dict):
             return {"dict": [self._pair(key, item, where) for key, item in value.items()]}
+        if isinstance(value, slice):
+            return {"slice": self.encode([value.start, value.stop, value.step], where)}
         if isinstance(value, Tensor):
             return {"tensor": self._set_aside(value, where)}
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
@@ -145,6 +147,7 @@ class Decoder:
 
     _READERS = {
         "tuple": lambda self, content: tuple(self.decode(content)),
+        "slice": lambda self, content: slice(*self.decode(content)),
         "dict": _dict,
         "float": lambda self, content: float(content),
         "tensor": lambda self, content: self.tensors[content],

@@ -8,14 +8,18 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skvae import _inference, _onnx
-from skvae._codec import Encoder
+from skvae._codec import Decoder, Encoder
 from skvae._model_file import write_file
 from skvae._net import VAENet
+from skvae._parameters import SPEC_CLASSES
 from skvae._random import draw_seed, make_generator
-from skvae._serialization import decode_net, encode_net, new_decoder, new_encoder
+from skvae._serialization import decode_net, encode_net
 from skvae._training import count_steps, history_arrays
-from skvae._validation import check_count, check_is_fitted, check_rows, check_support
+from skvae._validation import check_count, check_is_fitted, check_rows
+from skvae.likelihoods._support import check_support
+from skvae.scores._registry import SCORE_CLASSES
 
+_KNOWN_CLASSES = (*SPEC_CLASSES, *SCORE_CLASSES)
 _NOT_SAVED = ("callbacks", "checkpoint")  # belong to a training run and its machine
 
 
@@ -123,10 +127,11 @@ class FittedVAE(BaseEstimator):
                 "belong to its training and cannot be written without pickle. Set them to None "
                 "first: set_params(callbacks=None)."
             )
-        encoder = new_encoder()
+        encoder = Encoder(_KNOWN_CLASSES)
         header = self._describe(self.net_, encoder, self._fit_dtype)
         scalars = {name: getattr(self, name) for name in self._fitted_scalars}
         header |= {"kind": "model", "scalars": encoder.encode(scalars, "scalars")}
+        header |= self._describe_score(encoder)
         write_file(path, header, encoder.tensors)
 
     def export_onnx(self, path, *, part="encoder"):
@@ -149,7 +154,7 @@ class FittedVAE(BaseEstimator):
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If there is no such part.
+            If there is no such part, or the score is no quantity of the model itself.
         ImportError
             If the packages of the extra are not installed.
         OSError
@@ -158,7 +163,7 @@ class FittedVAE(BaseEstimator):
         check_is_fitted(self)
         if part not in _onnx.PARTS:
             raise ValueError(f"'part' must be one of {_onnx.PARTS}, got {part!r}.")
-        kind = getattr(self, "anomaly_score", "log_likelihood")
+        kind = self._exported_score() if part == "score" else ""
         _onnx.export(self.module_, path, part, kind, self.n_importance_samples)
 
     @property
@@ -191,7 +196,7 @@ class FittedVAE(BaseEstimator):
                 "it is a checkpoint of a detector, whose threshold is set when training ends; "
                 "finish the fit with Checkpoint(..., resume=True)"
             )
-        decoder = new_decoder(tensors, trusted)
+        decoder = Decoder(_KNOWN_CLASSES, trusted, tensors)
         estimator = cls(**decoder.decode(header["parameters"]))
         estimator._validate_params()
         net = decode_net(header, decoder, estimator.device)
@@ -202,6 +207,7 @@ class FittedVAE(BaseEstimator):
         scalars = decoder.decode(header.get("scalars", {"dict": []}))
         for name in cls._fitted_scalars:
             setattr(estimator, name, float(scalars[name]))
+        estimator._adopt_score(header, decoder)
         return estimator
 
     def _adopt(self, net: VAENet, dtype: np.dtype) -> None:
@@ -213,6 +219,16 @@ class FittedVAE(BaseEstimator):
         self.n_steps_ = count_steps(net)
         self.precision_ = "float32" if net.autocast_dtype is None else "bfloat16"
         self._fit_dtype = dtype
+
+    def _describe_score(self, encoder: Encoder) -> dict[str, Any]:
+        """Return the nodes of what a detector learned for its scores; a transformer has nothing."""
+        return {}
+
+    def _adopt_score(self, header: dict[str, Any], decoder: Decoder) -> None:
+        """Take back what `_describe_score` described."""
+
+    def _exported_score(self) -> str:
+        return "log_likelihood"
 
     def _check_rows(self, X):
         check_is_fitted(self)

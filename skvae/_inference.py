@@ -18,7 +18,7 @@ from skvae._random import fixed_normal_draws
 # 2,048 rows on, convolutions take twice the time a row (benchmarks/inference.py).
 _CHUNK_ROWS = 2**9
 _CHUNK_VALUES = 2**20
-_FEWEST_DRAWS = 16
+FEWEST_DRAWS = 16
 _double_copies: WeakKeyDictionary[VAEModule, tuple] = WeakKeyDictionary()
 
 
@@ -29,18 +29,18 @@ def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, log_var = module.encode(x)
         return torch.stack([mean, (0.5 * log_var).exp()], dim=-1)
 
-    moments = _map_rows(step, module, X)  # (n_samples, n_components, 2)
+    moments = map_rows(step, module, X)  # (n_samples, n_components, 2)
     return np.ascontiguousarray(moments[..., 0]), np.ascontiguousarray(moments[..., 1])
 
 
 def encode_mean(module: VAEModule, X: np.ndarray) -> np.ndarray:
     """Return the mean of q(z|x), in the dtype of X."""
-    return _map_rows(lambda module, x: module.encode(x)[0], module, X)
+    return map_rows(lambda module, x: module.encode(x)[0], module, X)
 
 
 def decode(module: VAEModule, Z: np.ndarray) -> np.ndarray:
     """Return E[p(x|z)] in the units of X, in the dtype of Z."""
-    return _map_rows(lambda module, z: module.likelihood.mean(module.decode(z)), module, Z)
+    return map_rows(lambda module, z: module.likelihood.mean(module.decode(z)), module, Z)
 
 
 def sample(module: VAEModule, n_samples: int, generator: torch.Generator, noise: bool, dtype):
@@ -54,7 +54,7 @@ def sample(module: VAEModule, n_samples: int, generator: torch.Generator, noise:
 
     with torch.inference_mode():
         Z = module.sample_prior(n_samples, generator)
-    return _map_rows(step, module, Z.cpu().numpy().astype(dtype, copy=False))
+    return map_rows(step, module, Z.cpu().numpy().astype(dtype, copy=False))
 
 
 def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.ndarray:
@@ -68,14 +68,14 @@ def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.nda
     def step(module: VAEModule, x: Tensor) -> Tensor:
         return score_rows(module, x, kind, n_samples)
 
-    n_draws = max(_FEWEST_DRAWS, n_samples)
-    return _map_rows(step, module, X, n_draws).astype(np.float64)
+    n_draws = max(FEWEST_DRAWS, n_samples)
+    return map_rows(step, module, X, n_draws).astype(np.float64)
 
 
 def score_rows(module: VAEModule, x: Tensor, kind: str, n_samples: int) -> Tensor:
     """Return one of `SCORES` for the rows of one chunk, by the draws that all rows share."""
     mean, log_var = module.encode(x)
-    n_sets = max(1, _FEWEST_DRAWS // n_samples)
+    n_sets = max(1, FEWEST_DRAWS // n_samples)
     draws = fixed_normal_draws(n_sets * n_samples, module.parts.n_components)
     draws = torch.from_numpy(draws.copy()).to(mean)
     return SCORES[kind](module, x, mean, log_var, draws, n_sets)
@@ -92,7 +92,7 @@ def log_likelihood(
         draws = torch.randn(shape, generator=generator, dtype=mean.dtype, device=mean.device)
         return _log_likelihood(module, x, mean, log_var, draws, n_sets=1)
 
-    return _map_rows(step, module, X, n_samples).astype(np.float64)
+    return map_rows(step, module, X, n_samples).astype(np.float64)
 
 
 def _log_likelihood(module, x, mean, log_var, draws, n_sets) -> Tensor:
@@ -156,7 +156,7 @@ def _chunk_size(n_values: int, n_rows: int = 1) -> int:
     return max(1, min(_CHUNK_ROWS // n_rows, _CHUNK_VALUES // n_values))
 
 
-def _map_rows(function, module, X: np.ndarray, n_draws: int = 1) -> np.ndarray:
+def map_rows(function, module, X: np.ndarray, n_draws: int = 1) -> np.ndarray:
     """Apply ``function(module, x)`` chunk by chunk into one array with the dtype of X.
 
     A chunk's size depends on the width of the rows and the number of draws for each alone, and no

@@ -40,7 +40,14 @@ class VAEModule(nn.Module):
         What the specs built.
     parts : Parts
         The specs.
+
+    Attributes
+    ----------
+    n_rows : int or None
+        Training rows of the last fit, for objectives that estimate q(z) of them all from a batch.
     """
+
+    n_rows: int | None = None
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, likelihood, prior, parts: Parts):
         super().__init__()

@@ -270,10 +270,10 @@ def make_net(
 
 
 def _decay_groups(module):
-    """Part the weights that decay from biases, noise scales and a learned prior, which need not."""
+    """Part the weights that decay from biases, gains, noise scales and a learned prior."""
     decaying, free = [], []
     for name, weights in module.named_parameters():
-        stays = name.endswith("bias") or name.startswith(("likelihood.", "prior."))
+        stays = weights.ndim < 2 or name.startswith(("likelihood.", "prior."))
         (free if stays else decaying).append(weights)
     return [{"params": decaying}, {"params": free, "weight_decay": 0.0}]
 

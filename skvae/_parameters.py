@@ -8,20 +8,27 @@ import torch
 from sklearn.base import clone
 
 from skvae._validation import InvalidParameterError
-from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
-from skvae.networks import MLP, Conv
-from skvae.objectives import ELBO
-from skvae.priors import StandardNormal
+from skvae.likelihoods import Mixed
+from skvae.likelihoods._names import OF_ONE_KIND
+from skvae.networks import MLP, Conv, ResNet
+from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
+from skvae.priors import FlowPrior, MixturePrior, StandardNormal, VampPrior
 
 SHORT_NAMES: dict[str, dict[str, type]] = {
-    "network": {"mlp": MLP, "conv": Conv},
-    "likelihood": {
-        "gaussian": Gaussian,
-        "bernoulli": Bernoulli,
-        "continuous_bernoulli": ContinuousBernoulli,
+    "network": {"mlp": MLP, "conv": Conv, "resnet": ResNet},
+    "likelihood": {**OF_ONE_KIND, "mixed": Mixed},
+    "prior": {
+        "normal": StandardNormal,
+        "vamp": VampPrior,
+        "mixture": MixturePrior,
+        "flow": FlowPrior,
     },
-    "prior": {"normal": StandardNormal},
-    "objective": {"elbo": ELBO},
+    "objective": {
+        "elbo": ELBO,
+        "iwae": IWAE,
+        "beta_tcvae": BetaTCVAE,
+        "info_vae": InfoVAE,
+    },
 }
 SPEC_CLASSES = tuple(cls for names in SHORT_NAMES.values() for cls in names.values())
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {

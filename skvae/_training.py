@@ -123,6 +123,7 @@ def train_one_pass(net: VAENet, X: np.ndarray, *_) -> None:
 def _run(net, x, x_valid, n_epochs: int, session: list[Any]) -> None:
     set_learning_rate(net, net.lr)  # a cycle before may have left it at zero
     net.max_epochs = n_epochs
+    net.module_.n_rows = len(x)
     if x_valid is not None:
         net.train_split = predefined_split(Dataset(resident(x_valid, net.device)))
     lasting = net.callbacks_

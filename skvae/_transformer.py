@@ -20,17 +20,20 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
     ----------
     n_components : int, default=16
         Latent dimensions.
-    network : {"mlp", "conv"} or object, default="mlp"
-        Encoder and decoder: a short name, a configured :class:`~skvae.networks.MLP` or
-        :class:`~skvae.networks.Conv`, or any object with their two `build` methods.
-    likelihood : {"gaussian", "bernoulli", "continuous_bernoulli"} or object, default="gaussian"
-        The distribution p(x|z): :class:`~skvae.likelihoods.Gaussian` takes any real data,
-        :class:`~skvae.likelihoods.Bernoulli` and :class:`~skvae.likelihoods.ContinuousBernoulli`
-        values in [0, 1].
-    prior : {"normal"} or object, default="normal"
-        The distribution p(z): :class:`~skvae.priors.StandardNormal`.
-    objective : {"elbo"} or callable, default="elbo"
-        What training optimises: :class:`~skvae.objectives.ELBO`.
+    network : {"mlp", "conv", "resnet"} or object, default="mlp"
+        Encoder and decoder: a short name, a configured object of :mod:`skvae.networks`, or any
+        object with their two `build` methods.
+    likelihood : str or object, default="gaussian"
+        The distribution p(x|z), by a short name or as a configured object of
+        :mod:`skvae.likelihoods`: "gaussian" and "student_t" take any real data, "bernoulli" and
+        "continuous_bernoulli" values in [0, 1], "poisson" and "negative_binomial" counts,
+        "categorical" and "discretized_logistic" levels 0, 1, 2, ...;
+        :class:`~skvae.likelihoods.Mixed` has a distribution for each column.
+    prior : {"normal", "mixture", "vamp", "flow"} or object, default="normal"
+        The distribution p(z), N(0, I) or one that is learned: a short name, or a configured object
+        of :mod:`skvae.priors`.
+    objective : {"elbo", "iwae", "beta_tcvae", "info_vae"} or callable, default="elbo"
+        What training optimises: a short name, or a configured object of :mod:`skvae.objectives`.
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" fits them to their number n: as many as
         ``max(1000, 20 sqrt(n))`` optimiser steps take; ten times that at most under
@@ -43,7 +46,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseVAE)
         under `early_stopping`, where the end is not known beforehand; a
         :class:`skorch.callbacks.LRScheduler` among `callbacks` replaces the cycle.
     optimizer : {"adam", "sgd"} or subclass of torch.optim.Optimizer, default="adam"
-        "adam" is Adam with decoupled weight decay [4]_.
+        "adam" is Adam with decoupled weight decay [4]_. A gradient whose norm exceeds 1e8, which no
+        healthy fit reaches, is scaled down to that; `callbacks` may clip it lower, see
+        :class:`skorch.callbacks.GradientNormClipping`.
     weight_decay : float or "auto", default="auto"
         Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
         a fixed prior on the weights weighs less the more rows there are, and 0 for the others.

@@ -21,6 +21,7 @@ from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP, Conv
 from skvae.objectives import ELBO
+from skvae.scores import Combined, LatentDensity, LikelihoodRegret
 
 NEEDS_ARRAY_API = "SCIPY_ARRAY_API is not set"
 ESTIMATORS = (VAETransformer, VAEAnomalyDetector)
@@ -96,11 +97,17 @@ def configured(estimator_class, **changes):
     return estimator_class(**{**quick, **changes})
 
 
+SCORES = [
+    *("elbo", "reconstruction", "kl", "relative_error", "typicality", "latent_neighbors"),
+    LatentDensity(n_components=2),
+    LikelihoodRegret(n_steps=2, n_bound_samples=2),
+    Combined(("relative_error", LatentDensity(2, "diag")), standardization="rank"),
+]
 TRANSFORMERS = [configured(VAETransformer, **changes) for changes in CONFIGURATIONS]
 DETECTORS = [configured(VAEAnomalyDetector, **changes) for changes in CONFIGURATIONS] + [
-    configured(VAEAnomalyDetector, anomaly_score=score)
-    for score in ("elbo", "reconstruction", "kl")
+    configured(VAEAnomalyDetector, anomaly_score=score) for score in SCORES
 ]
+DETECTORS.append(configured(VAEAnomalyDetector, calibration_fraction=0.3))
 
 
 @parametrize_with_checks(TRANSFORMERS + DETECTORS)

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 from torch import nn
 
-from skvae import VAEAnomalyDetector, VAETransformer
+from skvae import VAEAnomalyDetector, VAETransformer, _inference
 from skvae._validation import InvalidParameterError
 from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from skvae.networks import MLP, Conv
@@ -173,7 +173,7 @@ def test_unfitted(estimator_class):
 OUT_OF_RANGE = {
     "n_components": [0, -1, 2.0, "two", None],
     "network": ["transformer", None, 3],
-    "likelihood": ["poisson", None, 3],
+    "likelihood": ["cauchy", None, 3],
     "prior": ["gamma", None, 3],
     "objective": ["mse", None, 3],
     "max_epochs": [0, -1, 2.5, "many", None],
@@ -195,8 +195,9 @@ OUT_OF_RANGE = {
     "random_state": [-1, "lucky", 1.5],
 }
 OUT_OF_RANGE_OF_DETECTORS = {
-    "anomaly_score": ["score", None],
+    "anomaly_score": ["score", None, 3, MLP()],
     "contamination": [0, 0.6, -0.1, "auto", None],
+    "calibration_fraction": [0, 1, 1.5, -0.1, "some"],
 }
 
 
@@ -502,7 +503,7 @@ def test_prior_with_only_a_density_and_draws(estimator_class):
     if estimator_class is VAEAnomalyDetector:
         scores = {}
         for name in ("log_likelihood", "elbo", "reconstruction", "kl"):
-            scores[name] = estimator.set_params(anomaly_score=name).score_samples(X)
+            scores[name] = _inference.score(estimator.module_, X, name, 16)
         assert_allclose(scores["elbo"], scores["reconstruction"] + scores["kl"], rtol=1e-9)
         assert (scores["log_likelihood"] >= scores["elbo"] - 1e-9).all()  # Jensen
         assert scores["kl"].mean() < 0

@@ -155,6 +155,7 @@ def _summary(scores: np.ndarray) -> dict:
 
     return {
         "score": "log_likelihood",
+        "unit": "nats",
         "n_rows": len(scores),
         "mean": float(scores.mean()),
         "standard_error": standard_error(scores),
@@ -163,7 +164,8 @@ def _summary(scores: np.ndarray) -> dict:
 
 def _outliers(model, predictions: np.ndarray) -> dict:
     return {
-        "score": model.anomaly_score,
+        "score": str(model.anomaly_score),
+        "unit": getattr(model.anomaly_score_.spec, "unit", ""),
         "threshold": model.offset_,
         "n_outliers": int((predictions < 0).sum()),
         "outlier_share": float((predictions < 0).mean()),
@@ -171,8 +173,9 @@ def _outliers(model, predictions: np.ndarray) -> dict:
 
 
 def _score_text(record: dict) -> str:
+    unit = f"{record['unit']} per row " * bool(record["unit"])
     text = (
-        f"{record['score']}: {record['mean']:.6g} ± {record['standard_error']:.2g} nats per row "
+        f"{record['score']}: {record['mean']:.6g} ± {record['standard_error']:.2g} {unit}"
         f"({record['n_rows']} rows, mean and standard error)"
     )
     if "threshold" not in record:

@@ -58,6 +58,7 @@ def build_estimator(arguments: argparse.Namespace):
         If a parameter of the detector is given without ``--detector``.
     """
     from skvae._parameters import resolve_spec
+    from skvae.scores._registry import resolve_score
 
     transformer, detector = _estimators()
     given = {name: getattr(arguments, name) for name in _parameters(detector) if name in arguments}
@@ -66,8 +67,11 @@ def build_estimator(arguments: argparse.Namespace):
         raise UsageError(f"{option_of(min(foreign))} is for detectors: add --detector")
     estimator = (detector if arguments.detector else transformer)(**given)
     estimator._validate_params()
-    for role in ROLES:
-        resolve_spec(role, getattr(estimator, role))
+    for role, spec in estimator.get_params(deep=False).items():
+        if role == "anomaly_score":
+            resolve_score(spec)
+        elif role in ROLES:
+            resolve_spec(role, spec)
     return estimator
 
 

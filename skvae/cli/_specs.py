@@ -1,4 +1,4 @@
-"""Networks, likelihoods, priors and objectives as text: a short name, or a call as in Python."""
+"""Networks, likelihoods, priors, objectives and scores as text: a short name, or a call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import inspect
 from typing import Any
 
-ROLES = ("network", "likelihood", "prior", "objective")
+ROLES = ("network", "likelihood", "prior", "objective", "anomaly_score")
 
 
 def parse_spec(role: str, text: str) -> Any:
@@ -42,7 +42,8 @@ def parse_spec(role: str, text: str) -> Any:
 
 def spec_signatures() -> dict[str, list[str]]:
     """Return the calls that can be written for each role, with their defaults."""
-    return {role: [signature_of(cls) for cls in _classes(role).values()] for role in ROLES}
+    classes = {role: dict.fromkeys(_classes(role).values()) for role in ROLES}
+    return {role: [signature_of(cls) for cls in known] for role, known in classes.items()}
 
 
 def signature_of(cls: type) -> str:
@@ -52,7 +53,10 @@ def signature_of(cls: type) -> str:
 
 def _classes(role: str) -> dict[str, type]:
     from skvae._parameters import SHORT_NAMES
+    from skvae.scores._registry import SHORT_NAMES as SCORES
 
+    if role == "anomaly_score":
+        return {name: type(score) for name, score in SCORES.items()}
     return SHORT_NAMES[role]
 
 

@@ -1,7 +1,24 @@
 """Likelihoods: specs of p(x|z), its mean, its draws, and the data it accepts."""
 
 from skvae.likelihoods._bernoulli import Bernoulli
+from skvae.likelihoods._categorical import Categorical
 from skvae.likelihoods._continuous_bernoulli import ContinuousBernoulli
+from skvae.likelihoods._discretized_logistic import DiscretizedLogistic
 from skvae.likelihoods._gaussian import Gaussian
+from skvae.likelihoods._mixed import Mixed, mixed_likelihood
+from skvae.likelihoods._negative_binomial import NegativeBinomial
+from skvae.likelihoods._poisson import Poisson
+from skvae.likelihoods._student_t import StudentT
 
-__all__ = ["Bernoulli", "ContinuousBernoulli", "Gaussian"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
+    "DiscretizedLogistic",
+    "Gaussian",
+    "Mixed",
+    "NegativeBinomial",
+    "Poisson",
+    "StudentT",
+    "mixed_likelihood",
+]

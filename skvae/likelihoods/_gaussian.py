@@ -12,12 +12,10 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from skvae._validation import Interval, StrOptions
-from skvae.likelihoods._constants import DensityWithConstants
+from skvae.likelihoods._scaled import NOISE_SPEED, ScaledDensity, bounded_variance
 from skvae.likelihoods._scaling import Scaling, measure
 
 _LOG_2PI = math.log(2 * math.pi)
-_LARGEST_LOG_VARIANCE = 20.0
-_NOISE_SPEED = 10.0  # steps of a log variance per step of a weight: it has decades to go
 
 
 class Gaussian(BaseEstimator):
@@ -142,27 +140,17 @@ class _Constants(NamedTuple):
     start: Tensor  # logit of the training mean between the ends
 
 
-class _Gaussian(DensityWithConstants):
-    loc: Tensor
-    scale: Tensor
-    noise_floor: Tensor
-    largest_input: Tensor
-    unknown: Tensor
+class _Gaussian(ScaledDensity):
     ends: Tensor
     fixed_noise: Tensor | None
     free_log_variance: nn.Parameter | None
 
     def __init__(self, statistics: Scaling, noise: str | float, bounded: bool):
-        super().__init__()
-        self.scaling, self.noise, self.bounded = statistics.kind, noise, bounded
+        super().__init__(statistics)
+        self.noise, self.bounded = noise, bounded
         self.spec = Gaussian(noise, statistics.kind, bounded)
         n_features = len(statistics.loc)
         self.n_outputs = 2 * n_features if noise == "per_sample" else n_features
-        self.register_buffer("loc", torch.from_numpy(statistics.loc))
-        self.register_buffer("scale", torch.from_numpy(statistics.scale))
-        self.register_buffer("noise_floor", torch.from_numpy(statistics.noise_floor))
-        self.register_buffer("largest_input", torch.from_numpy(statistics.largest_input))
-        self.register_buffer("unknown", torch.from_numpy(statistics.unknown))
         self.register_buffer(
             "ends", torch.tensor([statistics.low, statistics.high], dtype=torch.float64)
         )
@@ -173,10 +161,6 @@ class _Gaussian(DensityWithConstants):
         elif noise != "per_sample":
             size = n_features if noise == "per_feature" else 1
             self.free_log_variance = nn.Parameter(torch.zeros(size))
-
-    def standardize(self, x: Tensor) -> Tensor:
-        limit = self.constants(x).limit
-        return self._scaled(x).clamp(-limit, limit)
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         mean, variance = self._moments(outputs)
@@ -194,27 +178,16 @@ class _Gaussian(DensityWithConstants):
         noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
         return self._in_units(mean + variance.sqrt() * noise)
 
-    def _scaled(self, x: Tensor) -> Tensor:
-        constants = self.constants(x)
-        return (x - constants.loc) / constants.scale
-
-    def _in_units(self, scaled: Tensor) -> Tensor:
-        # in float64, for columns whose offset dwarfs their spread
-        return scaled.double() * self.scale + self.loc
-
     def _moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of p(x|z) in units of the scale; they broadcast."""
         constants = self.constants(outputs)
         if self.fixed_noise is not None:
             return self._bounded(outputs), constants.least_variance
         if self.free_log_variance is not None:
-            mean, log_variance = outputs, _NOISE_SPEED * self.free_log_variance
+            mean, log_variance = outputs, NOISE_SPEED * self.free_log_variance
         else:
             mean, log_variance = outputs.chunk(2, -1)
-        variance = log_variance.clamp(max=_LARGEST_LOG_VARIANCE).exp() + constants.least_variance
-        if constants.unknown is not None:
-            variance = torch.where(constants.unknown, 1.0, variance)
-        return self._bounded(mean), variance
+        return self._bounded(mean), bounded_variance(log_variance, constants)
 
     def _bounded(self, outputs: Tensor) -> Tensor:
         """Return the outputs, or their sigmoid between the ends; zero is the training mean."""
@@ -227,7 +200,6 @@ class _Gaussian(DensityWithConstants):
         low, high = ((end - self.loc) / self.scale for end in self.ends)  # (n_features,)
         start = (-low / (high - low)).clamp(1e-2, 1 - 1e-2).logit()
         noise = self.noise_floor if self.fixed_noise is None else self.fixed_noise
-        all_known = not torch.compiler.is_compiling() and not self.unknown.any()
         low, width = low.to(dtype), (high - low).to(dtype)
         return _Constants(
             loc=self.loc.to(dtype),
@@ -235,7 +207,7 @@ class _Gaussian(DensityWithConstants):
             limit=self.largest_input.to(dtype),
             log_volume=(self.scale.log() + _LOG_2PI / 2).sum().to(dtype),
             least_variance=noise.square().to(dtype),
-            unknown=None if all_known else self.unknown,
+            unknown=self._unknown_columns(),
             low=low,
             width=width,
             start=start.to(dtype),

@@ -1,4 +1,4 @@
-"""What likelihoods on [0, 1] share: logits around the mean, one scale for the encoder."""
+"""What likelihoods on [0, 1] share: logits around the training mean."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from skvae.likelihoods._constants import DensityWithConstants
-from skvae.likelihoods._scaling import column_moments
+from skvae.likelihoods._one_scale import OneScaleDensity
 
 
 class Constants(NamedTuple):
@@ -21,7 +20,7 @@ class Constants(NamedTuple):
     start: Tensor  # logits of the training mean
 
 
-class UnitIntervalDensity(DensityWithConstants):
+class UnitIntervalDensity(OneScaleDensity):
     """Base of the densities on [0, 1] whose natural parameter is a logit per feature.
 
     The decoder's outputs are added to the logits of the training mean, so that an untrained decoder
@@ -31,19 +30,8 @@ class UnitIntervalDensity(DensityWithConstants):
     support = (0.0, 1.0)
 
     def __init__(self, X: np.ndarray):
-        super().__init__()
+        super().__init__(X)
         self.n_outputs = X.shape[1]
-        mean, std = column_moments(X)
-        scale = float(np.sqrt(np.mean(np.square(std))))
-        self.loc: Tensor
-        self.scale: Tensor
-        self.register_buffer("loc", torch.from_numpy(mean))
-        self.register_buffer("scale", torch.tensor(scale or 1.0, dtype=torch.float64))
-
-    def standardize(self, x: Tensor) -> Tensor:
-        constants = self.constants(x)
-        # one pass; no value on [0, 1] is so far from the mean that the difference must come first
-        return torch.addcmul(constants.shift, x, constants.inverse_scale)
 
     def logits(self, outputs: Tensor) -> Tensor:
         return outputs + self.constants(outputs).start
@@ -51,7 +39,7 @@ class UnitIntervalDensity(DensityWithConstants):
     def _derive(self, dtype: torch.dtype) -> Constants:
         # a feature that never varied keeps finite logits: the mean is kept off 0 and 1 by 0.1 %
         start = self.loc.clamp(1e-3, 1 - 1e-3).logit()
-        constants = Constants(-self.loc / self.scale, 1 / self.scale, start)
+        constants = Constants(*self._inputs(), start)
         return Constants(*(constant.to(dtype) for constant in constants))
 
 

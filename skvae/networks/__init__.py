@@ -2,5 +2,6 @@
 
 from skvae.networks._conv import Conv
 from skvae.networks._mlp import MLP
+from skvae.networks._resnet import ResNet
 
-__all__ = ["MLP", "Conv"]
+__all__ = ["MLP", "Conv", "ResNet"]

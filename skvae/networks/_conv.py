@@ -6,9 +6,17 @@ import math
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from torch import nn
 
 from skvae._validation import Interval, StrOptions
+from skvae.networks._images import (
+    AnyLeadingShape,
+    ImagesToRows,
+    RowsToImages,
+    halvings,
+    shape_of_inputs,
+    shape_of_outputs,
+)
 from skvae.networks._layers import ACTIVATIONS, Layer, activated, initialized
 
 
@@ -36,6 +44,7 @@ class Conv(BaseEstimator):
     See Also
     --------
     skvae.networks.MLP : For tables.
+    skvae.networks.ResNet : Deeper, with residual connections.
 
     References
     ----------
@@ -97,14 +106,9 @@ class Conv(BaseEstimator):
         ValueError
             If the rows are not images of that shape.
         """
-        height, width, colours = self._checked_shape(n_features)
-        if height * width * colours != n_features:
-            raise ValueError(
-                f"'image_shape' of Conv is {self.image_shape!r}, that is "
-                f"{height * width * colours} values, but X has {n_features} features."
-            )
-        stages = self._sizes(height, width)
-        layers: list[nn.Module] = [_RowsToImages(height, width, colours)]
+        height, width, colours = shape_of_inputs(self, n_features)
+        stages = halvings(height, width, len(self.channels))
+        layers: list[nn.Module] = [RowsToImages(height, width, colours)]
         n_maps = colours
         for n_channels in self.channels:
             layers += self._activated(nn.Conv2d(n_maps, n_channels, 3, stride=2, padding=1))
@@ -138,14 +142,8 @@ class Conv(BaseEstimator):
         ValueError
             If `n_outputs` is no multiple of the size of an image.
         """
-        height, width, colours = self._checked_shape(n_outputs)
-        n_planes, rest = divmod(n_outputs, height * width)
-        if rest or n_planes % colours:
-            raise ValueError(
-                f"'image_shape' of Conv is {self.image_shape!r}, but the likelihood wants "
-                f"{n_outputs} outputs, which is no multiple of {height * width * colours}."
-            )
-        stages = self._sizes(height, width)
+        height, width, colours, n_planes = shape_of_outputs(self, n_outputs)
+        stages = halvings(height, width, len(self.channels))
         n_flat = self.channels[-1] * math.prod(stages[-1])
         layers: list[nn.Module] = []
         if self.hidden_units is not None:
@@ -161,76 +159,7 @@ class Conv(BaseEstimator):
             )
             last = stage == len(self.channels) - 1
             layers += [initialized(grow, None)] if last else self._activated(grow)
-        return _AnyLeadingShape(nn.Sequential(*layers, _ImagesToRows(colours)))
+        return AnyLeadingShape(nn.Sequential(*layers, ImagesToRows(colours)))
 
     def _activated(self, layer: Layer) -> list[nn.Module]:
         return activated(layer, self.activation, self.dropout)
-
-    def _checked_shape(self, n_values: int) -> tuple[int, int, int]:
-        """Return (height, width, colours); without `image_shape`, infer a grey square.
-
-        A decoder's outputs may hold two planes an image (a mean and a variance). Twice a square is
-        never a square, so the two cases cannot be confused.
-        """
-        self._validate_params()
-        _check_counts("channels", self.channels, lengths=None)
-        if self.image_shape is not None:
-            _check_counts("image_shape", self.image_shape, lengths=(2, 3))
-            height, width, *colours = (int(size) for size in self.image_shape)
-            return height, width, colours[0] if colours else 1
-        for n_planes in (1, 2):
-            side = math.isqrt(n_values // n_planes)
-            if side * side * n_planes == n_values:
-                return side, side, 1
-        raise ValueError(
-            f"Conv takes rows for square grey images, but {n_values} is not the square of a whole "
-            "number. Pass Conv(image_shape=(height, width)) or (height, width, colours)."
-        )
-
-    def _sizes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Return (height, width) before and after every stage, from the image to the latent."""
-        sizes = [(height, width)]
-        for _ in self.channels:
-            height, width = math.ceil(height / 2), math.ceil(width / 2)
-            sizes.append((height, width))
-        return sizes
-
-
-def _check_counts(name: str, values, lengths: tuple[int, ...] | None) -> None:
-    wanted = "one or more" if lengths is None else " or ".join(map(str, lengths))
-    right_length = len(values) >= 1 if lengths is None else len(values) in lengths
-    if not right_length or not all(isinstance(v, Integral) and int(v) >= 1 for v in values):
-        raise ValueError(f"'{name}' of Conv must be {wanted} positive integers, got {values!r}.")
-
-
-class _RowsToImages(nn.Module):
-    def __init__(self, height: int, width: int, colours: int):
-        super().__init__()
-        self.shape = (height, width, colours)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, self.shape).movedim(-1, -3)  # (n, colours, height, width)
-
-
-class _ImagesToRows(nn.Module):
-    """Flatten planes to rows: one image after another, each as (height, width, colours)."""
-
-    def __init__(self, colours: int):
-        super().__init__()
-        self.colours = colours
-
-    def forward(self, images: Tensor) -> Tensor:  # (n, planes, height, width)
-        planes = images.unflatten(1, (-1, self.colours))  # (n, parameters, colours, h, w)
-        return planes.movedim(2, -1).flatten(1)
-
-
-class _AnyLeadingShape(nn.Module):
-    """Let a module of flat rows take any number of leading dimensions, as a dense layer does."""
-
-    def __init__(self, body: nn.Module):
-        super().__init__()
-        self.body = body
-
-    def forward(self, z: Tensor) -> Tensor:
-        outputs = self.body(z.reshape(-1, z.shape[-1]))
-        return outputs.reshape(*z.shape[:-1], -1)

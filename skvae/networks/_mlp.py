@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral, Real
 
+import torch
 from sklearn.base import BaseEstimator
-from torch import nn
+from torch import Tensor, nn
 
 from skvae._validation import Interval, StrOptions
 from skvae.networks._layers import ACTIVATIONS, activated, initialized
@@ -28,6 +29,9 @@ class MLP(BaseEstimator):
         What follows every hidden layer.
     dropout : float, default=0.0
         Share of the hidden units silenced at each training step, in [0, 1).
+    skip_connections : bool, default=False
+        Whether the latent vector enters every layer of the decoder, beside what the layer before
+        makes of it [3]_, so that fewer latent dimensions collapse onto the prior.
 
     See Also
     --------
@@ -37,6 +41,8 @@ class MLP(BaseEstimator):
     ----------
     .. [1] Kingma & Welling (2014), "Auto-Encoding Variational Bayes", appendix C.
     .. [2] He et al. (2015), "Delving Deep into Rectifiers", equation 10 (the initial weights).
+    .. [3] Dieng et al. (2019), "Avoiding Latent Variable Collapse with Generative Skip Models",
+       section 3.
 
     Examples
     --------
@@ -53,12 +59,20 @@ class MLP(BaseEstimator):
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "skip_connections": ["boolean"],
     }
 
-    def __init__(self, hidden_layer_sizes=(512, 256), activation="relu", dropout=0.0):
+    def __init__(
+        self,
+        hidden_layer_sizes=(512, 256),
+        activation="relu",
+        dropout=0.0,
+        skip_connections=False,
+    ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
+        self.skip_connections = skip_connections
 
     def build_encoder(self, n_features: int, n_outputs: int) -> nn.Module:
         """Build a fresh encoder.
@@ -102,7 +116,10 @@ class MLP(BaseEstimator):
         InvalidParameterError
             If a parameter of this object is out of range.
         """
-        return self._stack(n_components, self._hidden_sizes()[::-1], n_outputs)
+        hidden_sizes = self._hidden_sizes()[::-1]
+        if self.skip_connections:
+            return self._skip_stack(n_components, hidden_sizes, n_outputs)
+        return self._stack(n_components, hidden_sizes, n_outputs)
 
     def _hidden_sizes(self) -> Sequence[int]:
         self._validate_params()
@@ -121,3 +138,29 @@ class MLP(BaseEstimator):
             layers += activated(nn.Linear(before, after), self.activation, self.dropout)
         n_last = hidden_sizes[-1] if hidden_sizes else n_inputs
         return nn.Sequential(*layers, initialized(nn.Linear(n_last, n_outputs), None))
+
+    def _skip_stack(self, n_inputs: int, hidden_sizes: Sequence[int], n_outputs: int) -> nn.Module:
+        n_seen = [n_inputs, *(size + n_inputs for size in hidden_sizes)]
+        layers: list[nn.Module] = [
+            nn.Sequential(*activated(nn.Linear(before, after), self.activation, self.dropout))
+            for before, after in zip(n_seen[:-1], hidden_sizes, strict=True)
+        ]
+        return _SkipStack([*layers, initialized(nn.Linear(n_seen[-1], n_outputs), None)])
+
+
+class _SkipStack(nn.Module):
+    """Layers of which all but the first see what came in, beside what the one before makes of it.
+
+    To append z to the inputs of a layer is to add a linear map of z to its outputs.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module]):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        first, *others = self.layers
+        h = first(z)
+        for layer in others:
+            h = layer(torch.cat([h, z], dim=-1))
+        return h

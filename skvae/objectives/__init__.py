@@ -1,5 +1,8 @@
 """Objectives: what training maximises, from the module and a batch of rows."""
 
+from skvae.objectives._beta_tcvae import BetaTCVAE
 from skvae.objectives._elbo import ELBO
+from skvae.objectives._info_vae import InfoVAE
+from skvae.objectives._iwae import IWAE
 
-__all__ = ["ELBO"]
+__all__ = ["ELBO", "IWAE", "BetaTCVAE", "InfoVAE"]

@@ -4,6 +4,7 @@ Rows are shown as images or as rows of a table; `kind` says which, and "auto" fi
 """
 
 from skvae.plotting._anomaly import AnomalyScoreDisplay
+from skvae.plotting._explanation import ExplanationDisplay
 from skvae.plotting._interpolation import InterpolationDisplay
 from skvae.plotting._latent import LatentSpaceDisplay
 from skvae.plotting._manifold import ManifoldDisplay
@@ -13,6 +14,7 @@ from skvae.plotting._training_curve import TrainingCurveDisplay
 
 __all__ = [
     "AnomalyScoreDisplay",
+    "ExplanationDisplay",
     "InterpolationDisplay",
     "LatentSpaceDisplay",
     "ManifoldDisplay",

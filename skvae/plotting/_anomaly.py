@@ -171,7 +171,7 @@ class AnomalyScoreDisplay:
             estimator.score_samples(X),
             estimator.offset_,
             y,
-            score_name=estimator.anomaly_score,
+            score_name=str(estimator.anomaly_score),
             X=X,
             X_reconstructed=estimator.reconstruct(X) if kind == "table" else None,
             n_examples=n_examples,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-LOG_2PI = math.log(2 * math.pi)
+from skvae.priors._densities import normal_draws, normal_log_prob
 
 
 class StandardNormal(BaseEstimator):
@@ -51,11 +49,10 @@ class _StandardNormal(nn.Module):
         self.n_components = n_components
 
     def log_prob(self, z: Tensor) -> Tensor:
-        return -0.5 * (z.square() + LOG_2PI).sum(-1)  # (...,)
+        return normal_log_prob(z)  # (...,)
 
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
-        device = generator.device if generator is not None else None
-        return torch.randn(n_samples, self.n_components, generator=generator, device=device)
+        return normal_draws(n_samples, self.n_components, generator)
 
     def kl(self, mean: Tensor, log_var: Tensor) -> Tensor:
         """KL(N(mean, exp(log_var)) || N(0, I)) of every row."""

@@ -25,7 +25,7 @@ class Finished(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def interruptible():
-    """Ctrl-C interrupts, also where the tests run in the background of a shell, which ignores it."""
+    """Ctrl-C interrupts, also in the background of a shell, where it would be ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -108,13 +108,19 @@ def test_options_become_parameters_of_their_types():
         ("--precision", "float16"),
         ("--device", "0"),
         ("--random-state", "-1"),
-        ("--anomaly-score", "beauty"),
         ("--contamination", "0.6"),
     ],
 )
 def test_a_value_is_refused_by_the_constraints_of_the_estimator(option, value):
     with pytest.raises(InvalidParameterError, match="parameter of"):
         build_estimator(parse("--detector", option, value))
+
+
+def test_a_score_may_be_a_call():
+    detector = build_estimator(parse("--detector", "--anomaly-score", "RelativeError(floor=0.1)"))
+    assert detector.anomaly_score.floor == 0.1
+    with pytest.raises(InvalidParameterError, match="'floor' parameter of RelativeError"):
+        build_estimator(parse("--detector", "--anomaly-score", "RelativeError(floor=-1)"))
 
 
 def test_a_parameter_of_the_detector_asks_for_one():

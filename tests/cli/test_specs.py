@@ -42,7 +42,8 @@ def test_a_spec_is_written_as_in_python(role, text, expected):
     ],
 )
 def test_what_is_no_call_of_a_known_class_is_refused(text):
-    with pytest.raises(ValueError, match=r"is no network. Give mlp or conv, or .* MLP\(hidden"):
+    expected = r"is no network. Give mlp or conv or resnet, or .* MLP\(hidden"
+    with pytest.raises(ValueError, match=expected):
         parse_spec("network", text)
 
 
@@ -65,7 +66,7 @@ def test_an_argument_that_is_no_plain_value_is_refused_and_not_run(elsewhere, ar
     assert list(elsewhere.iterdir()) == []
 
 
-@pytest.mark.parametrize("argument", ["width=3", "1, 2, 3, 4", "1, hidden_layer_sizes=2"])
+@pytest.mark.parametrize("argument", ["width=3", "1, 2, 3, 4, 5", "1, hidden_layer_sizes=2"])
 def test_arguments_that_the_class_does_not_take_are_refused(argument):
     with pytest.raises(ValueError, match=r"argument.*expected MLP\(hidden_layer_sizes="):
         parse_spec("network", f"MLP({argument})")

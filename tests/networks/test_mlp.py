@@ -69,3 +69,42 @@ def test_decodes_any_leading_shape():
 def test_sizes_that_are_none_are_refused(sizes):
     with pytest.raises(ValueError, match="'hidden_layer_sizes' of MLP must be integers"):
         MLP(sizes).build_encoder(3, 2)
+
+
+def test_skip_connections_leave_the_encoder_as_it_is():
+    plain, skipping = MLP((5, 4)), MLP((5, 4), skip_connections=True)
+    assert repr(plain.build_encoder(3, 2)) == repr(skipping.build_encoder(3, 2))
+    assert repr(MLP((), skip_connections=True).build_decoder(2, 3).layers[0]) == repr(
+        MLP(()).build_decoder(2, 3)[0]
+    )
+
+
+def test_skip_connections_are_linear_maps_of_the_latent_vector_added_to_every_layer():
+    decoder = MLP((7, 5), "tanh", skip_connections=True).build_decoder(2, 3)
+    z = torch.randn(4, 2)
+    (first, _), (second, _), last = decoder.layers
+    h = first(z).tanh()
+    h = (h @ second.weight[:, :5].T + z @ second.weight[:, 5:].T + second.bias).tanh()
+    expected = h @ last.weight[:, :7].T + z @ last.weight[:, 7:].T + last.bias
+    torch.testing.assert_close(decoder(z), expected)
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+def test_the_latent_vector_reaches_every_layer_by_its_own_way(layer):
+    decoder = MLP((7, 5), "tanh", skip_connections=True).build_decoder(2, 3)
+    linears = [part for part in decoder.modules() if isinstance(part, nn.Linear)]
+    z = torch.randn(4, 2, requires_grad=True)
+    with torch.no_grad():
+        linears[0].weight.zero_()
+        for linear in linears[1:]:
+            linear.weight[:, -2:] = 0.0
+    assert not torch.autograd.grad(decoder(z).sum(), z)[0].any()
+    with torch.no_grad():
+        nn.init.normal_(linears[layer].weight)
+    assert torch.autograd.grad(decoder(z).sum(), z)[0].abs().min() > 0
+
+
+def test_skip_connections_decode_any_leading_shape():
+    decoder = MLP((5, 4), dropout=0.1, skip_connections=True).build_decoder(2, 3).eval()
+    z = torch.randn(4, 6, 2)
+    torch.testing.assert_close(decoder(z)[1], decoder(z[1]))

@@ -161,3 +161,27 @@ def test_a_prior_without_a_formula_is_averaged_at_the_draws(module, free_bits):
 def test_the_generator_decides_the_draws(module):
     assert evaluate(ELBO(), module)["loss"] == evaluate(ELBO(), module)["loss"]
     assert evaluate(ELBO(), module)["loss"] != evaluate(ELBO(), module, seed=1)["loss"]
+
+
+def test_several_draws_are_averaged(linear):
+    model = linear(2)
+    mean, log_var = model.encode(model.x)
+    noise = torch.randn(6, 3, 2, generator=torch.Generator().manual_seed(0), dtype=float)
+    z = mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
+    by_hand = [model.log_prob(model.decode(z[:, draw]), model.x).mean() for draw in range(3)]
+    record = evaluate(ELBO(n_samples=3), model, x=model.x.numpy())
+    torch.testing.assert_close(record["reconstruction"], torch.stack(by_hand).mean())
+    torch.testing.assert_close(record["kl"], evaluate(ELBO(), model, x=model.x.numpy())["kl"])
+
+
+@pytest.mark.parametrize("n_samples", [4, 16])
+def test_draws_divide_the_variance_and_leave_the_mean(linear, only_density, n_samples):
+    model = linear(2)
+    model.prior, x = only_density(model.prior), model.x.numpy()
+    with torch.no_grad():
+        one, many = (
+            torch.stack([evaluate(objective, model, seed, x)["loss"] for seed in range(500)])
+            for objective in (ELBO(), ELBO(n_samples=n_samples))
+        )
+    assert (many.mean() - one.mean()).abs() < 4 * (one.var() / 500).sqrt()
+    assert (one.var() / many.var()).item() == pytest.approx(n_samples, rel=0.3)

@@ -1,0 +1,102 @@
+"""The negative binomial likelihood, for counts that spread wider than Poisson's."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from skvae.likelihoods._counts import CountDensity, draw_counts, training_mean
+from skvae.likelihoods._scaled import NOISE_SPEED
+from skvae.likelihoods._scaling import column_moments
+from skvae.likelihoods._support import COUNTS
+
+_LOG_SHAPE_RANGE = (-10.0, 15.0)
+
+
+class NegativeBinomial(BaseEstimator):
+    """Independent negative binomial variables: counts, overdispersed by as much as is learned.
+
+    The likelihood of counts in single-cell sequencing [1]_, and of many others: visits, claims,
+    words. Every feature learns its dispersion.
+
+    See Also
+    --------
+    skvae.likelihoods.Poisson : Without overdispersion.
+
+    Notes
+    -----
+    With the mean m, the inverse dispersion t and the gamma function G, for every feature,
+    ``log p(x|z) = log G(x + t) - log G(t) - log(x!) + t log(t / (t + m)) + x log(m / (t + m))``.
+    The variance is ``m + m^2 / t``. It is a Poisson variable whose rate has a gamma distribution,
+    and the plain Poisson as t grows. Means come from the decoder as those of
+    :class:`~skvae.likelihoods.Poisson`; t starts from the moments of the training rows.
+
+    References
+    ----------
+    .. [1] Lopez et al. (2018), "Deep generative modeling for single-cell transcriptomics".
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skvae.likelihoods import NegativeBinomial
+    >>> density = NegativeBinomial().build(np.array([[0.0], [3.0], [9.0]]))
+    >>> density.mean(torch.zeros(1, 1))  # an untrained decoder starts from the training mean
+    tensor([[4.]], dtype=torch.float64)
+    """
+
+    def build(self, X: np.ndarray) -> nn.Module:
+        """Build the distribution for the training rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Counts: whole numbers from 0 on.
+
+        Returns
+        -------
+        likelihood : torch.nn.Module
+            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
+            `sample(outputs, generator)`.
+
+        Raises
+        ------
+        ValueError
+            If a value is negative or no whole number.
+        """
+        COUNTS.check(X, self)
+        return _NegativeBinomial(X)
+
+
+class _NegativeBinomial(CountDensity):
+    start_log_theta: Tensor
+
+    def __init__(self, X: np.ndarray):
+        super().__init__(X)
+        self.register_buffer("start_log_theta", torch.from_numpy(np.log(_theta_by_moments(X))))
+        self.free_log_theta = nn.Parameter(torch.zeros(self.n_outputs))
+
+    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
+        log_mean, log_theta, x = self._log_mean(outputs), self._log_theta(), x.double()
+        theta, odds = log_theta.exp(), log_mean - log_theta
+        log_choices = torch.lgamma(x + theta) - torch.lgamma(theta) - torch.lgamma(x + 1)
+        log_mass = log_choices - theta * softplus(odds) - x * softplus(-odds)
+        return log_mass.sum(-1).to(outputs.dtype)
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        mean, theta = torch.broadcast_tensors(self.mean(outputs), self._log_theta().exp())
+        # the public distributions of torch take no generator
+        gamma = torch._standard_gamma(theta.contiguous(), generator=generator)
+        return draw_counts(gamma / theta * mean, generator)
+
+    def _log_theta(self) -> Tensor:
+        steps = NOISE_SPEED * self.free_log_theta.double()
+        return (self.start_log_theta + steps).clamp(*_LOG_SHAPE_RANGE)
+
+
+def _theta_by_moments(X: np.ndarray) -> np.ndarray:
+    """Return mean^2 / (variance - mean), between 1/100 and 100."""
+    mean, variance = training_mean(X), np.square(column_moments(X)[1])
+    return np.maximum(mean**2 / np.maximum(variance - mean, mean**2 / 100), 0.01)

@@ -1,0 +1,73 @@
+"""The Poisson likelihood, for counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from skvae.likelihoods._counts import CountDensity, draw_counts
+from skvae.likelihoods._support import COUNTS
+
+
+class Poisson(BaseEstimator):
+    """Independent Poisson variables, for counts of events.
+
+    The variance of a count given z is its mean. Where counts spread wider than z explains,
+    :class:`~skvae.likelihoods.NegativeBinomial` learns by how much.
+
+    See Also
+    --------
+    skvae.likelihoods.NegativeBinomial : For overdispersed counts.
+
+    Notes
+    -----
+    ``log p(x|z) = sum_j x_j log rate_j - rate_j - log(x_j!)`` with a logarithmic link [1]_:
+    ``rate_j = mean_j exp(output_j(z))``, where `mean` is that of the training rows. The encoder
+    sees ``log(1 + x)``, centred and scaled as a :class:`~skvae.likelihoods.Gaussian` does it.
+
+    References
+    ----------
+    .. [1] McCullagh & Nelder (1989), "Generalized Linear Models", chapter 6.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skvae.likelihoods import Poisson
+    >>> density = Poisson().build(np.array([[0.0], [3.0], [9.0]]))
+    >>> density.mean(torch.zeros(1, 1))  # an untrained decoder starts from the training mean
+    tensor([[4.]], dtype=torch.float64)
+    """
+
+    def build(self, X: np.ndarray) -> nn.Module:
+        """Build the distribution for the training rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Counts: whole numbers from 0 on.
+
+        Returns
+        -------
+        likelihood : torch.nn.Module
+            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
+            `sample(outputs, generator)`.
+
+        Raises
+        ------
+        ValueError
+            If a value is negative or no whole number.
+        """
+        COUNTS.check(X, self)
+        return _Poisson(X)
+
+
+class _Poisson(CountDensity):
+    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
+        log_rate, x = self._log_mean(outputs), x.double()
+        log_mass = x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
+        return log_mass.sum(-1).to(outputs.dtype)
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return draw_counts(self.mean(outputs), generator)

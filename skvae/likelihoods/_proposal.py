@@ -1,0 +1,107 @@
+"""Which likelihood suits a column of a table: a rule by its values, and its dtype in a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+
+from skvae.likelihoods._bernoulli import Bernoulli
+from skvae.likelihoods._categorical import Categorical
+from skvae.likelihoods._gaussian import Gaussian
+from skvae.likelihoods._negative_binomial import NegativeBinomial
+from skvae.likelihoods._poisson import Poisson
+from skvae.likelihoods._student_t import StudentT, outer_fences
+
+_MOST_LEVELS = 20
+_SHARE_OF_LAST_LEVEL = 0.01
+_SHARE_OF_OUTLIERS = 0.005
+
+
+def propose(X) -> list[tuple[BaseEstimator, list[int]]]:
+    """Return likelihoods with the columns that they suit, in the order of the columns.
+
+    Raises
+    ------
+    ValueError
+        If a column holds no numbers or misses some.
+    """
+    proposals: dict[str, tuple[BaseEstimator, list[int]]] = {}
+    for position, (name, values, nominal) in enumerate(_columns(X)):
+        numbers = _numbers(name, values)
+        likelihood = _for_names(name, numbers) if nominal else _for_numbers(numbers)
+        proposals.setdefault(repr(likelihood), (likelihood, []))[1].append(position)
+    return list(proposals.values())
+
+
+def _columns(X) -> Iterator[tuple[Any, Any, bool]]:
+    """Yield name and values of every column, and whether they are categories without an order."""
+    if not hasattr(X, "columns"):
+        yield from ((position, values, False) for position, values in enumerate(check_array(X).T))
+        return
+    for name in X.columns:
+        dtype = X[name].dtype
+        is_category = str(dtype).startswith("category")
+        yield name, X[name], is_category and not dtype.ordered
+
+
+def _numbers(name: Any, values: Any) -> np.ndarray:
+    try:
+        numbers = np.asarray(values).astype(np.float64)
+    except (ValueError, TypeError) as exc:
+        raise ValueError(
+            f"Column {name!r} holds values that are no numbers. Drop it, or encode it first, for "
+            "example with sklearn.preprocessing.OrdinalEncoder."
+        ) from exc
+    if not np.isfinite(numbers).all():
+        raise ValueError(
+            f"Column {name!r} holds missing or infinite values. Fill them first, for example with "
+            "sklearn.impute.SimpleImputer."
+        )
+    return numbers
+
+
+def _for_names(name: Any, codes: np.ndarray) -> BaseEstimator:
+    if codes.min() < 0 or (codes != np.rint(codes)).any():
+        raise ValueError(
+            f"Column {name!r} has categories that are no whole numbers from 0 on. Replace them by "
+            "their codes first, for example with sklearn.preprocessing.OrdinalEncoder."
+        )
+    return Categorical(max(2, int(codes.max()) + 1), ordered=False)
+
+
+def _for_numbers(values: np.ndarray) -> BaseEstimator:
+    """Return a likelihood by the rule that :func:`skvae.likelihoods.mixed_likelihood` states."""
+    if np.isin(values, (0, 1)).all():
+        return Bernoulli()
+    if (values != np.rint(values)).any() or values.min() < 0:
+        return StudentT() if _has_heavy_tails(values) else Gaussian()
+    if _has_few_levels(values):
+        return Categorical(int(values.max()) + 1)
+    return _for_counts(values.mean(), values.var())
+
+
+def _for_counts(mean: float, variance: float) -> BaseEstimator:
+    if variance < mean / 2:  # narrower than counts of events: years, sizes
+        return Gaussian()
+    return Poisson() if variance <= 1.5 * mean else NegativeBinomial()
+
+
+def _has_few_levels(values: np.ndarray) -> bool:
+    """Return whether the values are a closed set of levels and no counts that happen to be small.
+
+    Every level between the smallest and the largest occurs, and the largest is not rare.
+    """
+    if values.max() >= _MOST_LEVELS:
+        return False
+    counts = np.bincount(values.astype(np.int64))
+    last_is_common = counts[-1] >= _SHARE_OF_LAST_LEVEL * len(values)
+    return bool(last_is_common and counts[int(values.min()) :].all())
+
+
+def _has_heavy_tails(values: np.ndarray) -> bool:
+    low, high = outer_fences(values[:, None])
+    return bool(np.mean((values < low) | (values > high)) >= _SHARE_OF_OUTLIERS)

@@ -1,0 +1,134 @@
+"""What networks for images share: the shape behind flat rows, its halving, the way there and back.
+
+Rows hold images flattened as (height, width, colours); torch wants (colours, height, width).
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def shape_of_inputs(network: Any, n_features: int) -> tuple[int, int, int]:
+    """Return (height, width, colours) of the rows that a network is to encode.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter of the network is out of range.
+    ValueError
+        If the rows are not images of its `image_shape`.
+    """
+    height, width, colours = _checked_shape(network, n_features)
+    if height * width * colours != n_features:
+        raise ValueError(
+            f"'image_shape' of {_name(network)} is {network.image_shape!r}, that is "
+            f"{height * width * colours} values, but X has {n_features} features."
+        )
+    return height, width, colours
+
+
+def shape_of_outputs(network: Any, n_outputs: int) -> tuple[int, int, int, int]:
+    """Return (height, width, colours, planes) of what a network is to decode into.
+
+    There are as many planes as colours, for every parameter that the likelihood has a value.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter of the network is out of range.
+    ValueError
+        If `n_outputs` is no multiple of the size of an image.
+    """
+    height, width, colours = _checked_shape(network, n_outputs)
+    n_planes, rest = divmod(n_outputs, height * width)
+    if rest or n_planes % colours:
+        raise ValueError(
+            f"'image_shape' of {_name(network)} is {network.image_shape!r}, but the likelihood "
+            f"wants {n_outputs} outputs, which is no multiple of {height * width * colours}."
+        )
+    return height, width, colours, n_planes
+
+
+def halvings(height: int, width: int, n_stages: int) -> list[tuple[int, int]]:
+    """Return (height, width) before and after every stage, from the image to the latent."""
+    sizes = [(height, width)]
+    for _ in range(n_stages):
+        height, width = math.ceil(height / 2), math.ceil(width / 2)
+        sizes.append((height, width))
+    return sizes
+
+
+def _checked_shape(network: Any, n_values: int) -> tuple[int, int, int]:
+    """Return (height, width, colours); without `image_shape`, infer a grey square.
+
+    A decoder's outputs may hold two planes an image (a mean and a variance). Twice a square is
+    never a square, so the two cases cannot be confused.
+    """
+    network._validate_params()
+    _check_counts(network, "channels", lengths=None)
+    if network.image_shape is not None:
+        _check_counts(network, "image_shape", lengths=(2, 3))
+        height, width, *colours = (int(size) for size in network.image_shape)
+        return height, width, colours[0] if colours else 1
+    for n_planes in (1, 2):
+        side = math.isqrt(n_values // n_planes)
+        if side * side * n_planes == n_values:
+            return side, side, 1
+    raise ValueError(
+        f"{_name(network)} takes rows for square grey images, but {n_values} is not the square of "
+        f"a whole number. Pass {_name(network)}(image_shape=(height, width)) or (height, width, "
+        "colours)."
+    )
+
+
+def _check_counts(network: Any, name: str, lengths: tuple[int, ...] | None) -> None:
+    values = getattr(network, name)
+    wanted = "one or more" if lengths is None else " or ".join(map(str, lengths))
+    right_length = len(values) >= 1 if lengths is None else len(values) in lengths
+    if not right_length or not all(isinstance(v, Integral) and int(v) >= 1 for v in values):
+        raise ValueError(
+            f"'{name}' of {_name(network)} must be {wanted} positive integers, got {values!r}."
+        )
+
+
+def _name(network: Any) -> str:
+    return type(network).__name__
+
+
+class RowsToImages(nn.Module):
+    """Unflatten rows to images, (n, colours, height, width)."""
+
+    def __init__(self, height: int, width: int, colours: int):
+        super().__init__()
+        self.shape = (height, width, colours)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, self.shape).movedim(-1, -3)
+
+
+class ImagesToRows(nn.Module):
+    """Flatten planes to rows: one image after another, each as (height, width, colours)."""
+
+    def __init__(self, colours: int):
+        super().__init__()
+        self.colours = colours
+
+    def forward(self, images: Tensor) -> Tensor:  # (n, planes, height, width)
+        planes = images.unflatten(1, (-1, self.colours))  # (n, parameters, colours, h, w)
+        return planes.movedim(2, -1).flatten(1)
+
+
+class AnyLeadingShape(nn.Module):
+    """Let a module of flat rows take any number of leading dimensions, as a dense layer does."""
+
+    def __init__(self, body: nn.Module):
+        super().__init__()
+        self.body = body
+
+    def forward(self, z: Tensor) -> Tensor:
+        outputs = self.body(z.reshape(-1, z.shape[-1]))
+        return outputs.reshape(*z.shape[:-1], -1)

@@ -1,0 +1,102 @@
+"""The learned mixture of normal distributions."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from skvae._validation import Interval
+from skvae.priors._densities import mixture_draws, mixture_log_prob
+
+_LOG_VAR_RANGE = (-20.0, 10.0)  # that of the posteriors
+_VARIANCE_SPEED = 3.0  # steps of a log variance per step of a mean: it has further to go
+_START_VARIANCE = 0.5  # within a component and between them, so that the whole starts as N(0, I)
+
+
+class MixturePrior(BaseEstimator):
+    """A mixture of normal distributions with diagonal covariances, learned with the weights.
+
+    Parameters
+    ----------
+    n_components : int, default=50
+        Normal distributions in the mixture.
+
+    See Also
+    --------
+    skvae.priors.VampPrior : A mixture that the encoder makes, harder to overfit.
+    sklearn.mixture.GaussianMixture : The same density, learned by expectation maximisation.
+
+    Notes
+    -----
+    ``p(z) = sum_k w_k N(z; m_k, diag(v_k))``, with ``w = softmax(logits)`` ([1]_, the baseline
+    "MoG"; [2]_ clusters by it). Means and variances start so that the whole is about N(0, I).
+    The KL divergence has no closed form and is estimated by the draws.
+
+    References
+    ----------
+    .. [1] Tomczak & Welling (2018), "VAE with a VampPrior", section 5.
+    .. [2] Jiang et al. (2017), "Variational Deep Embedding", equation 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skvae.priors import MixturePrior
+    >>> prior = MixturePrior(n_components=10).build(n_components=2)
+    >>> prior.log_prob(torch.zeros(5, 2)).shape
+    torch.Size([5])
+    """
+
+    _parameter_constraints: dict = {"n_components": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, n_components=50):
+        self.n_components = n_components
+
+    def build(self, n_components: int) -> nn.Module:
+        """Build the distribution. Draws the first means from torch's default generator.
+
+        Parameters
+        ----------
+        n_components : int
+            Latent dimensions.
+
+        Returns
+        -------
+        prior : torch.nn.Module
+            With `log_prob(z)` in nats and `sample(n_samples, generator)`.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter of this object is out of range.
+        """
+        self._validate_params()
+        return _Mixture(self.n_components, n_components)
+
+
+class _Mixture(nn.Module):
+    def __init__(self, n_normals: int, n_components: int):
+        super().__init__()
+        shape = (n_normals, n_components)
+        # uniform, as normal draws on the device "meta" would load torch's compiler
+        bound = math.sqrt(3 * (1 - _START_VARIANCE))
+        self.mean = nn.Parameter(nn.init.uniform_(torch.empty(shape), -bound, bound))
+        start = math.log(_START_VARIANCE) / _VARIANCE_SPEED
+        self.free_log_var = nn.Parameter(torch.full(shape, start))
+        self.logits = nn.Parameter(torch.zeros(n_normals))
+
+    @property
+    def log_var(self) -> Tensor:
+        """Log variances within their bounds, (n_normals, n_components)."""
+        return (_VARIANCE_SPEED * self.free_log_var).clamp(*_LOG_VAR_RANGE)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        log_weights = self.logits.log_softmax(-1)
+        return mixture_log_prob(z, self.mean, self.log_var, log_weights)  # (...,)
+
+    def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
+        weights = self.logits.softmax(-1)
+        return mixture_draws(n_samples, self.mean, self.log_var, weights, generator)

@@ -1,0 +1,43 @@
+"""Scores that the model has of itself: its likelihood and the parts of its evidence bound."""
+
+from __future__ import annotations
+
+from skvae import _inference
+from skvae._validation import StrOptions
+from skvae.scores._score import Score
+
+
+class ModelScore(Score):
+    """A quantity of the model itself, in nats, with the shared draws of all scores.
+
+    Parameters
+    ----------
+    quantity : {"log_likelihood", "elbo", "reconstruction", "kl"}, default="log_likelihood"
+        "log_likelihood": the importance-weighted bound on log p(x) [1]_. "elbo": the evidence lower
+        bound, the sum of the next two. "reconstruction": the expected log p(x|z) under q(z|x).
+        "kl": minus the KL divergence of q(z|x) from the prior. Each of the names is a short name
+        of this score too.
+
+    References
+    ----------
+    .. [1] Burda et al. (2016), "Importance Weighted Autoencoders", equation 8.
+
+    Examples
+    --------
+    >>> from skvae import VAEAnomalyDetector
+    >>> from skvae.scores import ModelScore
+    >>> VAEAnomalyDetector(anomaly_score=ModelScore("elbo"))  # or anomaly_score="elbo"
+    VAEAnomalyDetector(anomaly_score=ModelScore(quantity='elbo'))
+    """
+
+    unit = "nats"
+    _parameter_constraints: dict = {"quantity": [StrOptions(set(_inference.SCORES))]}
+
+    def __init__(self, quantity="log_likelihood"):
+        self.quantity = quantity
+
+    def score(self, module, x, known, n_samples):
+        return _inference.score_rows(module, x, self.quantity, n_samples)
+
+    def n_draws(self, n_samples):
+        return max(_inference.FEWEST_DRAWS, n_samples)

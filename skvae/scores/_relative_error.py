@@ -1,0 +1,98 @@
+"""The error of the reconstruction, measured by how much there is to reconstruct."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+import torch
+
+from skvae._validation import Interval, StrOptions
+from skvae.likelihoods._scaling import measure
+from skvae.scores._fitted_score import FittedScore
+from skvae.scores._score import Score
+
+
+class RelativeError(Score):
+    """Minus the squared error of the reconstruction, relative to the row's own squared norm.
+
+    A likelihood ranks by complexity as well as by strangeness: a simple image of another kind is
+    reconstructed better than a rich one of the kind in training. Dividing by the norm
+    corrects for that.
+
+    Parameters
+    ----------
+    origin : {"auto", "zero", "mean"}, default="auto"
+        What the norm is measured from: "zero", the blank image; or "mean", of each feature in
+        training. "auto" is "zero" where all features share one scale, as pixels do, and "mean"
+        where each is measured in its own, as columns of a table want.
+    floor : float, default=0.01
+        What is added to the norm, as a share of its mean over the training rows, so that a row
+        with hardly a norm is not divided by nothing.
+
+    Notes
+    -----
+    With the reconstruction r at the posterior mean, the origin o and the scale s of each feature::
+
+        - sum_j ((x_j - r_j) / s_j)^2 / (sum_j ((x_j - o_j) / s_j)^2 + floor * mean of that sum)
+
+    Scales are those of :class:`~skvae.likelihoods.Gaussian` for the `scaling` of the likelihood, or
+    for "auto" where the likelihood has no such choice. One that all features share cancels out: of
+    images, numerator and denominator are those of the raw pixels. The score has no unit.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skvae import VAEAnomalyDetector
+    >>> from skvae.scores import RelativeError
+    >>> X, y = load_digits(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(anomaly_score=RelativeError(), max_epochs=10, random_state=0)
+    >>> scores = detector.fit(X[y == 0]).score_samples(X)
+    >>> bool(scores[y == 0].mean() > scores[y == 1].mean())
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "origin": [StrOptions({"auto", "zero", "mean"})],
+        "floor": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, origin="auto", floor=0.01):
+        self.origin = origin
+        self.floor = floor
+
+    def build(self, module, X, n_samples):
+        statistics = measure(X, getattr(module.likelihood, "scaling", "auto"))
+        known = {
+            "scale": torch.from_numpy(statistics.scale),
+            "origin": torch.from_numpy(self._origin(statistics)),
+        }
+        norms = FittedScore(_SquaredNorm(), known)(module, X, n_samples)
+        return {**known, "floor": torch.tensor(self.floor * (norms.mean() or 1.0))}
+
+    def score(self, module, x, known, n_samples):
+        mean, _ = module.encode(x)
+        reconstruction = module.likelihood.mean(module.decode(mean))
+        error = _squared_norm(x.double() - reconstruction, known["scale"])
+        norm = _squared_norm(x.double() - known["origin"], known["scale"])
+        return -error / (norm + known["floor"])
+
+    def shapes(self, parts):
+        return {"scale": (parts.n_features,), "origin": (parts.n_features,), "floor": ()}
+
+    def _origin(self, statistics):
+        origin = self.origin
+        if origin == "auto":
+            origin = "mean" if statistics.kind == "feature" else "zero"
+        return statistics.loc if origin == "mean" else np.zeros_like(statistics.loc)
+
+
+class _SquaredNorm(Score):
+    """The denominator, as a score of its own to be taken over the training rows."""
+
+    def score(self, module, x, known, n_samples):
+        return _squared_norm(x.double() - known["origin"], known["scale"])
+
+
+def _squared_norm(deviation, scale):
+    return (deviation / scale).square().sum(-1)

@@ -1,0 +1,48 @@
+"""How usual a row's likelihood is, neither too low nor too high."""
+
+from __future__ import annotations
+
+import torch
+
+from skvae.scores._fitted_score import FittedScore
+from skvae.scores._model_score import ModelScore
+
+
+class Typicality(ModelScore):
+    """Minus the distance of the log-likelihood from its mean over the training rows, in nats.
+
+    In many dimensions the likeliest rows are not the usual ones: almost all that a distribution
+    yields lies where the log-likelihood is close to its mean, and simple rows, such as an empty
+    image, lie above. This is the test of typicality [1]_ for a batch of one row.
+
+    Parameters
+    ----------
+    quantity : {"log_likelihood", "elbo", "reconstruction", "kl"}, default="log_likelihood"
+        What should be near its mean, as in :class:`ModelScore`.
+
+    References
+    ----------
+    .. [1] Nalisnick et al. (2019), "Detecting Out-of-Distribution Inputs to Deep Generative Models
+       Using Typicality", equation 5.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEAnomalyDetector
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(
+    ...     2, anomaly_score="typicality", max_epochs=2, random_state=0
+    ... ).fit(X)
+    >>> bool(detector.score_samples(X).max() <= 0)
+    True
+    """
+
+    def build(self, module, X, n_samples):
+        score = FittedScore(ModelScore(self.quantity), {})
+        return {"mean": torch.tensor(score(module, X, n_samples).mean())}
+
+    def score(self, module, x, known, n_samples):
+        return -(super().score(module, x, known, n_samples) - known["mean"]).abs()
+
+    def shapes(self, parts):
+        return {"mean": ()}

@@ -1,0 +1,92 @@
+"""The categorical likelihood against enumeration and frequencies."""
+
+import numpy as np
+import pytest
+import torch
+
+from skvae.likelihoods import Categorical
+
+X = np.array([[0.0, 3.0], [2.0, 3.0], [1.0, 3.0], [2.0, 3.0]])
+K = 4
+
+
+def draw_outputs(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, 2 * K, dtype=torch.float64, generator=generator)
+
+
+def probabilities(outputs):
+    """Softmax of the outputs plus log frequencies with one row more, (..., 2, K)."""
+    frequencies = (np.array([[1, 1, 2, 0], [0, 0, 0, 4]]) + 1 / K) / 5
+    weights = frequencies * np.exp(outputs.numpy().reshape(*outputs.shape[:-1], 2, K))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+@pytest.fixture
+def density():
+    return Categorical(K).build(X).double()
+
+
+def all_rows():
+    axis = torch.arange(K, dtype=torch.float64)
+    return torch.cartesian_prod(axis, axis)
+
+
+def test_probabilities_of_all_rows_sum_to_one(density):
+    total = density.log_prob(draw_outputs().expand(K**2, -1), all_rows()).exp().sum()
+    assert total.item() == pytest.approx(1)
+
+
+def test_log_prob_is_that_of_the_softmax(density):
+    outputs = draw_outputs(4)
+    p = probabilities(outputs)
+    expected = [np.log(p[i, 0, int(a)] * p[i, 1, int(b)]) for i, (a, b) in enumerate(X)]
+    np.testing.assert_allclose(density.log_prob(outputs, torch.from_numpy(X)), expected)
+
+
+def test_untrained_outputs_are_the_frequencies_in_training(density):
+    zeros = torch.zeros(K, 2 * K, dtype=torch.float64)
+    levels = torch.arange(K, dtype=torch.float64)
+    rows = torch.stack([levels, torch.full((K,), 3.0)], 1)
+    shares = density.log_prob(zeros, rows).exp() / (4.25 / 5)
+    np.testing.assert_allclose(shares, np.array([1.25, 1.25, 2.25, 0.25]) / 5)
+
+
+def test_the_mean_of_amounts_is_the_expectation(density):
+    outputs = draw_outputs(5)
+    expected = (probabilities(outputs) * np.arange(K)).sum(-1)
+    np.testing.assert_allclose(density.mean(outputs), expected)
+
+
+def test_the_mean_of_names_is_the_most_probable_one():
+    outputs = draw_outputs(5)
+    density = Categorical(K, ordered=False).build(X).double()
+    np.testing.assert_array_equal(density.mean(outputs), probabilities(outputs).argmax(-1))
+
+
+def test_draws_have_the_probabilities_of_the_density(density):
+    outputs, n = draw_outputs(), 20_000
+    draws = density.sample(outputs.expand(n, -1), torch.Generator().manual_seed(1)).numpy()
+    p = probabilities(outputs)
+    for feature in range(2):
+        shares = np.bincount(draws[:, feature].astype(int), minlength=K) / n
+        errors = np.sqrt(p[feature] * (1 - p[feature]) / n)
+        assert np.all(np.abs(shares - p[feature]) < 5 * errors)
+
+
+@pytest.mark.parametrize(("largest", "expected"), [(0.0, 2), (1.0, 2), (6.0, 7)])
+def test_auto_counts_the_categories(largest, expected):
+    rows = np.array([[0.0], [largest]])
+    density = Categorical("auto").build(rows)
+    assert density.spec.n_categories == expected
+    assert density.n_outputs == expected
+
+
+def test_auto_refuses_what_no_softmax_can_hold():
+    with pytest.raises(ValueError, match="from 0 to 65535, but X holds 1e"):
+        Categorical("auto").build(np.array([[1.0], [1e6]]))
+
+
+def test_more_categories_than_a_file_may_ask_for_are_refused():
+    with pytest.raises(ValueError, match="'n_categories' parameter of Categorical"):
+        Categorical(2**17).build(X)

@@ -1,0 +1,202 @@
+"""Tables of several kinds: the parts of the density, their columns, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.base import BaseEstimator, clone
+
+import skvae
+from skvae import VAETransformer
+from skvae.likelihoods import Bernoulli, Categorical, Gaussian, Mixed, Poisson, StudentT
+from skvae.networks import MLP
+
+RNG = np.random.default_rng(0)
+X = np.column_stack(
+    [
+        RNG.integers(0, 3, 60),
+        RNG.normal(170, 8, 60),
+        RNG.poisson(4, 60),
+        RNG.random(60) < 0.3,
+        RNG.normal(-5, 0.1, 60),
+    ]
+).astype(np.float64)
+COLUMNS = [
+    ("gaussian", [4, 1]),
+    (Categorical(3, ordered=False), [0]),
+    ("poisson", slice(2, 3)),
+    (Bernoulli(), [3]),
+]
+
+
+@pytest.fixture
+def density():
+    return Mixed(COLUMNS).build(X).double()
+
+
+def draw_outputs(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, 7, dtype=torch.float64, generator=generator)
+
+
+def blocks(outputs):
+    """Each part built by itself, with its own outputs and columns."""
+    specs = [Gaussian(), Categorical(3, ordered=False), Poisson(), Bernoulli()]
+    columns = [[4, 1], [0], [2], [3]]
+    for spec, own, which in zip(specs, outputs.split([2, 3, 1, 1], -1), columns, strict=True):
+        yield spec.build(X[:, which]).double(), own, which
+
+
+def test_log_prob_is_the_sum_of_the_parts(density):
+    outputs, x = draw_outputs(60), torch.from_numpy(X)
+    expected = sum(part.log_prob(own, x[:, which]) for part, own, which in blocks(outputs))
+    torch.testing.assert_close(density.log_prob(outputs, x), expected)
+
+
+def test_log_prob_of_a_row_by_hand():
+    rows = np.array([[1.0, 2.0], [0.0, 6.0]])
+    density = Mixed([("poisson", [1]), ("bernoulli", [0])]).build(rows).double()
+    outputs = torch.zeros(1, 2, dtype=torch.float64)
+    log_prob = density.log_prob(outputs, torch.from_numpy(rows[:1])).item()
+    assert log_prob == pytest.approx(np.log(0.5) + stats.poisson(4).logpmf(2))
+
+
+def test_means_and_inputs_are_back_in_place(density):
+    outputs, x = draw_outputs(60), torch.from_numpy(X)
+    mean, inputs = density.mean(outputs), density.standardize(x)
+    for part, own, which in blocks(outputs):
+        torch.testing.assert_close(mean[:, which], part.mean(own).double())
+        torch.testing.assert_close(inputs[:, which], part.standardize(x[:, which]))
+
+
+def test_draws_are_of_the_kind_of_their_column(density):
+    outputs, n = draw_outputs(), 20_000
+    with torch.no_grad():
+        draws = density.sample(outputs.expand(n, -1), torch.Generator().manual_seed(1)).numpy()
+        mean = density.mean(outputs).numpy()
+    assert set(np.unique(draws[:, 0])) == {0, 1, 2}
+    assert set(np.unique(draws[:, 3])) == {0, 1}
+    assert np.all(draws[:, 2] == np.rint(draws[:, 2]))
+    amounts = [1, 2, 3, 4]
+    errors = draws.std(0) / np.sqrt(n)
+    assert np.all(np.abs(draws.mean(0) - mean)[amounts] < 5 * errors[amounts])
+    assert np.bincount(draws[:, 0].astype(int)).argmax() == mean[0]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"gaussian": [1, 4], "poisson": 2, Bernoulli(): [3], Categorical(3): [0]},
+        (("gaussian", np.array([1, -1])), ("poisson", [0, 2]), ("bernoulli", slice(3, 4))),
+        [("gaussian", X[0] < -1e9), ("student_t", slice(None))][1:],
+    ],
+    ids=["dict", "tuple", "slice"],
+)
+def test_columns_may_be_written_in_other_ways(columns):
+    density = Mixed(columns).build(X)
+    settled = sorted(column for _, which in density.spec.columns for column in which)
+    assert settled == [0, 1, 2, 3, 4]
+    assert density.log_prob(torch.zeros(60, density.n_outputs), torch.from_numpy(X)).shape == (60,)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ([("gaussian", [0, 1])], r"columns \[2, 3, 4\] belong to none"),
+        ([("gaussian", slice(None)), ("poisson", [2])], r"columns \[2\] belong to several"),
+        ([("gaussian", [0, 1, 2, 3, 4, 5])], r"\[0, 1, 2, 3, 4, 5\] for columns of X, which has 5"),
+        ([("gaussian", slice(None)), ("poisson", [])], r"given \[\] for columns of X"),
+        ([("gaussian", ["height"])], r"\['height'\] for columns of X.* positions from 0"),
+        ([("normal", slice(None))], r"got 'normal' in place of a likelihood.*'gaussian'"),
+        ([(Gaussian, slice(None))], "in place of a likelihood. Give a configured one"),
+        ([(StudentT(df=-1), slice(None))], "'df' parameter of StudentT"),
+        (3, "'columns' parameter of Mixed"),
+    ],
+)
+def test_columns_that_make_no_sense_are_refused(columns, message):
+    with pytest.raises(ValueError, match=message):
+        Mixed(columns).build(X)
+
+
+def test_a_column_that_its_likelihood_does_not_take_is_named():
+    columns = [("gaussian", [0, 3, 4]), ("poisson", [2, 1])]
+    message = r"Column 1 of X, by itself: Poisson\(\) takes whole numbers from 0 on"
+    with pytest.raises(ValueError, match=message):
+        Mixed(columns).build(X)
+    with pytest.raises(ValueError, match=r"Column 4 of X, by itself: Bernoulli\(\) takes values"):
+        Mixed([("gaussian", [0, 1, 2]), ("bernoulli", [3, 4])]).build(X)
+
+
+def test_rows_to_score_are_checked_by_the_same_rules(density):
+    density.support.check(X, "mixed")
+    for column, value, name in ((0, 7, "Categorical"), (2, 0.5, "Poisson"), (3, 2, "Bernoulli")):
+        rows = X.copy()
+        rows[5, column] = value
+        with pytest.raises(ValueError, match=rf"Column {column} of X, by itself: {name}"):
+            density.support.check(rows, "mixed")
+
+
+class Quarrelsome(BaseEstimator):
+    """A user's own likelihood, which refuses two columns together but takes each alone."""
+
+    def build(self, X):
+        if X.shape[1] > 1:
+            raise ValueError("one at a time")
+        return Gaussian().build(X)
+
+
+def test_a_refusal_of_no_single_column_is_passed_on():
+    with pytest.raises(ValueError, match="^one at a time$"):
+        Mixed([(Quarrelsome(), slice(None))]).build(X)
+
+
+def test_what_the_rows_settled_is_in_the_spec():
+    density = Mixed([("gaussian", [1, 4]), (Categorical("auto"), [0, 2, 3])]).build(X)
+    (gaussian, _), (categorical, columns) = density.spec.columns
+    assert (gaussian.noise, gaussian.scaling) == ("per_feature", "feature")
+    assert (categorical.n_categories, columns) == (int(X[:, 2].max()) + 1, [0, 2, 3])
+    assert repr(density.spec.build(X[:2]).spec) == repr(density.spec)
+
+
+def test_binary_columns_can_be_drawn_anew():
+    columns = [("gaussian", [0, 1, 2, 4]), (Bernoulli("dynamic"), [3])]
+    density, x = Mixed(columns).build(X), torch.from_numpy(X)
+    x = x.repeat(50, 1)
+    x[:, 3] = 0.25
+    drawn = density.redraw(x, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(drawn[:, [0, 1, 2, 4]], x[:, [0, 1, 2, 4]])
+    assert set(drawn[:, 3].tolist()) == {0, 1}
+    assert abs(drawn[:, 3].mean().item() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / len(x))
+    assert not hasattr(Mixed(COLUMNS).build(X), "redraw")
+
+
+def test_a_clone_is_equal_and_shares_nothing():
+    likelihood = Mixed(COLUMNS)
+    copied = clone(likelihood)
+    assert repr(copied) == repr(likelihood)
+    assert copied.columns[1][0] is not likelihood.columns[1][0]
+    assert copied.get_params().keys() == {"columns"}
+
+
+def test_fitting_leaves_the_likelihood_that_was_passed_alone():
+    likelihood = Mixed(COLUMNS)
+    before = repr(likelihood)
+    VAETransformer(2, network=MLP((8,)), likelihood=likelihood, max_epochs=1).fit(X)
+    assert repr(likelihood) == before
+
+
+def test_the_default_chooses_by_the_values():
+    vae = VAETransformer(2, network=MLP((8,)), likelihood="mixed", max_epochs=1, random_state=0)
+    spec = vae.fit(X).module_.parts.likelihood
+    kinds = {column: type(part).__name__ for part, which in spec.columns for column in which}
+    assert kinds[1] == kinds[4] == "Gaussian"
+    assert kinds[3] == "Bernoulli"
+    assert kinds[0] == "Categorical"
+
+
+def test_columns_written_as_a_slice_are_saved(tmp_path):
+    vae = VAETransformer(2, network=MLP((8,)), likelihood=Mixed(COLUMNS), max_epochs=1).fit(X)
+    skvae.save(vae, tmp_path / "model.skvae")
+    loaded = skvae.load(tmp_path / "model.skvae")
+    assert loaded.likelihood.columns[2] == ("poisson", slice(2, 3))
+    np.testing.assert_array_equal(loaded.score_samples(X), vae.score_samples(X))

@@ -1,0 +1,112 @@
+"""What is proposed for a column, by its values and by its dtype in pandas and polars."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+
+from skvae import VAETransformer
+from skvae.likelihoods import mixed_likelihood
+from skvae.networks import MLP
+
+RNG = np.random.default_rng(0)
+N = 2000
+KINDS = {
+    "Bernoulli()": RNG.random(N) < 0.2,
+    "Gaussian()": RNG.normal(size=N),
+    "StudentT()": RNG.standard_t(2, size=N),
+    "Categorical(n_categories=6)": RNG.integers(1, 6, size=N),  # grades from 1 to 5
+    "Poisson()": RNG.poisson(3.0, N),  # with a rare largest count
+    "NegativeBinomial()": RNG.negative_binomial(1, 0.02, N),
+}
+
+
+def proposed(X):
+    """The likelihood of each column, as text."""
+    pairs = mixed_likelihood(X).columns
+    by_column = {column: repr(spec) for spec, columns in pairs for column in columns}
+    return [by_column[column] for column in sorted(by_column)]
+
+
+@pytest.mark.parametrize(("expected", "values"), KINDS.items())
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_column_of_every_kind_is_recognised(expected, values, dtype):
+    assert proposed(values.astype(dtype)[:, None]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (RNG.normal(1985, 12, N).round(), "Gaussian()"),  # years: narrower than counts
+        (RNG.integers(-3, 3, N), "Gaussian()"),
+        (RNG.integers(0, 256, N), "NegativeBinomial()"),
+        (np.where(RNG.random(N) < 0.5, 0, 7), "NegativeBinomial()"),  # levels between are missing
+        (np.zeros(N), "Bernoulli()"),
+        (np.full(N, 5), "Categorical(n_categories=6)"),
+        (np.full(N, 0.5), "Gaussian()"),
+        (np.where(RNG.random(N) < 0.9, 0, RNG.random(N)), "Gaussian()"),  # one quartile
+    ],
+)
+def test_the_rule_in_less_common_cases(values, expected):
+    assert proposed(np.asarray(values)[:, None]) == [expected]
+
+
+def test_columns_of_a_kind_are_one_group():
+    likelihood = mixed_likelihood(np.column_stack([*KINDS.values(), *KINDS.values()]))
+    assert [columns for _, columns in likelihood.columns] == [[i, i + 6] for i in range(6)]
+    assert proposed(load_wine().data)[12] == "NegativeBinomial()"
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames_are_read_by_their_columns(library):
+    frames = pytest.importorskip(library)
+    frame = frames.DataFrame(KINDS)
+    assert proposed(frame) == list(KINDS)
+
+
+def test_categories_of_pandas_have_no_mean_unless_they_are_ordered():
+    pandas = pytest.importorskip("pandas")
+    codes = RNG.integers(0, 40, N)
+    frame = pandas.DataFrame({"named": codes, "graded": codes % 4, "plain": codes % 4})
+    ordered = pandas.CategoricalDtype(range(4), ordered=True)
+    frame = frame.astype({"named": "category", "graded": ordered})
+    likelihood = mixed_likelihood(frame)
+    assert proposed(frame) == [
+        "Categorical(n_categories=40, ordered=False)",
+        "Categorical(n_categories=4)",
+        "Categorical(n_categories=4)",
+    ]
+    vae = VAETransformer(2, network=MLP((8,)), likelihood=likelihood, max_epochs=1, random_state=0)
+    reconstructed = vae.fit(frame).reconstruct(frame)
+    assert np.all(reconstructed[:, 0] == np.rint(reconstructed[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            ["red", "green", "red"],
+            "Column 'x' holds values that are no numbers. Drop it",
+        ),
+        ([1.0, None, 2.0], "Column 'x' holds missing or infinite values"),
+    ],
+)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_columns_without_numbers_are_refused_by_name(library, values, message):
+    frames = pytest.importorskip(library)
+    with pytest.raises(ValueError, match=message):
+        mixed_likelihood(frames.DataFrame({"x": values}))
+
+
+@pytest.mark.parametrize("categories", [[0.5, 1.5], [-1, 1]])
+def test_categories_that_are_no_codes_are_refused(categories):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"x": pandas.Categorical(categories)})
+    with pytest.raises(ValueError, match="Column 'x' has categories that are no whole numbers"):
+        mixed_likelihood(frame)
+
+
+def test_arrays_are_checked_as_everywhere():
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
+        mixed_likelihood([1.0, 2.0])
+    with pytest.raises(ValueError, match="contains NaN"):
+        mixed_likelihood([[1.0], [np.nan]])

@@ -1,0 +1,57 @@
+"""Refusals of what is no whole number in range, by likelihood, column, value and remedy."""
+
+import numpy as np
+import pytest
+
+from skvae import VAETransformer
+from skvae.likelihoods import Categorical, DiscretizedLogistic, Mixed, NegativeBinomial, Poisson
+from skvae.likelihoods._support import WholeNumbers
+from skvae.networks import MLP
+
+SOUND = np.array([[0.0, 1.0, 2.0], [3.0, 0.0, 1.0]])
+
+
+def with_value(value, column):
+    rows = SOUND.copy()
+    rows[1, column] = value
+    return rows
+
+
+@pytest.mark.parametrize("likelihood", [Poisson(), NegativeBinomial()], ids=repr)
+@pytest.mark.parametrize(("value", "shown"), [(-1.0, "-1"), (0.5, "0.5"), (1e16, "1e\\+16")])
+def test_counts_are_whole_and_not_negative(likelihood, value, shown):
+    message = (
+        rf"{type(likelihood).__name__}\(\) takes whole numbers from 0 on, but column 2 of X holds "
+        rf"{shown}. Round X, if it holds counts, or choose likelihood='gaussian'"
+    )
+    with pytest.raises(ValueError, match=message):
+        likelihood.build(with_value(value, 2))
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "parameter"),
+    [(Categorical(4), "n_categories"), (DiscretizedLogistic(4), "n_levels")],
+)
+@pytest.mark.parametrize("value", [-1.0, 1.5, 4.0])
+def test_levels_are_whole_and_below_their_number(likelihood, parameter, value):
+    message = rf"from 0 to 3, but column 1 of X holds {value:g}. Give .* '{parameter}'.*255"
+    with pytest.raises(ValueError, match=message):
+        likelihood.build(with_value(value, 1))
+    assert likelihood.build(SOUND).log_prob is not None
+
+
+def test_a_value_far_down_a_large_table_is_found():
+    rows = np.zeros((300_000, 2), dtype=np.float32)
+    rows[-1, 1] = 0.25
+    with pytest.raises(ValueError, match="column 1 of X holds 0.25"):
+        WholeNumbers(10, "Round X").check(rows, "poisson")
+
+
+@pytest.mark.parametrize("likelihood", [Poisson(), Categorical(4), Mixed([("poisson", [0, 1, 2])])])
+def test_rows_that_come_after_the_fit_are_checked_too(likelihood):
+    vae = VAETransformer(2, network=MLP((8,)), likelihood=likelihood, max_epochs=1).fit(SOUND)
+    assert np.isfinite(vae.score_samples(SOUND)).all()
+    for method in (vae.score_samples, vae.transform, vae.reconstruct, vae.partial_fit):
+        for value in (-1.0, 0.5):
+            with pytest.raises(ValueError, match=rf"takes whole numbers .*X holds {value:g}"):
+                method(with_value(value, 2))

@@ -1,0 +1,62 @@
+"""The relative error by NumPy, from what the detector reconstructs."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_wine
+
+from skvae import VAEAnomalyDetector
+from skvae.networks import MLP
+from skvae.scores import RelativeError
+
+
+def fitted(X, score="relative_error", **changes):
+    settings = {"network": MLP((8,)), "max_epochs": 2, "random_state": 0, **changes}
+    return VAEAnomalyDetector(2, anomaly_score=score, **settings).fit(X)
+
+
+def by_hand(detector, X, scale, origin, floor=0.01):
+    error = (((X - detector.reconstruct(X)) / scale) ** 2).sum(1)
+    norm = (((X - origin) / scale) ** 2).sum(1)
+    return -error / (norm + floor * norm.mean())
+
+
+def test_of_images_the_norm_is_that_of_the_raw_pixels(digits):
+    X = digits.data[:100]
+    detector = fitted(X)
+    assert_allclose(detector.score_samples(X), by_hand(detector, X, 1.0, 0.0), rtol=1e-9)
+    detector = fitted(X / 16, likelihood="bernoulli")  # which has no scale
+    assert_allclose(detector.score_samples(X / 16), by_hand(detector, X / 16, 1, 0), rtol=1e-6)
+
+
+def test_of_a_table_the_norm_is_in_standard_deviations_from_the_mean():
+    X = load_wine().data
+    detector = fitted(X)
+    expected = by_hand(detector, X, X.std(0), X.mean(0))
+    assert_allclose(detector.score_samples(X), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("origin", "start"), [("zero", 0.0), ("mean", 1.0)])
+def test_origin_and_floor_are_those_asked_for(origin, start):
+    X = load_wine().data
+    detector = fitted(X, RelativeError(origin, floor=0.5))
+    expected = by_hand(detector, X, X.std(0), start * X.mean(0), floor=0.5)
+    assert_allclose(detector.score_samples(X), expected, rtol=1e-6)
+
+
+def test_the_unit_of_the_pixels_makes_no_difference(digits):
+    X = digits.data[:100]
+    scores, others = fitted(X).score_samples(X), fitted(X / 16).score_samples(X / 16)
+    assert_allclose(scores, others, rtol=1e-3)
+
+
+def test_counts_are_measured_as_they_are_not_by_their_logarithms():
+    X = np.random.default_rng(0).poisson([3.0, 30.0, 300.0], size=(80, 3)).astype(float)
+    detector = fitted(X, likelihood="poisson")
+    expected = by_hand(detector, X, X.std(0), X.mean(0))
+    assert_allclose(detector.score_samples(X), expected, rtol=1e-6)
+
+
+def test_rows_without_a_norm_are_scored(digits):
+    assert np.isfinite(fitted(digits.data[:50]).score_samples(np.zeros((1, 64)))).all()
+    assert np.isfinite(fitted(np.zeros((10, 4))).score_samples(np.zeros((1, 4)))).all()
