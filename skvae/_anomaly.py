@@ -61,6 +61,11 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
     n_importance_samples : int, default=16
         Samples of the importance-weighted bound behind a score [2]_. The bound of fewer than 16 is
         the mean over several sets of them, 16 draws in all.
+    fit_density : density estimator of scikit-learn or None, default=None
+        Fitted to the embedded training rows after training, such as a
+        :class:`~sklearn.mixture.GaussianMixture`; `sample` then draws from it and not from the
+        prior [5]_, whose draws may fall where no row lies. Of these only a GaussianMixture can be
+        saved.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the matrix products in training. "auto" is bfloat16 for rows of at least 256 features on
         a processor that computes it natively, else float32. Losses are float32 always; scores and
@@ -124,6 +129,8 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
         Where it was trained.
     precision_ : {"float32", "bfloat16"}
         Of the matrix products in training.
+    density_ : density estimator or None
+        The fitted `fit_density`; after `partial_fit`, fitted to the last chunk.
     anomaly_score_ : object
         The score with what it learned from the training rows, of the last chunk after
         `partial_fit`: `spec`, and `tensors` by name.
@@ -144,6 +151,7 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
     .. [2] Burda et al. (2016), "Importance Weighted Autoencoders", equation 8.
     .. [3] Smith & Topin (2019), "Super-Convergence".
     .. [4] Loshchilov & Hutter (2019), "Decoupled Weight Decay Regularization".
+    .. [5] Ghosh et al. (2020), "From Variational to Deterministic Autoencoders", section 4.
 
     Examples
     --------
@@ -183,6 +191,7 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
         validation_fraction=0.1,
         n_iter_no_change=10,
         n_importance_samples=16,
+        fit_density=None,
         precision="auto",
         device="auto",
         compile=False,
@@ -210,6 +219,7 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             n_importance_samples=n_importance_samples,
+            fit_density=fit_density,
             precision=precision,
             device=device,
             compile=compile,

@@ -11,7 +11,9 @@ import torch
 
 from skvae._budget import training_budget
 from skvae._checkpoint import Checkpoint
+from skvae._density import fit_density
 from skvae._fitted import FittedVAE
+from skvae._inference import encode_mean
 from skvae._parameters import OPTIMIZERS, SHORT_NAMES, resolve_device
 from skvae._random import draw_seed, isolated_rng
 from skvae._resume import CheckpointedRun
@@ -47,6 +49,7 @@ class BaseVAE(FittedVAE):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
+        "fit_density": [HasMethods(["fit", "sample"]), None],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str, torch.device],
         "compile": ["boolean"],
@@ -74,6 +77,7 @@ class BaseVAE(FittedVAE):
         validation_fraction=0.1,
         n_iter_no_change=10,
         n_importance_samples=16,
+        fit_density=None,
         precision="auto",
         device="auto",
         compile=False,
@@ -97,6 +101,7 @@ class BaseVAE(FittedVAE):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.n_importance_samples = n_importance_samples
+        self.fit_density = fit_density
         self.precision = precision
         self.device = device
         self.compile = compile
@@ -182,6 +187,8 @@ class BaseVAE(FittedVAE):
             net = copy_net(self.net_, params) if go_on else new_net(params, X, budget, seed)
             train(net, X, params, budget, run)
         self._adopt(net, X.dtype)
+        if self.fit_density is not None:
+            self.density_ = fit_density(self.fit_density, encode_mean(self.module_, X), seed)
         self._finish_fit(X)
 
     def _finish_fit(self, X) -> None:

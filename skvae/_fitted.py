@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.mixture import GaussianMixture
 
 from skvae import _inference, _onnx
 from skvae._codec import Decoder, Encoder
+from skvae._density import check_density_can_be_saved, draw, learned_by, restored
 from skvae._model_file import write_file
 from skvae._net import VAENet
 from skvae._parameters import SPEC_CLASSES
@@ -19,7 +21,7 @@ from skvae._validation import check_count, check_is_fitted, check_rows
 from skvae.likelihoods._support import check_support
 from skvae.scores._registry import SCORE_CLASSES
 
-_KNOWN_CLASSES = (*SPEC_CLASSES, *SCORE_CLASSES)
+_KNOWN_CLASSES = (*SPEC_CLASSES, *SCORE_CLASSES, GaussianMixture)
 _NOT_SAVED = ("callbacks", "checkpoint")  # belong to a training run and its machine
 
 
@@ -80,8 +82,9 @@ class FittedVAE(BaseEstimator):
         random_state : int, RandomState instance or None, default=None
             Decides the draws; None gives others at every call.
         noise : bool, default=False
-            False returns the mean of p(x|z) for a z from the prior, a noise-free row; True draws
-            from p(x|z), so that the rows are distributed as the model says.
+            False returns the mean of p(x|z) for a z from the prior, or from the density that
+            `fit_density` asked for: a noise-free row. True draws from p(x|z), so that the rows are
+            distributed as the model says.
 
         Returns
         -------
@@ -97,8 +100,13 @@ class FittedVAE(BaseEstimator):
         """
         check_is_fitted(self)
         check_count("n_samples", n_samples)
-        generator = make_generator(draw_seed(random_state), self.device_)
-        return _inference.sample(self.module_, n_samples, generator, noise, self._fit_dtype)
+        seed = draw_seed(random_state)
+        generator = make_generator(seed, self.device_)
+        if self.density_ is None:
+            Z = _inference.sample_prior(self.module_, n_samples, generator)
+        else:
+            Z = draw(self.density_, n_samples, seed)
+        return _inference.sample(self.module_, Z.astype(self._fit_dtype), generator, noise)
 
     def save(self, path):
         """Save the fitted estimator in one file, from which :func:`skvae.load` brings it back.
@@ -127,11 +135,13 @@ class FittedVAE(BaseEstimator):
                 "belong to its training and cannot be written without pickle. Set them to None "
                 "first: set_params(callbacks=None)."
             )
+        check_density_can_be_saved(self.density_)
         encoder = Encoder(_KNOWN_CLASSES)
         header = self._describe(self.net_, encoder, self._fit_dtype)
         scalars = {name: getattr(self, name) for name in self._fitted_scalars}
         header |= {"kind": "model", "scalars": encoder.encode(scalars, "scalars")}
         header |= self._describe_score(encoder)
+        header["density"] = encoder.encode(learned_by(self.density_), "density")
         write_file(path, header, encoder.tensors)
 
     def export_onnx(self, path, *, part="encoder"):
@@ -207,6 +217,8 @@ class FittedVAE(BaseEstimator):
         scalars = decoder.decode(header.get("scalars", {"dict": []}))
         for name in cls._fitted_scalars:
             setattr(estimator, name, float(scalars[name]))
+        learned = decoder.decode(header.get("density"))
+        estimator.density_ = restored(estimator.fit_density, learned, estimator.n_components_)
         estimator._adopt_score(header, decoder)
         return estimator
 
@@ -218,6 +230,7 @@ class FittedVAE(BaseEstimator):
         self.n_iter_ = len(net.history)
         self.n_steps_ = count_steps(net)
         self.precision_ = "float32" if net.autocast_dtype is None else "bfloat16"
+        self.density_ = None
         self._fit_dtype = dtype
 
     def _describe_score(self, encoder: Encoder) -> dict[str, Any]:

@@ -43,8 +43,14 @@ def decode(module: VAEModule, Z: np.ndarray) -> np.ndarray:
     return map_rows(lambda module, z: module.likelihood.mean(module.decode(z)), module, Z)
 
 
-def sample(module: VAEModule, n_samples: int, generator: torch.Generator, noise: bool, dtype):
-    """Draw rows: z from the prior, then the mean of p(x|z) or, with noise, a draw from it."""
+def sample_prior(module: VAEModule, n_samples: int, generator: torch.Generator) -> np.ndarray:
+    """Draw z from the prior, (n_samples, n_components)."""
+    with torch.inference_mode():
+        return module.sample_prior(n_samples, generator).cpu().numpy()
+
+
+def sample(module: VAEModule, Z: np.ndarray, generator: torch.Generator, noise: bool):
+    """Return the mean of p(x|z) for every z or, with noise, a draw from it, in the dtype of Z."""
 
     def step(module: VAEModule, z: Tensor) -> Tensor:
         outputs = module.decode(z)
@@ -52,9 +58,7 @@ def sample(module: VAEModule, n_samples: int, generator: torch.Generator, noise:
             return module.likelihood.sample(outputs, generator)
         return module.likelihood.mean(outputs)
 
-    with torch.inference_mode():
-        Z = module.sample_prior(n_samples, generator)
-    return map_rows(step, module, Z.cpu().numpy().astype(dtype, copy=False))
+    return map_rows(step, module, Z)
 
 
 def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.ndarray:

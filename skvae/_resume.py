@@ -21,6 +21,7 @@ from skvae._serialization import load_weights, new_decoder, new_encoder, restore
 _FREE_PARAMETERS = {
     "max_epochs",
     "n_importance_samples",
+    "fit_density",
     "device",
     "callbacks",
     "checkpoint",

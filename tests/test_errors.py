@@ -185,6 +185,7 @@ OUT_OF_RANGE = {
     "validation_fraction": [0, 1, 1.5, -0.1, None],
     "n_iter_no_change": [0, -1, 1.5, None],
     "n_importance_samples": [0, -1, 1.5, None],
+    "fit_density": ["mixture", MLP(), 3],
     "precision": ["float16", "double", None, 16],
     "compile": ["yes", None, 2],
     "device": [None, 0],

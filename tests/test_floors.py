@@ -41,6 +41,7 @@ FLOORS = {
     "scores": 4,
     "_base": 5,
     "_detection": 5,
+    "_density": 0,
     "_fitted": 5,
     "_transformer": 5,
     "_anomaly": 5,

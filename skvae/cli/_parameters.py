@@ -16,7 +16,7 @@ from skvae.cli._errors import UsageError
 from skvae.cli._specs import ROLES, parse_spec, spec_signatures
 
 # what other options stand for, or what cannot be written on a command line
-WITHOUT_OPTION = frozenset({"callbacks", "checkpoint", "verbose", "warm_start"})
+WITHOUT_OPTION = frozenset({"callbacks", "checkpoint", "fit_density", "verbose", "warm_start"})
 
 _SECTION = re.compile(r"^Parameters\n-+\n(.*?)^\w[\w ]*\n-+$", re.DOTALL | re.MULTILINE)
 _ENTRY = re.compile(r"^(\w+) : (.*)\n((?:    .*\n|\n)+)", re.MULTILINE)
