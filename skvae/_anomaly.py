@@ -96,7 +96,8 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
         q(z|x); "kl": minus the KL divergence of q(z|x) from the prior, all of these in nats.
         "relative_error": minus the squared error of the reconstruction by the row's own squared
         norm. "latent_density": the log density, in nats, of a Gaussian mixture over the embedded
-        training rows; "latent_neighbors": minus the distance from the nearest of them.
+        training rows; "latent_neighbors": minus the distance from the nearest of them;
+        "residual_neighbors": the same by the standardised rows and what the model leaves of them.
         "typicality": minus the distance of the log-likelihood from its mean in training, in nats.
         "likelihood_regret": minus the gain, in nats, from fitting q(z|x) to the row alone.
         "combined": the sum of "relative_error" and "latent_density", each standardised.

@@ -98,7 +98,15 @@ def configured(estimator_class, **changes):
 
 
 SCORES = [
-    *("elbo", "reconstruction", "kl", "relative_error", "typicality", "latent_neighbors"),
+    *(
+        "elbo",
+        "reconstruction",
+        "kl",
+        "relative_error",
+        "typicality",
+        "latent_neighbors",
+        "residual_neighbors",
+    ),
     LatentDensity(n_components=2),
     LikelihoodRegret(n_steps=2, n_bound_samples=2),
     Combined(("relative_error", LatentDensity(2, "diag")), standardization="rank"),

@@ -22,10 +22,22 @@ def shape_of_inputs(network: Any, n_features: int) -> tuple[int, int, int]:
     ValueError
         If the rows are not images of its `image_shape`.
     """
-    height, width, colours = _checked_shape(network, n_features)
+    _check(network)
+    return shape_of_rows(network, n_features)
+
+
+def shape_of_rows(spec: Any, n_features: int) -> tuple[int, int, int]:
+    """Return (height, width, colours) of rows for anything with an `image_shape`.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not images of that shape.
+    """
+    height, width, colours = _image_shape(spec, n_features)
     if height * width * colours != n_features:
         raise ValueError(
-            f"'image_shape' of {_name(network)} is {network.image_shape!r}, that is "
+            f"'image_shape' of {_name(spec)} is {spec.image_shape!r}, that is "
             f"{height * width * colours} values, but X has {n_features} features."
         )
     return height, width, colours
@@ -43,7 +55,8 @@ def shape_of_outputs(network: Any, n_outputs: int) -> tuple[int, int, int, int]:
     ValueError
         If `n_outputs` is no multiple of the size of an image.
     """
-    height, width, colours = _checked_shape(network, n_outputs)
+    _check(network)
+    height, width, colours = _image_shape(network, n_outputs)
     n_planes, rest = divmod(n_outputs, height * width)
     if rest or n_planes % colours:
         raise ValueError(
@@ -62,25 +75,28 @@ def halvings(height: int, width: int, n_stages: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def _checked_shape(network: Any, n_values: int) -> tuple[int, int, int]:
+def _check(network: Any) -> None:
+    network._validate_params()
+    _check_counts(network, "channels", lengths=None)
+
+
+def _image_shape(spec: Any, n_values: int) -> tuple[int, int, int]:
     """Return (height, width, colours); without `image_shape`, infer a grey square.
 
     A decoder's outputs may hold two planes an image (a mean and a variance). Twice a square is
     never a square, so the two cases cannot be confused.
     """
-    network._validate_params()
-    _check_counts(network, "channels", lengths=None)
-    if network.image_shape is not None:
-        _check_counts(network, "image_shape", lengths=(2, 3))
-        height, width, *colours = (int(size) for size in network.image_shape)
+    if spec.image_shape is not None:
+        _check_counts(spec, "image_shape", lengths=(2, 3))
+        height, width, *colours = (int(size) for size in spec.image_shape)
         return height, width, colours[0] if colours else 1
     for n_planes in (1, 2):
         side = math.isqrt(n_values // n_planes)
         if side * side * n_planes == n_values:
             return side, side, 1
     raise ValueError(
-        f"{_name(network)} takes rows for square grey images, but {n_values} is not the square of "
-        f"a whole number. Pass {_name(network)}(image_shape=(height, width)) or (height, width, "
+        f"{_name(spec)} takes rows for square grey images, but {n_values} is not the square of "
+        f"a whole number. Pass {_name(spec)}(image_shape=(height, width)) or (height, width, "
         "colours)."
     )
 

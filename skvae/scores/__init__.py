@@ -5,6 +5,7 @@ from skvae.scores._latent import LatentDensity, LatentNeighbors
 from skvae.scores._likelihood_regret import LikelihoodRegret
 from skvae.scores._model_score import ModelScore
 from skvae.scores._relative_error import RelativeError
+from skvae.scores._residual_neighbors import ResidualNeighbors
 from skvae.scores._score import Score
 from skvae.scores._typicality import Typicality
 
@@ -15,6 +16,7 @@ __all__ = [
     "LikelihoodRegret",
     "ModelScore",
     "RelativeError",
+    "ResidualNeighbors",
     "Score",
     "Typicality",
 ]

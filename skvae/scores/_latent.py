@@ -33,8 +33,9 @@ class LatentDensity(Score):
         Gaussians in the mixture, at most as many as training rows.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
         Covariances of the Gaussians, as in :class:`~sklearn.mixture.GaussianMixture`.
-    reg_covar : float, default=1e-6
-        Added to their variances, in units of the prior.
+    reg_covar : float, default=0.01
+        Added to their variances, in units of the prior. A latent dimension that the model leaves
+        unused hardly varies over the training rows, and would decide alone with much less.
 
     See Also
     --------
@@ -69,7 +70,7 @@ class LatentDensity(Score):
         "reg_covar": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, n_components=10, covariance_type="full", reg_covar=1e-6):
+    def __init__(self, n_components=10, covariance_type="full", reg_covar=0.01):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.reg_covar = reg_covar

@@ -12,6 +12,7 @@ from skvae.scores._latent import LatentDensity, LatentNeighbors
 from skvae.scores._likelihood_regret import LikelihoodRegret
 from skvae.scores._model_score import ModelScore
 from skvae.scores._relative_error import RelativeError
+from skvae.scores._residual_neighbors import ResidualNeighbors
 from skvae.scores._typicality import Typicality
 
 SHORT_NAMES: dict[str, Any] = {
@@ -19,6 +20,7 @@ SHORT_NAMES: dict[str, Any] = {
     "relative_error": RelativeError(),
     "latent_density": LatentDensity(),
     "latent_neighbors": LatentNeighbors(),
+    "residual_neighbors": ResidualNeighbors(),
     "typicality": Typicality(),
     "likelihood_regret": LikelihoodRegret(),
     "combined": Combined(),

@@ -6,9 +6,12 @@ from numbers import Real
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
 
 from skvae._validation import Interval, StrOptions
 from skvae.likelihoods._scaling import measure
+from skvae.networks._images import shape_of_rows
 from skvae.scores._fitted_score import FittedScore
 from skvae.scores._score import Score
 
@@ -29,6 +32,13 @@ class RelativeError(Score):
     floor : float, default=0.01
         What is added to the norm, as a share of its mean over the training rows, so that a row
         with hardly a norm is not divided by nothing.
+    blur : float, default=0.0
+        Standard deviation, in pixels, of a Gaussian that blurs the error of images before it is
+        squared. A stroke that lies beside its place by a pixel is an error of twice its norm,
+        though any hand may have drawn it so: blurring forgives that, and noise, but no stroke that
+        is missing.
+    image_shape : tuple of (height, width) or (height, width, colours), default=None
+        Shape of the images to blur; None takes them for square and grey.
 
     Notes
     -----
@@ -38,7 +48,8 @@ class RelativeError(Score):
 
     Scales are those of :class:`~skvae.likelihoods.Gaussian` for the `scaling` of the likelihood, or
     for "auto" where the likelihood has no such choice. One that all features share cancels out: of
-    images, numerator and denominator are those of the raw pixels. The score has no unit.
+    images, numerator and denominator are those of the raw pixels. The score has no unit. The blur
+    ends after four standard deviations and sees zeros around the image.
 
     Examples
     --------
@@ -55,11 +66,15 @@ class RelativeError(Score):
     _parameter_constraints: dict = {
         "origin": [StrOptions({"auto", "zero", "mean"})],
         "floor": [Interval(Real, 0, None, closed="neither")],
+        "blur": [Interval(Real, 0, None, closed="left")],
+        "image_shape": ["array-like", None],
     }
 
-    def __init__(self, origin="auto", floor=0.01):
+    def __init__(self, origin="auto", floor=0.01, blur=0.0, image_shape=None):
         self.origin = origin
         self.floor = floor
+        self.blur = blur
+        self.image_shape = image_shape
 
     def build(self, module, X, n_samples):
         statistics = measure(X, getattr(module.likelihood, "scaling", "auto"))
@@ -73,7 +88,10 @@ class RelativeError(Score):
     def score(self, module, x, known, n_samples):
         mean, _ = module.encode(x)
         reconstruction = module.likelihood.mean(module.decode(mean))
-        error = _squared_norm(x.double() - reconstruction, known["scale"])
+        deviation = (x.double() - reconstruction) / known["scale"]
+        if self.blur:
+            deviation = _blurred(deviation, self.blur, shape_of_rows(self, x.shape[1]))
+        error = deviation.square().sum(-1)
         norm = _squared_norm(x.double() - known["origin"], known["scale"])
         return -error / (norm + known["floor"])
 
@@ -92,6 +110,18 @@ class _SquaredNorm(Score):
 
     def score(self, module, x, known, n_samples):
         return _squared_norm(x.double() - known["origin"], known["scale"])
+
+
+def _blurred(rows: Tensor, sigma: float, shape: tuple[int, int, int]) -> Tensor:
+    """Convolve flattened images with a Gaussian of so many pixels, with zeros around them."""
+    height, width, colours = shape
+    reach = int(4 * sigma + 0.5)
+    weights = (-0.5 * (torch.arange(-reach, reach + 1).to(rows) / sigma).square()).exp()
+    weights = (weights / weights.sum())[None, None, None]  # (1, 1, 1, 2 * reach + 1)
+    planes = rows.view(-1, height, width, colours).movedim(3, 1).reshape(-1, 1, height, width)
+    planes = conv2d(planes, weights, padding=(0, reach))
+    planes = conv2d(planes, weights.mT, padding=(reach, 0))
+    return planes.view(-1, colours, height, width).movedim(1, 3).flatten(1)
 
 
 def _squared_norm(deviation, scale):

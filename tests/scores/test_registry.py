@@ -13,6 +13,7 @@ from skvae.scores import (
     LikelihoodRegret,
     ModelScore,
     RelativeError,
+    ResidualNeighbors,
     Typicality,
 )
 from skvae.scores._registry import SHORT_NAMES, resolve_score
@@ -29,6 +30,7 @@ def test_every_public_score_has_a_short_name():
         LikelihoodRegret,
         ModelScore,
         RelativeError,
+        ResidualNeighbors,
         Typicality,
     }
 

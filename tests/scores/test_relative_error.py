@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_wine
 
 from skvae import VAEAnomalyDetector
@@ -55,6 +56,25 @@ def test_counts_are_measured_as_they_are_not_by_their_logarithms():
     detector = fitted(X, likelihood="poisson")
     expected = by_hand(detector, X, X.std(0), X.mean(0))
     assert_allclose(detector.score_samples(X), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.5])
+@pytest.mark.parametrize("shape", [None, (4, 16), (16, 4), (4, 4, 4)])
+def test_the_blurred_error_is_that_of_scipy(digits, sigma, shape):
+    X = digits.data[:50]
+    detector = fitted(X, RelativeError(blur=sigma, image_shape=shape))
+    height, width, *colours = shape or (8, 8)
+    images = (X - detector.reconstruct(X)).reshape(-1, height, width, *(colours or [1]))
+    blurred = gaussian_filter(images, sigma, axes=(1, 2), mode="constant", truncate=4.0)
+    norm = (X**2).sum(1)
+    expected = -(blurred**2).sum((1, 2, 3)) / (norm + 0.01 * norm.mean())
+    assert_allclose(detector.score_samples(X), expected, rtol=1e-9)
+
+
+def test_rows_that_are_no_images_cannot_be_blurred(digits):
+    message = r"'image_shape' of RelativeError is \(5, 5\), that is 25 values, but X has 64"
+    with pytest.raises(ValueError, match=message):
+        fitted(digits.data[:50], RelativeError(blur=1, image_shape=(5, 5)))
 
 
 def test_rows_without_a_norm_are_scored(digits):
