@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.mixture import GaussianMixture
 
@@ -18,7 +19,8 @@ def fit_density(spec: BaseEstimator, Z: np.ndarray, seed: int) -> BaseEstimator:
     density = clone(spec)
     if getattr(density, "random_state", None) is None:
         density = _seeded(density, seed)
-    return density.fit(Z)
+    with config_context(array_api_dispatch=False):  # the embedding is NumPy's, whatever X was
+        return density.fit(Z)
 
 
 def draw(density: BaseEstimator, n_samples: int, seed: int) -> np.ndarray:

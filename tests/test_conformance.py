@@ -13,14 +13,16 @@ from unittest import SkipTest
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, clone
+from sklearn.mixture import GaussianMixture
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 from torch import nn
 
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae.likelihoods import Gaussian
+from skvae.likelihoods import Gaussian, StudentT
 from skvae.networks import MLP, Conv
-from skvae.objectives import ELBO
+from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
+from skvae.priors import FlowPrior, MixturePrior, VampPrior
 from skvae.scores import Combined, LatentDensity, LikelihoodRegret
 
 NEEDS_ARRAY_API = "SCIPY_ARRAY_API is not set"
@@ -88,6 +90,15 @@ CONFIGURATIONS = [
     {"early_stopping": True, "n_iter_no_change": 1},
     {"n_importance_samples": 1},
     {"n_components": 1},
+    {"fit_density": GaussianMixture(2)},
+    {"prior": VampPrior(5), "objective": IWAE(3, "doubly_reparameterized")},
+    {"prior": MixturePrior(3), "objective": BetaTCVAE()},
+    {"prior": FlowPrior(n_layers=2, hidden_units=4), "objective": InfoVAE()},
+    {
+        "likelihood": StudentT(),
+        "network": MLP((8, 4), skip_connections=True),
+        "objective": ELBO(n_samples=2),
+    },
     {"optimizer": "sgd", "learning_rate": 1e-4, "batch_size": 7},
 ]
 

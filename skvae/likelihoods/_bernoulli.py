@@ -91,4 +91,5 @@ class _Bernoulli(UnitIntervalDensity):
 class _DynamicBernoulli(_Bernoulli):
     def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return binary rows drawn from grey ones, which training sees in their place."""
-        return torch.bernoulli(x, generator=generator)
+        uniform = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+        return uniform.lt_(x)  # torch.bernoulli takes twice the time

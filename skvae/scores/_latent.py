@@ -8,6 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
@@ -103,7 +104,8 @@ class LatentDensity(Score):
             reg_covar=self.reg_covar,
             random_state=_SEED,
         )
-        with warnings.catch_warnings():  # a mixture that could still be improved is a density too
+        with warnings.catch_warnings(), config_context(array_api_dispatch=False):
+            # a mixture that could still be improved is a density too
             warnings.simplefilter("ignore", ConvergenceWarning)
             return mixture.fit(Z if len(Z) > 1 else np.repeat(Z, 2, axis=0))
 

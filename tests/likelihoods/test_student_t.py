@@ -1,17 +1,12 @@
 """Student's t likelihood against scipy and quadrature, and the rows that it is robust to."""
 
-from unittest import SkipTest
-
 import numpy as np
 import pytest
 import torch
 from scipy import integrate, stats
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.likelihoods import Gaussian, StudentT
 from skvae.likelihoods._student_t import within_fences
-from tests.test_conformance import NEEDS_ARRAY_API, configured
 
 X = np.random.default_rng(0).normal([3, 40, -5], [1, 9, 0.1], size=(50, 3))
 CASES = [StudentT(df, scaling) for df in ("learned", 1.0, 3.5) for scaling in ("feature", "global")]
@@ -135,18 +130,3 @@ def test_the_choice_of_scaling_is_an_attribute_and_in_the_spec(digits):
     for rows, expected in ((digits.data, "global"), (X, "feature")):
         density = StudentT().build(rows)
         assert density.scaling == density.spec.scaling == expected
-
-
-@parametrize_with_checks(
-    [
-        configured(VAETransformer, likelihood=StudentT()),
-        configured(VAEAnomalyDetector, likelihood=StudentT(df=3.0, scaling="global")),
-    ]
-)
-def test_conforms(estimator, check):
-    try:
-        check(estimator)
-    except SkipTest as reason:
-        if NEEDS_ARRAY_API not in str(reason):
-            pytest.fail(f"A check was skipped: {reason}")
-        raise
