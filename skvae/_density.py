@@ -20,7 +20,7 @@ def fit_density(spec: BaseEstimator, Z: np.ndarray, seed: int) -> BaseEstimator:
     if getattr(density, "random_state", None) is None:
         density = _seeded(density, seed)
     with config_context(array_api_dispatch=False):  # the embedding is NumPy's, whatever X was
-        return density.fit(Z)
+        return density.fit(Z.astype(np.float64))
 
 
 def draw(density: BaseEstimator, n_samples: int, seed: int) -> np.ndarray:

@@ -62,8 +62,10 @@ def test_draws_come_in_no_order_of_the_components(X):
 
 
 @pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("density", DENSITIES[:4], ids=repr)
-def test_a_mixture_comes_back_from_its_file(X, density, estimator_class, tmp_path):
+def test_a_mixture_comes_back_from_its_file(X, density, dtype, estimator_class, tmp_path):
+    X = X.astype(dtype)
     vae = model(density, estimator_class).fit(X)
     vae.save(tmp_path / "model.skvae")
     again = skvae.load(tmp_path / "model.skvae")
