@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
 
 
 class Score(BaseEstimator):
@@ -37,6 +38,8 @@ class Score(BaseEstimator):
     """
 
     unit = ""
+    # what `score` takes is nothing that scikit-learn should route
+    __metadata_request__score = dict.fromkeys(("module", "x", "known", "n_samples"), UNUSED)
 
     def build(self, module, X, n_samples):
         """Learn from the training rows what scoring needs to know of them.
