@@ -71,3 +71,8 @@ def test_a_score_out_of_range_is_refused_before_training(score, message):
     with pytest.raises(InvalidParameterError, match=message):
         detector.fit(X)
     assert not hasattr(detector, "net_")
+
+
+def test_scikit_learn_routes_nothing_to_a_score():
+    for cls in {type(score) for score in SHORT_NAMES.values()}:
+        assert not [name for name in dir(cls) if name.startswith("set_") and "request" in name]
