@@ -8,6 +8,11 @@ from tqdm.auto import tqdm
 from skvae._budget import one_cycle
 
 
+def callbacks_of(net, kind):
+    """Return the callbacks of a net that are of a kind, the user's own among them."""
+    return [callback for _, callback in net.callbacks_ if isinstance(callback, kind)]
+
+
 class OneCycle(Callback):
     """Moves the learning rate through one cycle over a known number of steps."""
 

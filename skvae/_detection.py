@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import OutlierMixin
 
+from skvae._codec import under
 from skvae._inference import SCORES
 from skvae.scores._conformal import checked_calibration, p_values, set_aside
 from skvae.scores._explanation import explain
@@ -190,12 +191,7 @@ class DetectionMixin(OutlierMixin):
     def _adopt_score(self, header, decoder) -> None:
         # a file of an earlier version names one of the scores that learn nothing
         spec = decoder.decode(header["score"]) if "score" in header else self.anomaly_score
-        tensors = {
-            name.removeprefix(_TENSORS): tensor
-            for name, tensor in decoder.tensors.items()
-            if name.startswith(_TENSORS)
-        }
-        parts = self.module_.parts
+        tensors, parts = under(_TENSORS, decoder.tensors), self.module_.parts
         self.anomaly_score_ = FittedScore.restore(resolve_score(spec), tensors, parts)
         self.calibration_scores_ = checked_calibration(decoder.decode(header.get("calibration")))
 

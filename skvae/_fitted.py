@@ -17,8 +17,7 @@ from skvae._parameters import SPEC_CLASSES
 from skvae._random import draw_seed, make_generator
 from skvae._serialization import decode_net, encode_net
 from skvae._training import count_steps, history_arrays
-from skvae._validation import check_count, check_is_fitted, check_rows
-from skvae.likelihoods._support import check_support
+from skvae._validation import check_count, check_is_fitted, check_rows, check_support
 from skvae.scores._registry import SCORE_CLASSES
 
 _KNOWN_CLASSES = (*SPEC_CLASSES, *SCORE_CLASSES, GaussianMixture)

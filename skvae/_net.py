@@ -10,6 +10,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochTimer
 from skorch.utils import TeeGenerator
 
 from skvae._batches import Batches
+from skvae._callbacks import callbacks_of
 from skvae._compiled import compiled
 from skvae._optimizers import LIGHT, clip_gradients, light
 from skvae._random import make_generator
@@ -182,8 +183,7 @@ class VAENet(NeuralNet):
             del self.working_copy_
 
     def _stopped_early(self):
-        callbacks = (callback for _, callback in self.callbacks_)
-        stopping = (found for found in callbacks if isinstance(found, EarlyStopping))
+        stopping = callbacks_of(self, EarlyStopping)
         return any(callback.misses_ >= callback.patience for callback in stopping)
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):

@@ -12,6 +12,7 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import Tensor
 
+from skvae._callbacks import callbacks_of
 from skvae._checkpoint import Checkpoint, CheckpointFolder
 from skvae._model_file import unsound
 from skvae._net import VAENet
@@ -170,14 +171,12 @@ def _check_identity(path, before: dict[str, Any], now: dict[str, Any]) -> None:
 
 
 def _early_stopping(net: VAENet) -> EarlyStopping | None:
-    callbacks = (callback for _, callback in net.callbacks_)
-    return next((found for found in callbacks if isinstance(found, EarlyStopping)), None)
+    return next(iter(callbacks_of(net, EarlyStopping)), None)
 
 
 def _schedules(net: VAENet) -> list[torch.optim.lr_scheduler.LRScheduler]:
     """Return the learning-rate schedules among the user's callbacks, which training has begun."""
-    callbacks = (callback for _, callback in net.callbacks_)
-    return [found.lr_scheduler_ for found in callbacks if isinstance(found, LRScheduler)]
+    return [found.lr_scheduler_ for found in callbacks_of(net, LRScheduler)]
 
 
 def _set_schedules(net: VAENet, states: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from skorch.history import History
 from torch import Tensor
 
-from skvae._codec import Decoder, Encoder
+from skvae._codec import Decoder, Encoder, under
 from skvae._module import Parts, VAEModule, build_skeleton
 from skvae._net import VAENet, make_net
 from skvae._parameters import SPEC_CLASSES, resolve_device
@@ -57,7 +57,7 @@ def decode_net(nodes: dict[str, Any], decoder: Decoder, device: str) -> VAENet:
 
 def load_weights(module: VAEModule, tensors: dict[str, Tensor]) -> None:
     """Load what :func:`encode_net` set aside into a module of the same parts."""
-    weights = _weights(tensors)
+    weights = under(_WEIGHTS, tensors)
     _check_weights(module.state_dict(), weights)
     module.load_state_dict(weights)
 
@@ -67,16 +67,8 @@ def restore_history(net: VAENet, columns: dict[str, Any]) -> None:
     net.history_ = _history_rows(columns)
 
 
-def _weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(_WEIGHTS): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(_WEIGHTS)
-    }
-
-
 def _decode_module(parts: Parts, decoder: Decoder) -> VAEModule:
-    weights = _weights(decoder.tensors)
+    weights = under(_WEIGHTS, decoder.tensors)
     n_values = sum(tensor.numel() for tensor in weights.values())
     if not all(1 <= size <= n_values for size in (parts.n_features, parts.n_components)):
         raise ValueError(

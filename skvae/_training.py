@@ -14,7 +14,7 @@ from skorch.helper import predefined_split
 
 from skvae._batches import resident
 from skvae._budget import Budget
-from skvae._callbacks import OneCycle, ProgressBar, set_learning_rate
+from skvae._callbacks import OneCycle, ProgressBar, callbacks_of, set_learning_rate
 from skvae._module import build_module
 from skvae._net import VAENet, make_net
 from skvae._parameters import (
@@ -102,7 +102,7 @@ def train_to_budget(
     if run:
         session.append(CheckpointWriter(run))
     steps_per_epoch = -(-len(x) // net.batch_size)
-    if not params["early_stopping"] and not _has_scheduler(net):
+    if not params["early_stopping"] and not callbacks_of(net, LRScheduler):
         session.append(OneCycle(net.lr, n_epochs, steps_per_epoch))
     if params["verbose"]:
         session.append(ProgressBar(n_epochs, steps_per_epoch))
@@ -177,10 +177,6 @@ def _recorded_names(net: VAENet) -> list[str]:
 def count_steps(net: VAENet) -> int:
     """Return the number of optimiser steps in the history."""
     return int(sum(row["train_batch_count"] for row in net.history))
-
-
-def _has_scheduler(net: VAENet) -> bool:
-    return any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
 
 
 def _split(x: torch.Tensor, fraction: float, generator: torch.Generator):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -100,14 +101,19 @@ def _refuse_masked(X) -> None:
         )
 
 
-def check_support(X: np.ndarray, support: tuple[float, float] | None, likelihood: object) -> None:
-    """Refuse rows outside the range of values that a likelihood gives a density to.
+def check_support(X: np.ndarray, support: Any, likelihood: object) -> None:
+    """Refuse rows outside the values that a likelihood gives a density to.
+
+    The `support` is a range, an object with ``check(X, likelihood)``, or None for any values.
 
     Raises
     ------
     ValueError
         Naming the range that X has, the range expected, and the remedy.
     """
+    if hasattr(support, "check"):
+        support.check(X, likelihood)
+        return
     if support is None:
         return
     low, high = support

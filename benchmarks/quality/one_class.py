@@ -43,12 +43,12 @@ PUBLISHED = [
 
 def main():
     settings = arguments(__doc__, rows="test", seeds=1)
-    areas, seconds = zip(
-        *(judge_all(seed, *ROWS[settings.rows]()) for seed in range(settings.seeds)), strict=True
-    )
+    rows = ROWS[settings.rows]()
+    judged = [judge_all(seed, *rows) for seed in range(settings.seeds)]
+    areas, seconds = zip(*judged, strict=True)
     each = np.transpose(areas)  # (n_classes, n_seeds)
-    rows = [{"normal": str(c), "AUROC": Figure.of(list(of))} for c, of in enumerate(each)]
-    rows += [
+    table = [{"normal": str(c), "AUROC": Figure.of(list(of))} for c, of in enumerate(each)]
+    table += [
         {
             "normal": "mean",
             "AUROC": Figure.of(list(each.mean(0))),
@@ -56,8 +56,8 @@ def main():
         },
         {"normal": "worst", "AUROC": Figure.of(list(each.min(0)))},
     ]
-    rows += [{"normal": "mean", **published.row("AUROC")} for published in PUBLISHED]
-    report(f"One class, {settings.rows}: AUROC by the class that is normal", rows, settings)
+    table += [{"normal": "mean", **published.row("AUROC")} for published in PUBLISHED]
+    report(f"One class, {settings.rows}: AUROC by the class that is normal", table, settings)
 
 
 def judge_all(seed, X, y, X_judged, y_judged):

@@ -129,8 +129,9 @@ def main():
     settings = arguments(__doc__, tables=["development"], seeds=1, detectors=names)
     results = {}
     for load in (load for half in settings.tables for load in loaders(half)):
+        table = load()
         for seed in range(settings.seeds):
-            normal, test = split(*load(), np.random.default_rng(seed))
+            normal, test = split(*table, np.random.default_rng(seed))
             for name in settings.detectors:
                 key = (name, repr(load.args), seed)
                 results[key] = judge(DETECTORS[name], normal, test, seed)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skvae.likelihoods._support import check_support
+from skvae._validation import check_support
 
 
 class MixedDensity(nn.Module):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-
-from skvae import _validation
 
 LARGEST_COUNT = 2.0**53  # from there on float64 no longer tells whole numbers apart
 ROUNDING = 12**-0.5  # standard deviation of the rounding error of whole numbers
@@ -51,20 +47,6 @@ class WholeNumbers:
 
     def _range(self) -> str:
         return "from 0 on" if self.high == LARGEST_COUNT else f"from 0 to {self.high:g}"
-
-
-def check_support(X: np.ndarray, support: Any, likelihood: object) -> None:
-    """Refuse rows outside the `support` of a density: a range, or an object that checks more.
-
-    Raises
-    ------
-    ValueError
-        Naming what X holds, what was expected, and the remedy.
-    """
-    if hasattr(support, "check"):
-        support.check(X, likelihood)
-    else:
-        _validation.check_support(X, support, likelihood)
 
 
 COUNTS = WholeNumbers(LARGEST_COUNT, "Round X, if it holds counts")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from skvae._codec import under
 from skvae._validation import StrOptions
 from skvae.scores._fitted_score import FittedScore
 from skvae.scores._score import Score
@@ -70,7 +71,7 @@ class Combined(Score):
     def score(self, module, x, known, n_samples):
         total = x.new_zeros(len(x), dtype=torch.float64)
         for index, spec in enumerate(self.scores):
-            scores = spec.score(module, x, _of_part(known, index), n_samples)
+            scores = spec.score(module, x, under(f"{index}.", known), n_samples)
             total += self._standardized(scores.double(), index, known)
         return total
 
@@ -109,12 +110,3 @@ def _rank(scores, quantiles):
     gap = quantiles[above] - quantiles[below]
     share = torch.where(gap > 0, (scores - quantiles[below]) / gap, 0.5)
     return (below + (above - below) * share) / max(len(quantiles) - 1, 1)
-
-
-def _of_part(known, index):
-    prefix = f"{index}."
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in known.items()
-        if name.startswith(prefix)
-    }

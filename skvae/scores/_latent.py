@@ -14,11 +14,11 @@ from sklearn.mixture import GaussianMixture
 
 from skvae import _inference
 from skvae._validation import Interval, StrOptions
+from skvae.scores._nearest import nearest_distances
 from skvae.scores._score import Score
 
 _LOG_2PI = math.log(2 * math.pi)
 _SEED = 0  # of the mixture's start, which is no parameter: a score is a function of the model
-_BLOCK_ROWS = 2**13  # training rows that distances are taken to at a time
 
 
 class LatentDensity(Score):
@@ -151,16 +151,7 @@ class LatentNeighbors(Score):
 
     def score(self, module, x, known, n_samples):
         mean, _ = module.encode(x)
-        nearest = mean.new_empty(len(x), 0, dtype=torch.float64)
-        for block in known["embedding"].split(_BLOCK_ROWS):
-            # not by a matrix product, in whose rounding errors small distances are lost
-            distances = torch.cdist(
-                mean.double(), block, compute_mode="donot_use_mm_for_euclid_dist"
-            )
-            nearest = torch.cat([nearest, distances], dim=1)
-            n_kept = min(self.n_neighbors, nearest.shape[1])
-            nearest = nearest.topk(n_kept, dim=1, largest=False).values
-        return -nearest.mean(1)
+        return -nearest_distances(mean.double(), known["embedding"], self.n_neighbors).mean(1)
 
     def shapes(self, parts):
         return {"embedding": ("n_rows", parts.n_components)}

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from skvae._validation import Interval, StrOptions
-from skvae.likelihoods._scaling import measure
 from skvae.networks._images import shape_of_rows
 from skvae.scores._fitted_score import FittedScore
+from skvae.scores._residuals import measured, scaled_residual
 from skvae.scores._score import Score
 
 
@@ -77,7 +77,7 @@ class RelativeError(Score):
         self.image_shape = image_shape
 
     def build(self, module, X, n_samples):
-        statistics = measure(X, getattr(module.likelihood, "scaling", "auto"))
+        statistics = measured(module, X)
         known = {
             "scale": torch.from_numpy(statistics.scale),
             "origin": torch.from_numpy(self._origin(statistics)),
@@ -86,12 +86,10 @@ class RelativeError(Score):
         return {**known, "floor": torch.tensor(self.floor * (norms.mean() or 1.0))}
 
     def score(self, module, x, known, n_samples):
-        mean, _ = module.encode(x)
-        reconstruction = module.likelihood.mean(module.decode(mean))
-        deviation = (x.double() - reconstruction) / known["scale"]
+        residual = scaled_residual(module, x, known["scale"])
         if self.blur:
-            deviation = _blurred(deviation, self.blur, shape_of_rows(self, x.shape[1]))
-        error = deviation.square().sum(-1)
+            residual = _blurred(residual, self.blur, shape_of_rows(self, x.shape[1]))
+        error = residual.square().sum(-1)
         norm = _squared_norm(x.double() - known["origin"], known["scale"])
         return -error / (norm + known["floor"])
 

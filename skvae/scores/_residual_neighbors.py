@@ -7,9 +7,10 @@ from numbers import Integral
 import numpy as np
 import torch
 
-from skvae import _inference
 from skvae._validation import Interval
-from skvae.likelihoods._scaling import measure
+from skvae.scores._fitted_score import FittedScore
+from skvae.scores._nearest import nearest_distances
+from skvae.scores._residuals import measured, scaled_residual
 from skvae.scores._score import Score
 
 _LEAST_SPREAD = 0.01  # of a residual, in units of the scale: a column copied exactly counts, too
@@ -64,27 +65,22 @@ class ResidualNeighbors(Score):
         self.max_rows = max_rows
 
     def build(self, module, X, n_samples):
-        statistics = measure(X, getattr(module.likelihood, "scaling", "auto"))
+        statistics = measured(module, X)
         known = {
             "loc": torch.from_numpy(statistics.loc),
             "scale": torch.from_numpy(statistics.scale),
         }
-        squares = _over_rows(lambda m, x: _residuals(m, x, known).square(), module, X).mean(0)
+        squares = FittedScore(_SquaredResiduals(), known)(module, X, n_samples).mean(0)
         known["spread"] = torch.from_numpy(np.sqrt(squares) + _LEAST_SPREAD)
         kept = X[np.linspace(0, len(X) - 1, min(self.max_rows, len(X))).astype(int)]
-        rows = _over_rows(lambda m, x: _features(m, x, known), module, kept)
+        rows = FittedScore(_Features(), known)(module, kept, n_samples)
         return {**known, "rows": torch.from_numpy(rows)}
 
     def score(self, module, x, known, n_samples):
-        features = _features(module, x, known)
-        # not by a matrix product, in whose rounding errors small distances are lost
-        distances = torch.cdist(
-            features, known["rows"], compute_mode="donot_use_mm_for_euclid_dist"
-        )
-        n_found = min(self.n_neighbors + 1, distances.shape[1])
-        nearest = distances.topk(n_found, dim=1, largest=False).values  # in ascending order
+        features = _Features().score(module, x, known, n_samples)
+        nearest = nearest_distances(features, known["rows"], self.n_neighbors + 1)
         is_itself = nearest[:, :1] < _SAME_ROW
-        others = torch.where(is_itself, nearest[:, 1:], nearest[:, : n_found - 1])
+        others = torch.where(is_itself, nearest[:, 1:], nearest[:, :-1])
         return -others.mean(1)
 
     def shapes(self, parts):
@@ -93,15 +89,17 @@ class ResidualNeighbors(Score):
         return {**columns, "rows": ("n_rows", 2 * n_features)}
 
 
-def _over_rows(function, module, X):
-    return _inference.map_rows(function, module, np.ascontiguousarray(X)).astype(np.float64)
+class _SquaredResiduals(Score):
+    """The squares behind the spread, as a score of its own to be taken over the training rows."""
+
+    def score(self, module, x, known, n_samples):
+        return scaled_residual(module, x, known["scale"]).square()  # (n_samples, n_features)
 
 
-def _residuals(module, x, known):
-    mean, _ = module.encode(x)
-    return (x.double() - module.likelihood.mean(module.decode(mean))) / known["scale"]
+class _Features(Score):
+    """What distances are taken between, (n_samples, 2 * n_features)."""
 
-
-def _features(module, x, known):
-    scaled = (x.double() - known["loc"]) / known["scale"]
-    return torch.cat([scaled, _residuals(module, x, known) / known["spread"]], dim=1)
+    def score(self, module, x, known, n_samples):
+        scaled = (x.double() - known["loc"]) / known["scale"]
+        residual = scaled_residual(module, x, known["scale"])
+        return torch.cat([scaled, residual / known["spread"]], dim=1)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
-from skvae.scores import LatentDensity, LatentNeighbors, _latent
+from skvae.scores import LatentDensity, LatentNeighbors, _nearest
 from skvae.scores._fitted_score import FittedScore
 
 
@@ -33,7 +33,7 @@ def test_there_are_never_more_gaussians_than_rows(detector, X, n_rows):
 
 @pytest.mark.parametrize("block_rows", [1, 7, 10_000])
 def test_neighbours_are_the_nearest(detector, X, block_rows, monkeypatch):
-    monkeypatch.setattr(_latent, "_BLOCK_ROWS", block_rows)
+    monkeypatch.setattr(_nearest, "_BLOCK_ROWS", block_rows)
     Z = detector.posterior(X)[0]
     for n_neighbors in (1, 5):
         score = learned(LatentNeighbors(n_neighbors), detector, X[:60])

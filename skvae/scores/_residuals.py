@@ -1,0 +1,20 @@
+"""What scores of the reconstruction share: how features are measured, and what is left of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from skvae._module import VAEModule
+from skvae.likelihoods._scaling import Scaling, measure
+
+
+def measured(module: VAEModule, X: np.ndarray) -> Scaling:
+    """Measure the training rows as a Gaussian with the `scaling` of the likelihood does."""
+    return measure(X, getattr(module.likelihood, "scaling", "auto"))
+
+
+def scaled_residual(module: VAEModule, x: Tensor, scale: Tensor) -> Tensor:
+    """Return rows less their reconstruction at the posterior mean, in units of the scale."""
+    mean, _ = module.encode(x)
+    return (x.double() - module.likelihood.mean(module.decode(mean))) / scale
