@@ -18,6 +18,7 @@ from skvae._random import fixed_normal_draws
 # 2,048 rows on, convolutions take twice the time a row (benchmarks/inference.py).
 _CHUNK_ROWS = 2**9
 _CHUNK_VALUES = 2**20
+_CHUNK_OUTPUTS = 2**22  # 16 MB in single precision, for a likelihood of many outputs a feature
 FEWEST_DRAWS = 16
 _double_copies: WeakKeyDictionary[VAEModule, tuple] = WeakKeyDictionary()
 
@@ -29,13 +30,13 @@ def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, log_var = module.encode(x)
         return torch.stack([mean, (0.5 * log_var).exp()], dim=-1)
 
-    moments = map_rows(step, module, X)  # (n_samples, n_components, 2)
+    moments = map_rows(step, module, X, n_draws=0)  # (n_samples, n_components, 2)
     return np.ascontiguousarray(moments[..., 0]), np.ascontiguousarray(moments[..., 1])
 
 
 def encode_mean(module: VAEModule, X: np.ndarray) -> np.ndarray:
     """Return the mean of q(z|x), in the dtype of X."""
-    return map_rows(lambda module, x: module.encode(x)[0], module, X)
+    return map_rows(lambda module, x: module.encode(x)[0], module, X, n_draws=0)
 
 
 def decode(module: VAEModule, Z: np.ndarray) -> np.ndarray:
@@ -106,7 +107,7 @@ def _log_likelihood(module, x, mean, log_var, draws, n_sets) -> Tensor:
         log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
         return _log_joint(module, x, z) - log_q
 
-    blocks = [log_weights(z) for z in _posterior_draws(x, mean, log_var, draws)]
+    blocks = [log_weights(z) for z in _posterior_draws(module, x, mean, log_var, draws)]
     sets = torch.cat(blocks, dim=1).unflatten(1, (n_sets, -1))  # (n_rows, n_sets, n_samples)
     return (torch.logsumexp(sets, dim=2) - math.log(sets.shape[2])).mean(1)
 
@@ -122,7 +123,8 @@ def _log_conditional(module, x, z) -> Tensor:
 def _reconstruction(module, x, mean, log_var, draws, _) -> Tensor:
     """Return E_q[log p(x|z)]."""
     blocks = [
-        _log_conditional(module, x, z).sum(1) for z in _posterior_draws(x, mean, log_var, draws)
+        _log_conditional(module, x, z).sum(1)
+        for z in _posterior_draws(module, x, mean, log_var, draws)
     ]
     return torch.stack(blocks, 1).sum(1) / len(draws)
 
@@ -131,18 +133,19 @@ def _kl(module, x, mean, log_var, draws, _) -> Tensor:
     """Return KL(q(z|x) || p(z)), averaged over the draws where there is no closed form."""
     blocks = [
         module.kl(mean[:, None], log_var[:, None], z).mean(1) * z.shape[1]
-        for z in _posterior_draws(x, mean, log_var, draws)
+        for z in _posterior_draws(module, x, mean, log_var, draws)
     ]
     return torch.stack(blocks, 1).sum(1) / len(draws)
 
 
-def _posterior_draws(x, mean, log_var, draws):
+def _posterior_draws(module, x, mean, log_var, draws):
     """Yield z = mean + std * draw, (n_samples, n_block, n_components), in blocks of draws."""
     std = (0.5 * log_var).exp()
     if torch.compiler.is_compiling():  # a graph knows no number of rows to divide by
         blocks = (draws,)
     else:
-        blocks = draws.split(_chunk_size(x.numel(), len(x)), dim=-2)
+        n_block = _chunk_size(x.numel(), len(x), len(x) * module.likelihood.n_outputs)
+        blocks = draws.split(n_block, dim=-2)
     for block in blocks:
         yield mean[:, None] + std[:, None] * block
 
@@ -155,20 +158,23 @@ SCORES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def _chunk_size(n_values: int, n_rows: int = 1) -> int:
-    """Return how many blocks of so many values, of so many rows for the networks, go at a time."""
-    return max(1, min(_CHUNK_ROWS // n_rows, _CHUNK_VALUES // n_values))
+def _chunk_size(n_values: int, n_rows: int, n_outputs: int) -> int:
+    """Return how many go at a time, each of so many values, rows for the networks, and outputs."""
+    by_outputs = _CHUNK_OUTPUTS // max(1, n_outputs)
+    return max(1, min(_CHUNK_ROWS // n_rows, _CHUNK_VALUES // n_values, by_outputs))
 
 
 def map_rows(function, module, X: np.ndarray, n_draws: int = 1) -> np.ndarray:
     """Apply ``function(module, x)`` chunk by chunk into one array with the dtype of X.
 
-    A chunk's size depends on the width of the rows and the number of draws for each alone, and no
-    row sees its neighbours.
+    It decodes `n_draws` latent vectors a row, 0 where it only encodes. A chunk's size depends on
+    that number and on the widths of rows and outputs alone, and no row sees its neighbours.
     """
-    module = _in_precision(module, X.dtype)
+    module = _in_precision(module, X.dtype).with_fixed_weights()
     device = next(module.parameters()).device
-    n_rows = _chunk_size(n_draws * X.shape[1], n_draws)
+    n_passes = max(1, n_draws)
+    n_outputs = n_draws * module.likelihood.n_outputs
+    n_rows = _chunk_size(n_passes * X.shape[1], n_passes, n_outputs)
     result = None
     with torch.inference_mode():
         for start in range(0, len(X), n_rows):

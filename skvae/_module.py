@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import inspect
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -101,6 +104,23 @@ class VAEModule(nn.Module):
         """Draw from p(z), (n_samples, n_components)."""
         return self.prior.sample(n_samples, generator, *self._pseudo_posteriors())
 
+    def with_fixed_weights(self) -> VAEModule:
+        """Return the module as one job of reading it sees it: pseudo-inputs are encoded once.
+
+        It shares its weights with this one, and must be dropped before one of them changes.
+        """
+        if not hasattr(self.prior, "pseudo_inputs"):
+            return self
+
+        @torch.inference_mode(False)  # a score may take slopes, which its tensors cannot enter
+        @torch.no_grad()
+        def encode_pseudo_inputs() -> tuple[Tensor, ...]:
+            return self._pseudo_posteriors()
+
+        reader = copy.copy(self)
+        reader._pseudo_posteriors = functools.cache(encode_pseudo_inputs)  # type: ignore[method-assign]
+        return reader
+
     def _posterior(self, standardized: Tensor) -> tuple[Tensor, Tensor]:
         outputs = self.encoder(standardized.to(self.dtype)).to(self.dtype)
         mean, log_var = outputs.chunk(2, -1)
@@ -152,11 +172,19 @@ def _join(parts: Parts, density: nn.Module, examples: Callable[[int], Tensor]) -
     starts_from_rows = getattr(prior, "starts_from_rows", False)
     return VAEModule(
         network.build_encoder(parts.n_features, 2 * n_components),
-        network.build_decoder(n_components, density.n_outputs),
+        _build_decoder(parts, density),
         density,
         prior.build(n_components, examples) if starts_from_rows else prior.build(n_components),
         parts,
     )
+
+
+def _build_decoder(parts: Parts, density: Any) -> nn.Module:
+    """Build a fresh decoder; a network that asks is told the width of the rows too."""
+    build = parts.network.build_decoder
+    asks = "n_features" in inspect.signature(build).parameters
+    known = {"n_features": parts.n_features} if asks else {}
+    return build(parts.n_components, density.n_outputs, **known)
 
 
 def _full_precision(z: Tensor):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import math
+import operator
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,13 +59,13 @@ def export(module: VAEModule, path, part: str, kind: str, n_samples: int) -> Non
     }[part]
     rows = torch.zeros(2, width, device=next(module.parameters()).device)
     with _quiet(), torch.inference_mode(False), torch.no_grad():
+        rows_vary = ({0: torch.export.Dim("n_samples")},)
+        traced = torch.export.export(graph.eval(), (rows,), dynamic_shapes=rows_vary, strict=False)
         program = torch.onnx.export(
-            graph.eval(),
-            (rows,),
+            traced.run_decompositions(_IN_OTHER_WORDS),
             dynamo=True,
             input_names=names[:1],
             output_names=names[1:],
-            dynamic_shapes=({0: torch.export.Dim("n_samples")},),
             verbose=False,
         )
     onnx.checker.check_model(program.model_proto)
@@ -95,3 +98,36 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+_SHIFT = 10  # from here on Stirling's series is exact but for the last digits of float64
+# B_2k / (2k (2k - 1)) for k = 1, 2, ..., with the Bernoulli numbers B
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
+
+
+def _log_gamma(x: Tensor) -> Tensor:
+    """Return log gamma(x), for which ONNX has no operator, for 0 < x < 1e30 by Stirling's series.
+
+    The recurrence gamma(x + 1) = x gamma(x) leads to arguments where the series is exact.
+    """
+    shifted = x.double() + _SHIFT
+    inverse = 1 / shifted
+    series = functools.reduce(lambda rest, term: rest * inverse.square() + term, _STIRLING[::-1])
+    main = (shifted - 0.5) * shifted.log() - shifted + 0.5 * math.log(2 * math.pi)
+    factors = functools.reduce(operator.mul, [x.double() + k for k in range(_SHIFT)])
+    return (main + series * inverse - factors.log()).to(x.dtype)
+
+
+def _softplus(x: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
+    """Return log(1 + exp(beta x)) / beta, which onnxruntime computes in single precision only."""
+    if x.dtype != torch.float64:
+        return NotImplemented
+    scaled = beta * x
+    return (scaled.clamp(min=0) + (-scaled.abs()).exp().log1p()) / beta
+
+
+# Operators that ONNX or its runtime lacks, in terms of those that they have.
+_IN_OTHER_WORDS = {
+    torch.ops.aten.lgamma.default: _log_gamma,
+    torch.ops.aten.softplus.default: _softplus,
+}

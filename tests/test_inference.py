@@ -3,6 +3,7 @@
 import gc
 import math
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,10 @@ from scipy.stats import norm
 from torch import nn
 
 from skvae import VAEAnomalyDetector, VAETransformer, _inference
+from skvae._module import VAEModule
 from skvae._random import fixed_normal_draws
+from skvae.likelihoods import Categorical
+from skvae.metrics import log_likelihood
 from skvae.networks import MLP
 
 
@@ -88,6 +92,74 @@ def test_chunks_of_embedding_and_decoding_change_nothing(vae, X, monkeypatch):
     monkeypatch.setattr(_inference, "_CHUNK_VALUES", 7 * X.shape[1])
     np.testing.assert_allclose(vae.transform(X), Z, rtol=1e-9)
     np.testing.assert_allclose(vae.reconstruct(X), decoded, rtol=1e-9)
+
+
+def widths_of_blocks(monkeypatch, read):
+    """Return the number of outputs in every block that the decoder gives."""
+    sizes = []
+    decode = VAEModule.decode
+
+    def spy(module, z):
+        outputs = decode(module, z)
+        sizes.append(outputs.numel())
+        return outputs
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VAEModule, "decode", spy)
+        read()
+    return sizes
+
+
+def test_blocks_of_many_outputs_a_feature_are_small(X, monkeypatch):
+    likelihood = Categorical(500)  # 64 * 500 outputs
+    vae = VAETransformer(
+        3, network=MLP((8,)), likelihood=likelihood, max_epochs=1, batch_size=8, random_state=0
+    ).fit(X[:24])
+    Z, rows = vae.transform(X), X[:24]
+    jobs = {
+        "score": (vae.score_samples, rows),
+        "many draws": (partial(log_likelihood, vae, n_samples=300, random_state=0), rows[:2]),
+        "decode": (vae.inverse_transform, np.tile(Z, (3, 1))),
+        "sample": (lambda n: vae.sample(n, noise=True, random_state=0), 300),
+    }
+    for name, (job, given) in jobs.items():
+        sizes = widths_of_blocks(monkeypatch, partial(job, given))
+        assert max(sizes) <= _inference._CHUNK_OUTPUTS, name
+        assert max(sizes) > _inference._CHUNK_OUTPUTS / 4, name  # and no smaller than need be
+    scores, decoded = vae.score_samples(rows), vae.inverse_transform(Z)
+    monkeypatch.setattr(_inference, "_CHUNK_OUTPUTS", 2**60)
+    assert max(widths_of_blocks(monkeypatch, lambda: vae.score_samples(rows))) > 2**23
+    np.testing.assert_allclose(vae.score_samples(rows), scores, rtol=1e-12)
+    np.testing.assert_allclose(vae.inverse_transform(Z), decoded, rtol=1e-9)
+
+
+def test_encoding_pays_no_heed_to_outputs():
+    class Wide(nn.Module):
+        n_outputs = 2**30
+
+    module = nn.Linear(3, 2)
+    module.likelihood, module.with_fixed_weights = Wide(), lambda: module
+    sizes = []
+
+    def step(module, x):
+        sizes.append(len(x))
+        return module(x)
+
+    _inference.map_rows(step, module, np.zeros((600, 3), dtype=np.float32), n_draws=0)
+    _inference.map_rows(step, module, np.zeros((2, 3), dtype=np.float32))
+    assert sizes == [512, 88, 1, 1]
+
+
+@pytest.mark.parametrize("n_features", [4, 784, 3072])
+def test_ordinary_outputs_decide_no_chunk(n_features):
+    for per_feature in (1, 2):
+        for n_draws in (1, 16, 512):
+            without = _inference._chunk_size(n_draws * n_features, n_draws, 0)
+            n_outputs = n_draws * per_feature * n_features
+            with_outputs = _inference._chunk_size(n_draws * n_features, n_draws, n_outputs)
+            assert with_outputs == without
+        latent = _inference._chunk_size(16, 1, per_feature * n_features)
+        assert latent == _inference._CHUNK_ROWS
 
 
 def test_a_row_does_not_see_its_neighbours(vae, X):

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
+from scipy.special import gammaln
 from sklearn.datasets import load_wine
 from sklearn.exceptions import NotFittedError
 
-from skvae import VAEAnomalyDetector, VAETransformer
+from skvae import VAEAnomalyDetector, VAETransformer, _onnx
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 
@@ -53,6 +55,32 @@ def test_the_graph_agrees_with_the_estimator(digits, tmp_path, configuration):
 def test_the_graph_works_in_the_units_of_a_raw_table(tmp_path):
     X = load_wine().data.astype(np.float32)
     assert_agreement(quick().fit(X), X, tmp_path / "part.onnx")
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        "negative_binomial",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("poisson", "student_t", "mixed")),
+    ],
+)
+def test_the_score_of_a_likelihood_with_gamma_functions(digits, tmp_path, likelihood):
+    X = digits.data.astype(np.float32)[:100] ** 2
+    X[0] = 1e6  # a count where the terms of its probability are large
+    vae = quick(likelihood=likelihood).fit(X)
+    vae.export_onnx(tmp_path / "score.onnx", part="score")
+    found = run(tmp_path / "score.onnx", X)
+    np.testing.assert_allclose(found, vae.score_samples(X), rtol=1e-5)
+
+
+def test_log_gamma_and_softplus_are_those_of_scipy():
+    x = torch.cat([torch.logspace(-6, 16, 1001), torch.arange(1.0, 200.0)]).double()
+    np.testing.assert_allclose(_onnx._log_gamma(x), gammaln(x.numpy()), rtol=1e-14, atol=2e-14)
+    assert _onnx._log_gamma(x.float()).dtype == torch.float32
+    odds = torch.linspace(-60, 60, 1001, dtype=torch.float64)
+    for beta in (1, 0.5, -2):
+        expected = np.logaddexp(0, beta * odds.numpy()) / beta
+        np.testing.assert_allclose(_onnx._softplus(odds, beta), expected, rtol=1e-14)
 
 
 @pytest.mark.slow

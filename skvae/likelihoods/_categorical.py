@@ -42,7 +42,8 @@ class Categorical(BaseEstimator):
     -----
     ``log p(x|z) = sum_j log softmax(logits_j(z) + start_j)[x_j]``, where `start` are the log
     frequencies in training, with one row more that is spread evenly over the K categories. The
-    decoder has K outputs a feature: 200,704 for 28 × 28 pixels of 256 levels.
+    decoder has K outputs a feature, category after category as planes of an image are: 200,704 for
+    28 × 28 pixels of 256 levels.
 
     References
     ----------
@@ -104,7 +105,7 @@ class _Constants(NamedTuple):
 
     shift: Tensor
     inverse_scale: Tensor
-    start: Tensor  # log frequencies, (n_features, n_categories)
+    start: Tensor  # log frequencies, (n_categories, n_features)
 
 
 class _Categorical(OneScaleDensity):
@@ -119,24 +120,25 @@ class _Categorical(OneScaleDensity):
         self.register_buffer("start", _log_frequencies(X, spec.n_categories))
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        log_shares = self._logits(outputs).log_softmax(-1)
-        shape = torch.broadcast_shapes(log_shares.shape[:-1], x.shape)
-        index = x.long().expand(shape)[..., None]
-        return log_shares.expand(*shape, -1).gather(-1, index).squeeze(-1).sum(-1)
+        log_shares = self._logits(outputs).log_softmax(-2)
+        shape = torch.broadcast_shapes(log_shares[..., 0, :].shape, x.shape)
+        index = x.long().expand(shape)[..., None, :]
+        log_shares = log_shares.expand(*shape[:-1], -1, -1)
+        return log_shares.gather(-2, index).squeeze(-2).sum(-1)
 
     def mean(self, outputs: Tensor) -> Tensor:
         logits = self._logits(outputs)
         if not self.spec.ordered:
-            return logits.argmax(-1).to(logits.dtype)
-        amounts = torch.arange(logits.shape[-1], dtype=logits.dtype, device=logits.device)
-        return (logits.softmax(-1) * amounts).sum(-1)
+            return logits.argmax(-2).to(logits.dtype)
+        amounts = torch.arange(logits.shape[-2], dtype=logits.dtype, device=logits.device)
+        return (logits.softmax(-2) * amounts[:, None]).sum(-2)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return draw_categories(self._logits(outputs), generator).to(outputs.dtype)
+        return draw_categories(self._logits(outputs).mT, generator).to(outputs.dtype)
 
     def _logits(self, outputs: Tensor) -> Tensor:
-        """Return unnormalised log probabilities, (..., n_features, n_categories)."""
-        return outputs.unflatten(-1, (self.n_features, -1)) + self.constants(outputs).start
+        """Return unnormalised log probabilities, (..., n_categories, n_features)."""
+        return outputs.unflatten(-1, (-1, self.n_features)) + self.constants(outputs).start
 
     def _derive(self, dtype: torch.dtype) -> _Constants:
         return _Constants(*(constant.to(dtype) for constant in (*self._inputs(), self.start)))
@@ -144,10 +146,10 @@ class _Categorical(OneScaleDensity):
 
 def _log_frequencies(X: np.ndarray, n_categories: int) -> Tensor:
     """Return log shares of the categories in every column, of the rows and one spread evenly."""
-    table = torch.empty(X.shape[1], n_categories, dtype=torch.float64)
+    table = torch.empty(n_categories, X.shape[1], dtype=torch.float64)
     for feature, column in enumerate(X.T):
         counts = np.bincount(column.astype(np.int64), minlength=n_categories)
-        table[feature] = torch.from_numpy(np.log((counts + 1 / n_categories) / (len(X) + 1)))
+        table[:, feature] = torch.from_numpy(np.log((counts + 1 / n_categories) / (len(X) + 1)))
     return table
 
 

@@ -120,7 +120,9 @@ class Conv(BaseEstimator):
         n_last = self.hidden_units or n_flat
         return nn.Sequential(*layers, initialized(nn.Linear(n_last, n_outputs), None))
 
-    def build_decoder(self, n_components: int, n_outputs: int) -> nn.Module:
+    def build_decoder(
+        self, n_components: int, n_outputs: int, n_features: int | None = None
+    ) -> nn.Module:
         """Build a fresh decoder.
 
         Parameters
@@ -129,6 +131,9 @@ class Conv(BaseEstimator):
             Latent dimensions.
         n_outputs : int
             Numbers per row that parametrise p(x|z): a whole multiple of the size of an image.
+        n_features : int or None, default=None
+            Width of the rows. None takes the outputs for one image or two, if `image_shape` does
+            not say better.
 
         Returns
         -------
@@ -142,7 +147,7 @@ class Conv(BaseEstimator):
         ValueError
             If `n_outputs` is no multiple of the size of an image.
         """
-        height, width, colours, n_planes = shape_of_outputs(self, n_outputs)
+        height, width, colours, n_planes = shape_of_outputs(self, n_outputs, n_features)
         stages = halvings(height, width, len(self.channels))
         n_flat = self.channels[-1] * math.prod(stages[-1])
         layers: list[nn.Module] = []

@@ -43,10 +43,13 @@ def shape_of_rows(spec: Any, n_features: int) -> tuple[int, int, int]:
     return height, width, colours
 
 
-def shape_of_outputs(network: Any, n_outputs: int) -> tuple[int, int, int, int]:
+def shape_of_outputs(
+    network: Any, n_outputs: int, n_features: int | None = None
+) -> tuple[int, int, int, int]:
     """Return (height, width, colours, planes) of what a network is to decode into.
 
     There are as many planes as colours, for every parameter that the likelihood has a value.
+    Without `n_features`, a square may stand for one parameter or two.
 
     Raises
     ------
@@ -56,12 +59,17 @@ def shape_of_outputs(network: Any, n_outputs: int) -> tuple[int, int, int, int]:
         If `n_outputs` is no multiple of the size of an image.
     """
     _check(network)
-    height, width, colours = _image_shape(network, n_outputs)
+    if n_features is None:
+        height, width, colours = _image_shape(network, n_outputs, most_planes=2)
+    else:
+        height, width, colours = shape_of_rows(network, n_features)
     n_planes, rest = divmod(n_outputs, height * width)
     if rest or n_planes % colours:
         raise ValueError(
-            f"'image_shape' of {_name(network)} is {network.image_shape!r}, but the likelihood "
-            f"wants {n_outputs} outputs, which is no multiple of {height * width * colours}."
+            f"{_name(network)} decodes images of shape {(height, width, colours)}, but the "
+            f"likelihood wants {n_outputs} outputs, which is no multiple of "
+            f"{height * width * colours}. Choose network='mlp', or a likelihood with as many "
+            "outputs for one feature as for another."
         )
     return height, width, colours, n_planes
 
@@ -80,17 +88,17 @@ def _check(network: Any) -> None:
     _check_counts(network, "channels", lengths=None)
 
 
-def _image_shape(spec: Any, n_values: int) -> tuple[int, int, int]:
+def _image_shape(spec: Any, n_values: int, most_planes: int = 1) -> tuple[int, int, int]:
     """Return (height, width, colours); without `image_shape`, infer a grey square.
 
-    A decoder's outputs may hold two planes an image (a mean and a variance). Twice a square is
-    never a square, so the two cases cannot be confused.
+    There may be two planes of it (a mean and a variance). Twice a square is never a square, so
+    the two cases cannot be confused; more planes could be.
     """
     if spec.image_shape is not None:
         _check_counts(spec, "image_shape", lengths=(2, 3))
         height, width, *colours = (int(size) for size in spec.image_shape)
         return height, width, colours[0] if colours else 1
-    for n_planes in (1, 2):
+    for n_planes in range(1, most_planes + 1):
         side = math.isqrt(n_values // n_planes)
         if side * side * n_planes == n_values:
             return side, side, 1

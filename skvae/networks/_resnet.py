@@ -137,7 +137,9 @@ class ResNet(BaseEstimator):
             n_last = self.hidden_units
         return nn.Sequential(*layers, initialized(nn.Linear(n_last, n_outputs), None))
 
-    def build_decoder(self, n_components: int, n_outputs: int) -> nn.Module:
+    def build_decoder(
+        self, n_components: int, n_outputs: int, n_features: int | None = None
+    ) -> nn.Module:
         """Build a fresh decoder.
 
         Parameters
@@ -146,6 +148,9 @@ class ResNet(BaseEstimator):
             Latent dimensions.
         n_outputs : int
             Numbers per row that parametrise p(x|z): a whole multiple of the size of an image.
+        n_features : int or None, default=None
+            Width of the rows. None takes the outputs for one image or two, if `image_shape` does
+            not say better.
 
         Returns
         -------
@@ -159,7 +164,7 @@ class ResNet(BaseEstimator):
         ValueError
             If `n_outputs` is no multiple of the size of an image.
         """
-        height, width, colours, n_planes = shape_of_outputs(self, n_outputs)
+        height, width, colours, n_planes = shape_of_outputs(self, n_outputs, n_features)
         *sizes, smallest = halvings(height, width, len(self.channels))
         n_maps = [*self.channels[::-1], n_planes]
         start = self._start(n_components, (n_maps[0], *smallest))

@@ -35,6 +35,8 @@ class SampleDisplay:
         Features of a table to show; None shows the first 30.
     feature_names : array-like of str of shape (n_features,), default=None
         Names of the features of a table; None takes those of a data frame, else "x0", "x1", ….
+    source : str, default=None
+        What the samples come from, for the title, such as "the prior".
 
     Attributes
     ----------
@@ -75,6 +77,7 @@ class SampleDisplay:
         image_shape=None,
         features=None,
         feature_names=None,
+        source=None,
     ):
         self.samples = samples
         self.X = X
@@ -82,6 +85,7 @@ class SampleDisplay:
         self.image_shape = image_shape
         self.features = features
         self.feature_names = feature_names
+        self.source = source
 
     @classmethod
     def from_estimator(
@@ -143,6 +147,7 @@ class SampleDisplay:
             image_shape=image_shape,
             features=features,
             feature_names=feature_names,
+            source="the prior" if estimator.density_ is None else "the fitted density",
         )
         return display.plot(ax)
 
@@ -175,7 +180,7 @@ class SampleDisplay:
         height = mosaic_height(n_lines, n_columns, shape, WIDTH)
         self.ax_ = axes_to_draw_on(ax, height + 0.4)
         self.image_ = draw_mosaic(self.ax_, samples, n_columns, shape)
-        self.ax_.set_title(f"{len(samples)} samples from the prior")
+        self.ax_.set_title(self._description(samples))
 
     def _plot_table(self, ax, samples) -> None:
         tables = {"samples": samples}
@@ -191,8 +196,12 @@ class SampleDisplay:
         self.ax_ = axes_to_draw_on(ax, height=1.1 + 0.26 * len(columns))
         self.histograms_ = draw_distributions(self.ax_, tables, names)
         self.ax_.set_xlabel("standard deviations from the mean")
-        names = f"{len(samples)} samples" if self.X is None else "Data (above) and samples (below)"
-        self.ax_.set_title(names + note)
+        alone = self.X is None
+        title = self._description(samples) if alone else "Data (above) and samples (below)"
+        self.ax_.set_title(title + note)
+
+    def _description(self, samples) -> str:
+        return f"{len(samples)} samples" + (f" from {self.source}" if self.source else "")
 
 
 def _checked_data(X, n_features: int):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from skvae import VAETransformer
+from skvae.likelihoods import Categorical, DiscretizedLogistic, Gaussian
 from skvae.networks import Conv, ResNet
 from skvae.networks._images import (
     ImagesToRows,
@@ -39,3 +41,58 @@ def test_shapes_of_inputs_and_outputs(network_class):
     assert shape_of_outputs(network_class(), 162) == (9, 9, 1, 2)
     assert shape_of_inputs(network_class((4, 5)), 20) == (4, 5, 1)
     assert shape_of_outputs(network_class((4, 5, 3)), 180) == (4, 5, 3, 9)
+
+
+@pytest.mark.parametrize("network_class", [Conv, ResNet])
+@pytest.mark.parametrize("n_planes", [1, 2, 9, 16, 17])
+def test_the_width_of_the_rows_tells_planes_from_a_larger_square(network_class, n_planes):
+    n_outputs = n_planes * 64
+    assert shape_of_outputs(network_class(), n_outputs, 64) == (8, 8, 1, n_planes)
+    decoder = network_class(channels=(4,)).build_decoder(2, n_outputs, n_features=64)
+    assert decoder(torch.zeros(3, 2)).shape == (3, n_outputs)
+
+
+def test_outputs_for_some_features_alone_are_refused():
+    message = r"Conv decodes images of shape \(8, 8, 1\).*70 outputs.*no multiple of 64.*Choose"
+    with pytest.raises(ValueError, match=message):
+        shape_of_outputs(Conv(), 70, n_features=64)
+
+
+PLANES_OF_MEANS = [  # of every likelihood, which of its planes stands for the mean, or for level 5
+    (Categorical(16, ordered=False), 5),
+    (Categorical(17, ordered=False), 5),
+    (DiscretizedLogistic(17, n_mixtures=3), slice(0, 3)),
+    (Gaussian("per_sample"), slice(0, 1)),
+]
+
+
+@pytest.mark.parametrize("network_class", [Conv, ResNet])
+@pytest.mark.parametrize(("likelihood", "planes"), PLANES_OF_MEANS)
+def test_a_likelihood_reads_a_plane_where_the_decoder_draws_it(
+    network_class, likelihood, planes, digits
+):
+    """Raise one pixel of the planes by the last convolution's own output: that pixel moves."""
+    X = np.minimum(digits.data[:100], 15)
+    vae = VAETransformer(2, network=network_class(channels=(4,)), likelihood=likelihood)
+    module = vae.set_params(max_epochs=1, random_state=0).fit(X).module_
+    n_planes = module.likelihood.n_outputs // 64
+    maps = torch.zeros(1, n_planes, 8, 8)
+    maps[0, planes, 2, 6] = 50.0
+    flat = torch.zeros(1, n_planes, 8, 8)
+    means = [module.likelihood.mean(ImagesToRows(1)(images)).detach() for images in (maps, flat)]
+    (moved,) = (means[0] != means[1]).nonzero(as_tuple=True)[1:]
+    assert moved.tolist() == [2 * 8 + 6]
+    if isinstance(likelihood, Categorical):
+        assert means[0][0, moved] == 5
+
+
+@pytest.mark.parametrize("network_class", [Conv, ResNet])
+def test_levels_as_many_as_make_a_larger_square_are_trained_as_planes(network_class, digits):
+    # 16 planes of 8 x 8 are as many outputs as one of 32 x 32
+    X = np.minimum(digits.data[:60], 15)
+    settings = {"likelihood": Categorical(16), "max_epochs": 1, "random_state": 0}
+    inferred, given = (
+        VAETransformer(2, network=network_class(shape, channels=(4,)), **settings).fit(X)
+        for shape in (None, (8, 8))
+    )
+    np.testing.assert_array_equal(inferred.score_samples(X), given.score_samples(X))

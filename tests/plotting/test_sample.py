@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.mixture import GaussianMixture
 
 from skvae import VAETransformer
 from skvae.plotting import SampleDisplay
@@ -56,6 +57,22 @@ def test_digits_can_be_shown_as_a_table(of_images, digits):
     display = SampleDisplay.from_estimator(of_images, digits.data, kind="table", features=[20, 21])
     assert len(display.histograms_) == 4
     assert "2 of 64 features" in display.ax_.get_title()
+
+
+@pytest.mark.parametrize(
+    ("fit_density", "source"),
+    [(None, "the prior"), (GaussianMixture(2, random_state=0), "the fitted density")],
+)
+def test_the_title_says_what_was_drawn_from(digits, iris, fit_density, source):
+    vae = VAETransformer(2, fit_density=fit_density, max_epochs=1, random_state=0)
+    of_images = SampleDisplay.from_estimator(vae.fit(digits.data[:50]), n_samples=4)
+    assert of_images.ax_.get_title() == f"4 samples from {source}"
+    of_table = SampleDisplay.from_estimator(vae.fit(iris.data), n_samples=5)
+    assert of_table.ax_.get_title() == f"5 samples from {source}"
+
+
+def test_images_of_unknown_source_are_samples_and_no_more(digits):
+    assert SampleDisplay(digits.data[:4]).plot().ax_.get_title() == "4 samples"
 
 
 def test_draws_on_the_axes_given(of_images):

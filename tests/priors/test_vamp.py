@@ -1,5 +1,7 @@
 """The VampPrior against the mixture of the encoder's posteriors, computed by hand."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from scipy import stats
 from scipy.special import logsumexp
 from sklearn.datasets import load_iris
 
-from skvae import VAETransformer
+from skvae import VAETransformer, _inference
 from skvae._module import build_module
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
@@ -78,6 +80,63 @@ def test_gradients_reach_the_pseudo_inputs_and_the_encoder(module):
     module.log_prior(torch.randn(10, 2, dtype=torch.float64)).sum().backward()
     for weights in (module.prior.pseudo_inputs, *module.encoder.parameters()):
         assert weights.grad.abs().sum() > 0
+
+
+def calls_of_the_encoder(module, read):
+    sizes = []
+    with module.encoder.register_forward_hook(lambda *args: sizes.append(len(args[1][0]))):
+        read()
+    return sizes
+
+
+def test_a_call_encodes_the_pseudo_inputs_once(monkeypatch):
+    rows = X.astype(np.float32)
+    vae = VAETransformer(2, network=MLP((8,)), prior=VampPrior(7), max_epochs=1, random_state=0)
+    module = vae.fit(rows).module_
+    expected = vae.score_samples(rows)
+    monkeypatch.setattr(_inference, "_CHUNK_ROWS", 16 * 50)  # three chunks, 16 draws a row
+    for _ in range(2):
+        sizes = calls_of_the_encoder(module, lambda: vae.score_samples(rows))
+        assert sorted(sizes) == [7, 50, 50, 50]
+    assert calls_of_the_encoder(module, lambda: vae.transform(rows)) == [150]
+    np.testing.assert_allclose(vae.score_samples(rows), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_next_call_sees_weights_that_have_changed(dtype):
+    rows = X.astype(dtype)
+    vae = VAETransformer(2, network=MLP((8,)), prior=VampPrior(7), max_epochs=1, random_state=0)
+    prior = vae.fit(rows).module_.prior
+    before = vae.score_samples(rows)
+    with torch.no_grad():
+        prior.pseudo_inputs.add_(3.0)
+    moved = vae.score_samples(rows)
+    assert np.abs(moved - before).max() > 0.1
+    with torch.no_grad():
+        prior.pseudo_inputs.sub_(3.0)
+    np.testing.assert_allclose(vae.score_samples(rows), before, rtol=1e-4)
+
+
+def test_many_threads_share_no_posteriors():
+    """Half of them ask one model, half another with the same start: each gets its own answer."""
+    settings = {"network": MLP((8,)), "prior": VampPrior(7), "random_state": 0}
+    models = [VAETransformer(2, max_epochs=n, **settings).fit(X) for n in (1, 2)]
+    expected = [vae.score_samples(X) for vae in models]
+    with ThreadPoolExecutor(32) as pool:
+        found = list(pool.map(lambda number: models[number % 2].score_samples(X), range(160)))
+    for number, scores in enumerate(found):
+        np.testing.assert_array_equal(scores, expected[number % 2])
+
+
+def test_what_is_kept_can_be_part_of_a_slope(module):
+    with torch.inference_mode():
+        reader = module.with_fixed_weights()
+        reader.log_prior(torch.zeros(1, 2, dtype=torch.float64))
+    kept = reader._pseudo_posteriors()
+    assert not any(part.is_inference() or part.requires_grad for part in kept)
+    z = torch.ones(1, 2, dtype=torch.float64, requires_grad=True)
+    (kept[0] * z).sum().backward()  # a prior of someone's own may multiply by the means
+    torch.testing.assert_close(z.grad[0], kept[0].sum(0))
 
 
 def test_training_moves_the_pseudo_inputs():
