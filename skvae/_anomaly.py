@@ -89,18 +89,19 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order of the rows, and draws. The global generators are neither
         read nor changed; None takes fresh entropy from the operating system.
-    anomaly_score : str or object, default="log_likelihood"
+    anomaly_score : str or object, default="residual_neighbors"
         What `score_samples` returns, higher for more normal rows: a short name, or a configured
-        object of :mod:`skvae.scores`. "log_likelihood": the importance-weighted log-likelihood
-        [2]_; "elbo": the evidence lower bound; "reconstruction": the expected log p(x|z) under
-        q(z|x); "kl": minus the KL divergence of q(z|x) from the prior, all of these in nats.
-        "relative_error": minus the squared error of the reconstruction by the row's own squared
-        norm. "latent_density": the log density, in nats, of a Gaussian mixture over the embedded
-        training rows; "latent_neighbors": minus the distance from the nearest of them;
-        "residual_neighbors": the same by the standardised rows and what the model leaves of them.
-        "typicality": minus the distance of the log-likelihood from its mean in training, in nats.
-        "likelihood_regret": minus the gain, in nats, from fitting q(z|x) to the row alone.
-        "combined": the sum of "relative_error" and "latent_density", each standardised.
+        object of :mod:`skvae.scores`. "residual_neighbors": minus the distance from the nearest
+        of up to 10,000 training rows, both by the standardised values and by what the model leaves
+        of them; "latent_neighbors": minus that distance in the latent space. "log_likelihood": the
+        importance-weighted log-likelihood [2]_; "elbo": the evidence lower bound; "reconstruction":
+        the expected log p(x|z) under q(z|x); "kl": minus the KL divergence of q(z|x) from the
+        prior, all of these in nats. "relative_error": minus the squared error of the reconstruction
+        by the row's own squared norm. "latent_density": the log density, in nats, of a Gaussian
+        mixture over the embedded training rows. "typicality": minus the distance of the
+        log-likelihood from its mean in training, in nats. "likelihood_regret": minus the gain, in
+        nats, from fitting q(z|x) to the row alone. "combined": the sum of "relative_error" and
+        "latent_density", each standardised.
     contamination : float, default=0.1
         Share of the training rows that the threshold calls outliers, in (0, 0.5].
     calibration_fraction : float or None, default=None
@@ -201,7 +202,7 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
         warm_start=False,
         verbose=0,
         random_state=None,
-        anomaly_score="log_likelihood",
+        anomaly_score="residual_neighbors",
         contamination=0.1,
         calibration_fraction=None,
     ):

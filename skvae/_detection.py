@@ -32,8 +32,7 @@ class DetectionMixin(OutlierMixin):
         Returns
         -------
         scores : ndarray of shape (n_samples,), float64
-            What `anomaly_score` named when the detector was fitted; by default the log-likelihood
-            in nats, of the density of X in its own units.
+            What `anomaly_score` named when the detector was fitted, in its unit.
 
         Raises
         ------

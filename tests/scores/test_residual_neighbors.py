@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits, load_wine
 from sklearn.neighbors import NearestNeighbors
 
+from skvae import VAEAnomalyDetector
 from skvae.scores import ResidualNeighbors
 from skvae.scores._fitted_score import FittedScore
 
@@ -17,7 +19,7 @@ def vectors(detector, known, X):
     """Standardised rows beside their standardised residuals, by hand."""
     loc, scale, spread = (known[name].numpy() for name in ("loc", "scale", "spread"))
     residuals = (X - detector.reconstruct(X)) / scale
-    return np.hstack([(X - loc) / scale, residuals / spread])
+    return np.hstack([(X - loc) / scale, residuals]) / spread
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 5])
@@ -37,12 +39,24 @@ def test_a_training_row_is_not_its_own_neighbour(detector, X):
     assert_allclose(score(detector.module_, X, 16), -distances.mean(1), rtol=1e-9)
 
 
-def test_residuals_have_about_unit_size_in_training(detector, X):
-    score = learned(ResidualNeighbors(), detector, X)
-    residuals = score.tensors["rows"].numpy()[:, X.shape[1] :]
-    spread = np.sqrt((residuals**2).mean(0))
-    assert (spread < 1).all()  # the spread, and a hundredth of the scale more
-    assert np.median(spread) > 0.8
+def test_columns_of_a_table_have_unit_size_each():
+    rows = rows_learned_from(load_wine().data)
+    values, residuals = np.split(np.sqrt((rows**2).mean(0)), 2)
+    assert_allclose(values, 1, rtol=1e-6)
+    assert (residuals < 1).all()  # the spread, and a hundredth of the scale more
+    assert np.median(residuals) > 0.8
+
+
+def test_pixels_of_images_have_unit_size_together():
+    rows = rows_learned_from(load_digits().data)
+    for half in np.split((rows**2).mean(0), 2):
+        assert 0.9 < half.mean() < 1
+        assert half.max() > 2 * half.mean()  # the middle of an image varies more than its border
+
+
+def rows_learned_from(X):
+    detector = VAEAnomalyDetector(4, max_epochs=1, random_state=0).fit(X)
+    return detector.anomaly_score_.tensors["rows"].numpy()
 
 
 @pytest.mark.parametrize(("n_rows", "n_kept"), [(2, 2), (40, 40), (150, 50)])
@@ -69,3 +83,10 @@ def test_a_row_far_from_all_others_scores_lowest(detector, X):
     rows = np.vstack([X, 100 * X[:1]])
     scores = learned(ResidualNeighbors(), detector, X)(detector.module_, rows, 16)
     assert scores.argmin() == len(X)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_features", "n_kept"), [(150, 4, 150), (10_001, 2, 10_000), (1400, 784, 1337)]
+)
+def test_by_default_as_many_rows_are_kept_as_memory_is_meant_for(n_rows, n_features, n_kept):
+    assert ResidualNeighbors()._n_kept(n_rows, n_features) == n_kept
