@@ -59,6 +59,7 @@ class _Halving(_Products):
         height, width = x.shape[2:]
         if height % 2 or width % 2 or not x.requires_grad:
             return self.layer(x)
+        x = x.to(self.layer.weight.dtype)  # of rows that are learned, as pseudo-inputs are
         taps = self.taps(x, height // 2, width // 2)
         halved: Tensor = _Halve.apply(x, self.layer.weight, self.layer.bias, *taps)
         return halved

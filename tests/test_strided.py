@@ -82,19 +82,22 @@ def test_other_layers_stay(layer):
     assert in_products(layer) is layer
 
 
-def test_a_copy_in_bfloat16_trains_by_products():
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_copy_in_bfloat16_trains_by_products(learned):
     """Its gradients differ from those of float32 by no more than those of torch's bfloat16 do."""
     torch.manual_seed(0)
     module = nn.Sequential(halving(2, 8), nn.ReLU(), halving(8, 8), nn.ReLU(), doubling(8, 3))
-    x = torch.randn(16, 2, 8, 8)
+    x = torch.randn(16, 2, 8, 8).requires_grad_(learned)  # as pseudo-inputs do
+    parameters = [*module.parameters(), x] if learned else [*module.parameters()]
 
     def gradients(module_, lowered):
-        module.zero_grad()
+        for weights in parameters:
+            weights.grad = None
         with torch.autocast("cpu", torch.bfloat16, enabled=lowered):
             module_(x).float().square().mean().backward()
 
     def found():
-        return torch.cat([weights.grad.flatten() for weights in module.parameters()])
+        return torch.cat([weights.grad.flatten() for weights in parameters])
 
     gradients(module, lowered=False)
     exact = found()
