@@ -39,4 +39,5 @@ class Published(NamedTuple):
     source: str
 
     def row(self, column: str) -> dict[str, Any]:
-        return {"model": f"published: {self.what}", column: self.figure, "source": self.source}
+        """Return a row that shows the figure with as many digits as it was published with."""
+        return {"model": f"published: {self.what}", column: str(self.figure), "source": self.source}

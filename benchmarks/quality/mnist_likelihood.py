@@ -1,13 +1,14 @@
 """Log-likelihood of MNIST under dynamic binarisation, beside the published figures.
 
-    python benchmarks/quality/mnist_likelihood.py [--models vae vae-long vamp ...] [--seeds 1]
+    python benchmarks/quality/mnist_likelihood.py [--models "IWAE, flow" ...] [--seeds 1]
         [--draws 1000] [--json FILE]
 
 Trained on the 60,000 training images, whose grey levels are drawn anew as zeros and ones at every
 step; judged on the 10,000 test images, binarised once by the same rule (seed 0). The figure is the
 importance-weighted bound of `--draws` draws an image (Burda et al., 2016, equation 8), and beside
-it that of five times as many on the first 500 images, with the difference of the two there. The
-test images choose nothing.
+it what five times as many add on the first 500 images. Activation, prior and objective were
+compared in fits of 20 epochs, which training and test images put into the same order; no length of
+training was chosen by a test image.
 """
 
 from __future__ import annotations
@@ -22,10 +23,26 @@ from skvae.datasets import fetch_mnist
 from skvae.likelihoods import Bernoulli
 from skvae.metrics import log_likelihood
 from skvae.networks import MLP
+from skvae.objectives import IWAE
+from skvae.priors import FlowPrior
 
-DYNAMIC = {"likelihood": Bernoulli(binarize="dynamic")}
+COMMON = {
+    "n_components": 40,
+    "network": MLP((512, 512), "silu"),
+    "likelihood": Bernoulli(binarize="dynamic"),
+}
+BETTER = {
+    **COMMON,
+    "prior": FlowPrior(6, 128),
+    "objective": IWAE(5, "doubly_reparameterized"),
+    "batch_size": 256,
+    "learning_rate": 3e-3,
+    "weight_decay": 0.2,
+}
 MODELS = {
-    "vae": VAETransformer(40, network=MLP((512, 512)), max_epochs=100, **DYNAMIC),
+    "ELBO, N(0, I)": VAETransformer(**COMMON, max_epochs=100),
+    "IWAE, flow": VAETransformer(**BETTER, max_epochs=36),
+    "IWAE, flow, long": VAETransformer(**BETTER, max_epochs=80),
 }
 PUBLISHED = [
     Published("one-layer VAE, dense", -86.76, "Burda et al. (2016), table 1"),

@@ -1,0 +1,163 @@
+"""Rows are split without overlap, and generated outliers are of the kinds they are called."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.neighbors import KNeighborsRegressor
+
+
+@pytest.fixture
+def tabular(script):
+    return script("tabular")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def correlated(rng, n=2000):
+    """Rows of three columns that nearly agree, in units far apart."""
+    shared = rng.normal(size=(n, 1))
+    return (shared + 0.1 * rng.normal(size=(n, 3))) * [1, 100, 0.01] + [5, 0, -1]
+
+
+def clusters(rng):
+    """Two round clusters on either side of the origin."""
+    sides = rng.permutation(np.repeat([-1.0, 1.0], 500))[:, None]
+    return 4 * sides + rng.normal(size=(1000, 4))
+
+
+def numbered(n_normal, n_other):
+    """Rows that hold their own number, the normal ones first."""
+    return np.arange(float(n_normal + n_other))[:, None], np.arange(n_normal + n_other) < n_normal
+
+
+@pytest.mark.parametrize(
+    ("n_normal", "n_other", "n_train", "n_judged", "n_real"),
+    [(100, 30, 60, 40, 30), (101, 600, 60, 41, 500), (9000, 0, 5000, 500, 0)],
+)
+def test_splits_have_the_stated_sizes_and_no_row_twice(
+    tabular, rng, n_normal, n_other, n_train, n_judged, n_real
+):
+    X, is_normal = numbered(n_normal, n_other)
+    train, test = tabular.split(X, is_normal, rng)
+    assert len(train) == n_train
+    assert set(test) == {"local", "global", "clustered", "dependency"} | (
+        {"real"} if n_real else set()
+    )
+    for kind, (judged, is_outlier) in test.items():
+        assert (~is_outlier.astype(bool)).sum() == n_judged
+        assert is_outlier.sum() == (n_real if kind == "real" else 200)
+        normal = judged[is_outlier == 0, 0]
+        assert len(np.unique(normal)) == n_judged
+        assert not set(normal) & set(train[:, 0])
+        assert max([*normal, *train[:, 0]]) < n_normal
+    if n_real:
+        judged, is_outlier = test["real"]
+        assert judged[is_outlier == 1].min() >= n_normal
+
+
+def test_global_outliers_fill_a_box_of_the_range_and_a_tenth_more(tabular, rng):
+    normal = correlated(rng)
+    outliers = tabular.generate(normal, "global", rng, n=5000)
+    centre = normal.mean(0)
+    low, high = (centre + 1.1 * (edge - centre) for edge in (normal.min(0), normal.max(0)))
+    assert (outliers >= low).all()
+    assert (outliers <= high).all()
+    # uniform: the corners of the box are as full as its middle
+    np.testing.assert_allclose(outliers.mean(0), (low + high) / 2, atol=0.03 * (high - low).max())
+    np.testing.assert_allclose(outliers.std(0), (high - low) / 12**0.5, rtol=0.05)
+    assert abs(np.corrcoef(outliers.T)[0, 1]) < 0.05
+
+
+def test_dependency_outliers_keep_the_columns_and_lose_what_binds_them(tabular, rng):
+    normal = correlated(rng)
+    outliers = tabular.generate(normal, "dependency", rng, n=5000)
+    for found, column in zip(outliers.T, normal.T, strict=True):
+        nearest = KNeighborsRegressor(1).fit(column[:, None], column).predict(found[:, None])
+        np.testing.assert_allclose(found, nearest, atol=1e-9 * np.ptp(column))
+        assert found.mean() == pytest.approx(column.mean(), abs=0.1 * column.std())
+        assert found.std() == pytest.approx(column.std(), rel=0.1)
+    assert np.corrcoef(normal.T).min() > 0.9
+    assert abs(np.corrcoef(outliers.T) - np.eye(3)).max() < 0.05
+
+
+def test_local_outliers_have_five_times_the_covariance(tabular, rng):
+    normal = correlated(rng)
+    outliers = tabular.generate(normal, "local", rng, n=20_000)
+    np.testing.assert_allclose(np.cov(outliers.T), 5 * np.cov(normal.T), rtol=0.1)
+    np.testing.assert_allclose(outliers.mean(0), normal.mean(0), atol=0.2 * normal.std(0).max())
+
+
+def test_clustered_outliers_lie_five_times_as_far_out(tabular, rng):
+    normal = clusters(rng)
+    outliers = tabular.generate(normal, "clustered", rng, n=2000)
+    side = np.sign(outliers[:, 0])
+    assert {*side} == {-1, 1}
+    np.testing.assert_allclose((side[:, None] * outliers).mean(0), np.full(4, 20), rtol=0.05)
+    np.testing.assert_allclose(outliers[side > 0].std(0), 1, rtol=0.1)
+
+
+def test_clustered_outliers_of_a_single_cluster_are_two_deviations_off(tabular, rng):
+    normal = rng.normal(size=(1000, 4))
+    outliers = tabular.generate(normal, "clustered", rng, n=2000)
+    np.testing.assert_allclose(abs(outliers.mean(0)), 2, atol=0.2)
+
+
+def test_the_distance_of_neighbours_and_of_a_gaussian(tabular, rng):
+    X, judged = rng.normal(size=(50, 3)), rng.normal(size=(9, 3))
+    distances = np.sort(np.linalg.norm(judged[:, None] - X, axis=2))[:, :5]
+    neighbours = tabular.NeighborDistance().fit(X).score_samples(judged)
+    np.testing.assert_allclose(neighbours, -distances.mean(1))
+    shift = judged - X.mean(0)
+    squared = (shift @ np.linalg.inv(np.cov(X.T, ddof=0)) * shift).sum(1)
+    np.testing.assert_allclose(tabular.GaussianDensity().fit(X).score_samples(judged), -squared)
+
+
+def test_a_row_weighs_real_outliers_as_much_as_the_generated_kinds_together(tabular):
+    kinds = {"local": 60.0, "global": 100.0, "clustered": 90.0, "dependency": 70.0}
+    other = {"local": 60.0, "global": 99.0, "clustered": 95.0, "dependency": 60.0}
+    frame = pd.DataFrame(
+        {
+            ("mine", "a", 0): {"real": 90.0, **kinds, "seconds": 1.0},
+            ("mine", "b", 0): {**kinds, "seconds": 3.0},  # a table without real outliers
+            ("mine", "a", 1): {"real": 94.0, **kinds, "seconds": 1.0},
+            ("mine", "b", 1): {**kinds, "seconds": 3.0},
+            (tabular.NEIGHBORS, "a", 0): {"real": 80.0, **other, "seconds": 0.0},
+            (tabular.NEIGHBORS, "b", 0): {**other, "seconds": 0.0},
+            (tabular.NEIGHBORS, "a", 1): {"real": 80.0, **other, "seconds": 0.0},
+            (tabular.NEIGHBORS, "b", 1): {**other, "seconds": 0.0},
+        }
+    ).T
+    row = tabular.summarize("mine", frame)
+    assert str(row["real"]) == "92.0 ± 2.0"
+    assert str(row["mean"]) == "86.0 ± 1.0"  # (92 + 80) / 2
+    assert row["seconds a fit"] == 2
+    # of nine: real, twice global and twice dependency are won, twice local is a tie
+    assert row["wins"] == f"{100 * 6 / 9:.0f} %"
+
+
+def test_the_table_judges_detectors_on_all_kinds(tabular, monkeypatch, rows_of):
+    monkeypatch.setitem(tabular.SKLEARN, "development", [("wine", [0])])
+    monkeypatch.setitem(tabular.KEEL, "development", [])
+    neighbours, gaussian = rows_of(tabular, "--detectors", tabular.NEIGHBORS, "Gaussian")
+    assert neighbours["wins"] == "50 %"
+    assert gaussian["detector"] == "Gaussian"
+    for kind in ("mean", "real", "local", "global", "clustered", "dependency"):
+        assert 50 < neighbours[kind][0] <= 100
+
+
+def test_a_table_tells_its_normal_classes(tabular):
+    X, is_normal = tabular.load_sklearn("wine", [2])
+    assert (X.shape, is_normal.sum()) == ((178, 13), 48)
+    assert tabular.load_sklearn("diabetes", None)[1].all()
+
+
+@pytest.mark.parametrize("tables", ["SKLEARN", "KEEL"])
+def test_no_table_is_held_out_and_developed_on_with_the_same_normal_rows(tabular, tables):
+    development, held_out = (
+        {(name, repr(classes)) for name, classes in half}
+        for half in getattr(tabular, tables).values()
+    )
+    assert not development & held_out
