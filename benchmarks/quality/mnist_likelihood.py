@@ -40,7 +40,7 @@ BETTER = {
     "weight_decay": 0.2,
 }
 MODELS = {
-    "ELBO, N(0, I)": VAETransformer(**COMMON, max_epochs=100),
+    "ELBO, N(0, I)": VAETransformer(**COMMON, max_epochs=36),
     "IWAE, flow": VAETransformer(**BETTER, max_epochs=36),
     "IWAE, flow, long": VAETransformer(**BETTER, max_epochs=80),
 }

@@ -115,7 +115,10 @@ class GaussianDensity(EmpiricalCovariance):
 
 
 class PyOD(OutlierMixin, BaseEstimator):
-    """A detector of PyOD by its defaults, with its score turned round."""
+    """A detector of PyOD by its defaults, with its score turned round.
+
+    It drops batches that are not full, so of few rows it is given smaller ones.
+    """
 
     def __init__(self, module, name, random_state=None):
         self.module = module
@@ -124,7 +127,9 @@ class PyOD(OutlierMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         cls = getattr(import_module(f"pyod.models.{self.module}"), self.name)
-        self.detector_ = cls(random_state=self.random_state, verbose=0).fit(X)
+        batch_size = min(32, len(X))
+        self.detector_ = cls(batch_size=batch_size, random_state=self.random_state, verbose=0)
+        self.detector_.fit(X)
         return self
 
     def score_samples(self, X):
