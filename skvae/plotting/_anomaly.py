@@ -241,7 +241,7 @@ class AnomalyScoreDisplay:
         )
         unit = "nats; " if self.score_name in SCORES else ""
         self.ax_.set(
-            xlabel=f"{self.score_name.replace('_', '-')} ({unit}higher is more normal){note}",
+            xlabel=f"{self.score_name.replace('_', ' ')} ({unit}higher is more normal){note}",
             ylabel="rows",
             title="Anomaly scores",
         )

@@ -32,7 +32,13 @@ def test_every_row_is_counted_in_its_group(of_digits, digits):
     display = AnomalyScoreDisplay.from_estimator(of_digits, digits.data[:200], y)
     assert [_counts(bars) for bars in display.histograms_] == [170, 30]
     assert display.line_.get_xdata()[0] == of_digits.offset_
-    assert "log-likelihood (nats" in display.ax_.get_xlabel()
+    assert display.ax_.get_xlabel().startswith("residual neighbors (higher is more normal)")
+
+
+def test_quantities_of_the_model_are_in_nats(of_digits, digits):
+    scores = of_digits.score_samples(digits.data[:200])
+    display = AnomalyScoreDisplay(scores, 0.0, score_name="log_likelihood").plot()
+    assert display.ax_.get_xlabel().startswith("log likelihood (nats; higher is more normal)")
 
 
 def test_the_least_and_the_most_normal_images_stand_below(of_digits, digits):

@@ -17,7 +17,10 @@ def of_digits(digits):
 
 @pytest.fixture(scope="module")
 def of_iris(iris):
-    return VAEAnomalyDetector(2, network=MLP((16,)), max_epochs=2, random_state=0).fit(iris.data)
+    detector = VAEAnomalyDetector(
+        2, network=MLP((16,)), max_epochs=2, random_state=0, anomaly_score="log_likelihood"
+    )
+    return detector.fit(iris.data)
 
 
 def test_bars_are_the_contributions_of_a_row_the_greatest_on_top(of_iris, iris):
