@@ -85,5 +85,5 @@ html_theme_options = {
     "show_toc_level": 2,
 }
 html_sidebars = {
-    page: [] for page in ("index", "getting_started", "command_line", "benchmarks", "changelog")
+    page: [] for page in ("index", "getting_started", "command_line", "benchmarks", "quality", "changelog")
 }
