@@ -85,5 +85,6 @@ html_theme_options = {
     "show_toc_level": 2,
 }
 html_sidebars = {
-    page: [] for page in ("index", "getting_started", "command_line", "benchmarks", "quality", "changelog")
+    page: []
+    for page in ("index", "getting_started", "command_line", "benchmarks", "quality", "changelog")
 }
