@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the harness of the benchma
 
 from _harness import arguments, report
 
-__all__ = ["Figure", "Published", "arguments", "report"]
+__all__ = ["Figure", "Published", "arguments", "fit_seconds", "report"]
 
 
 class Figure(NamedTuple):
@@ -41,3 +42,10 @@ class Published(NamedTuple):
     def row(self, column: str) -> dict[str, Any]:
         """Return a row that shows the figure with as many digits as it was published with."""
         return {"model": f"published: {self.what}", column: str(self.figure), "source": self.source}
+
+
+def fit_seconds(model, X) -> float:
+    """Fit a model in place and return how long that took."""
+    start = time.perf_counter()
+    model.fit(X)
+    return time.perf_counter() - start

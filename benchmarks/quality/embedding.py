@@ -15,9 +15,7 @@ come from could not be traced.
 
 from __future__ import annotations
 
-import time
-
-from _table import Figure, arguments, report
+from _table import Figure, arguments, fit_seconds, report
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -80,9 +78,7 @@ def judge_seeds(name, seeds, *rows):
 
 
 def judge(model, X, y, X_judged, y_judged):
-    start = time.perf_counter()
-    model.fit(X)
-    seconds = time.perf_counter() - start
+    seconds = fit_seconds(model, X)
     Z, Z_judged = model.transform(X), model.transform(X_judged)
     found = {name: fit.fit(Z, y).score(Z_judged, y_judged) for name, fit in CLASSIFIERS.items()}
     return {**found, "seconds": seconds}

@@ -15,10 +15,8 @@ nothing.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
-from _table import Figure, arguments, report
+from _table import Figure, arguments, fit_seconds, report
 from sklearn.mixture import GaussianMixture
 from sklearn.neural_network import MLPClassifier
 
@@ -63,9 +61,8 @@ def distance_to(X_test, features):
 def measure(name, seeds, X, X_test, distance):
     drawn, reconstructed, fits = [], [], []
     for seed in seeds:
-        start = time.perf_counter()
-        vae = MODELS[name].set_params(random_state=seed).fit(X)
-        fits.append(time.perf_counter() - start)
+        vae = MODELS[name].set_params(random_state=seed)
+        fits.append(fit_seconds(vae, X))
         drawn.append(distance(vae.sample(len(X_test), random_state=seed)))
         reconstructed.append(distance(vae.reconstruct(X_test)))
         print(f"{name}, seed {seed}: {drawn[-1]:.2f} after {fits[-1]:.0f} s", flush=True)

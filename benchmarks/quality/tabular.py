@@ -18,7 +18,6 @@ of the library were chosen on the development tables alone.
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _table import Figure, arguments, report
+from _table import Figure, arguments, fit_seconds, report
 from sklearn import datasets
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import EmpiricalCovariance
@@ -193,9 +192,8 @@ def load_keel(name, classes):
         next(folder.glob(f"*/raw/{name}.dat")), header=None, comment="@", skipinitialspace=True
     )
     X = pd.get_dummies(table.iloc[:, :-1], dtype=float)
-    return X.fillna(X.median()).to_numpy(dtype=float), table.iloc[:, -1].astype(str).isin(
-        classes
-    ).to_numpy()
+    is_normal = table.iloc[:, -1].astype(str).isin(classes)
+    return X.fillna(X.median()).to_numpy(dtype=float), is_normal.to_numpy()
 
 
 def split(X, is_normal, rng):
@@ -245,9 +243,7 @@ def fitted_mixture(Z, seed):
 def judge(detector, normal, test, seed):
     if "random_state" in detector.get_params():
         detector.set_params(random_state=seed)
-    start = time.perf_counter()
-    detector.fit(normal)
-    seconds = time.perf_counter() - start
+    seconds = fit_seconds(detector, normal)
     found = {kind: area(detector, *rows) for kind, rows in test.items()}
     return {**found, "seconds": seconds}
 
