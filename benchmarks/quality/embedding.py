@@ -15,6 +15,7 @@ come from could not be traced.
 
 from __future__ import annotations
 
+from _rows import development, test
 from _table import Figure, arguments, fit_seconds, report
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -23,7 +24,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skvae import VAETransformer
-from skvae.datasets import fetch_mnist
 from skvae.networks import MLP
 from skvae.objectives import ELBO
 from skvae.priors import VampPrior
@@ -96,19 +96,9 @@ PUBLISHED = [
 ]
 
 
-def test():
-    train, judged = fetch_mnist(), fetch_mnist(subset="test")
-    return train.data, train.target, judged.data, judged.target
-
-
 def fewer():
     X, y, X_judged, y_judged = test()
     return X[:50_000], y[:50_000], X_judged, y_judged
-
-
-def development():
-    X, y = fetch_mnist(return_X_y=True)
-    return X[:50_000], y[:50_000], X[50_000:], y[50_000:]
 
 
 ROWS = {"test": test, "fewer": fewer, "development": development}

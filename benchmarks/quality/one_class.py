@@ -17,12 +17,13 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from _rows import development, test
 from _table import Figure, Published, arguments, report
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from skvae import VAEAnomalyDetector
-from skvae.datasets import fetch_emnist, fetch_mnist
+from skvae.datasets import fetch_emnist
 from skvae.objectives import ELBO
 from skvae.scores import Combined, LatentDensity, RelativeError
 
@@ -68,16 +69,6 @@ def judge_all(seed, X, y, X_judged, y_judged):
         areas.append(100 * roc_auc_score(y_judged == normal, scores))
         print(f"seed {seed}, {normal} is normal: {areas[-1]:.2f}", flush=True)
     return areas, time.perf_counter() - start
-
-
-def test():
-    train, judged = fetch_mnist(), fetch_mnist(subset="test")
-    return train.data, train.target, judged.data, judged.target
-
-
-def development():
-    X, y = fetch_mnist(return_X_y=True)
-    return X[:50_000], y[:50_000], X[50_000:], y[50_000:]
 
 
 def letters():

@@ -74,7 +74,7 @@ def test_the_columns_are_means_over_seeds(embedding, monkeypatch):
 
 def test_development_rows_are_training_images_apart(embedding, monkeypatch):
     numbers = np.arange(60_000)
-    monkeypatch.setattr(embedding, "fetch_mnist", lambda return_X_y: (numbers[:, None], numbers))
+    monkeypatch.setattr("_rows.fetch_mnist", lambda return_X_y: (numbers[:, None], numbers))
     X, y, X_judged, y_judged = embedding.ROWS["development"]()
     assert (len(X), len(X_judged)) == (50_000, 10_000)
     assert not set(y) & set(y_judged)
@@ -85,7 +85,7 @@ def test_development_rows_are_training_images_apart(embedding, monkeypatch):
 def test_test_rows_are_all_training_images_or_fewer_and_the_test_images(embedding, monkeypatch):
     train, judged = np.arange(60_000), np.arange(60_000, 70_000)
     parts = {"train": Bunch(data=train, target=-train), "test": Bunch(data=judged, target=-judged)}
-    monkeypatch.setattr(embedding, "fetch_mnist", lambda subset="train": parts[subset])
+    monkeypatch.setattr("_rows.fetch_mnist", lambda subset="train": parts[subset])
     for name, n_rows in {"test": 60_000, "fewer": 50_000}.items():
         X, y, X_judged, y_judged = embedding.ROWS[name]()
         np.testing.assert_array_equal(X, train[:n_rows])
@@ -97,7 +97,7 @@ def test_the_table_has_all_models_and_what_was_published(
     embedding, monkeypatch, fetch_images, rows_of
 ):
     tiny = VAETransformer(2, likelihood="bernoulli", network=MLP((8,)), max_epochs=1)
-    monkeypatch.setattr(embedding, "fetch_mnist", fetch_images)
+    monkeypatch.setattr("_rows.fetch_mnist", fetch_images)
     monkeypatch.setattr(embedding, "MODELS", {"tiny": tiny, "PCA": PCA(2)})
     vae, pca, *published = rows_of(embedding)
     assert [row["model"] for row in (vae, pca)] == ["tiny", "PCA"]

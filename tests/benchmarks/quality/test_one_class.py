@@ -62,7 +62,7 @@ def test_the_table_has_every_class_their_mean_and_the_worst(one_class, monkeypat
 
 def test_development_rows_are_training_images_apart(one_class, monkeypatch):
     numbers = np.arange(60_000)
-    monkeypatch.setattr(one_class, "fetch_mnist", lambda return_X_y: (numbers[:, None], numbers))
+    monkeypatch.setattr("_rows.fetch_mnist", lambda return_X_y: (numbers[:, None], numbers))
     X, y, X_judged, y_judged = one_class.ROWS["development"]()
     assert (len(X), len(X_judged)) == (50_000, 10_000)
     assert not set(X[:, 0]) & set(X_judged[:, 0])
