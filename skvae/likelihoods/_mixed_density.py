@@ -17,6 +17,9 @@ from skvae._validation import check_support
 class MixedDensity(nn.Module):
     """The densities of groups of columns, independent of one another.
 
+    The outputs come plane after plane, the first ones of all columns before the second ones, so
+    that a network for images decodes every pixel in its place.
+
     Parameters
     ----------
     parts : list of torch.nn.Module
@@ -27,6 +30,7 @@ class MixedDensity(nn.Module):
 
     side_by_side: Tensor
     in_place: Tensor
+    of_parts: Tensor
 
     def __init__(self, parts: list[Any], groups: list[tuple[Any, list[int]]]):
         super().__init__()
@@ -36,10 +40,13 @@ class MixedDensity(nn.Module):
         self._n_columns = [len(positions) for positions in columns]
         self._n_outputs = [part.n_outputs for part in parts]
         self.n_outputs = sum(self._n_outputs)
-        # from the spec, hence in no file: the columns of all parts, and where each is among them
+        # from the spec, hence in no file: the columns of all parts, where each is among them, and
+        # where the outputs of all parts are among the planes
         side_by_side = torch.tensor(list(chain(*columns)), device="cpu")
         self.register_buffer("side_by_side", side_by_side, persistent=False)
         self.register_buffer("in_place", side_by_side.argsort(), persistent=False)
+        of_parts = _plane_by_plane(columns, self._n_outputs)
+        self.register_buffer("of_parts", of_parts, persistent=False)
 
     def standardize(self, x: Tensor) -> Tensor:
         return self._join([part.standardize(own) for part, own in self._rows(x)])
@@ -56,6 +63,7 @@ class MixedDensity(nn.Module):
 
     def _outputs(self, outputs: Tensor) -> Iterator[tuple[Any, Tensor]]:
         """Yield the parts with the decoder's outputs for each."""
+        outputs = outputs.index_select(-1, self.of_parts)
         return zip(self.parts, outputs.split(self._n_outputs, -1), strict=True)
 
     def _rows(self, x: Tensor) -> Iterator[tuple[Any, Tensor]]:
@@ -78,6 +86,17 @@ class MixedDensityWithRedraws(MixedDensity):
                 for part, own in self._rows(x)
             ]
         )
+
+
+def _plane_by_plane(columns: list[list[int]], n_outputs: list[int]) -> Tensor:
+    """Return where the outputs of all parts, one part after another, lie in the planes."""
+    places = [
+        (i // len(own), own[i % len(own)])
+        for own, n in zip(columns, n_outputs, strict=True)
+        for i in range(n)
+    ]
+    planes, of_column = np.array(places).T
+    return torch.tensor(np.lexsort((of_column, planes)).argsort(), device="cpu")
 
 
 class _Supports:

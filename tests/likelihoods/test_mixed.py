@@ -43,8 +43,9 @@ def blocks(outputs):
     """Each part built by itself, with its own outputs and columns."""
     specs = [Gaussian(), Categorical(3, ordered=False), Poisson(), Bernoulli()]
     columns = [[4, 1], [0], [2], [3]]
-    for spec, own, which in zip(specs, outputs.split([2, 3, 1, 1], -1), columns, strict=True):
-        yield spec.build(X[:, which]).double(), own, which
+    own = [[4, 1], [0, 5, 6], [2], [3]]  # one of each column, and then the other two of column 0
+    for spec, places, which in zip(specs, own, columns, strict=True):
+        yield spec.build(X[:, which]).double(), outputs[..., places], which
 
 
 def test_log_prob_is_the_sum_of_the_parts(density):
@@ -59,6 +60,23 @@ def test_log_prob_of_a_row_by_hand():
     outputs = torch.zeros(1, 2, dtype=torch.float64)
     log_prob = density.log_prob(outputs, torch.from_numpy(rows[:1])).item()
     assert log_prob == pytest.approx(np.log(0.5) + stats.poisson(4).logpmf(2))
+
+
+@pytest.mark.parametrize(
+    "likelihood", [Bernoulli(), Categorical(3), Gaussian("per_sample")], ids=str
+)
+def test_columns_in_two_groups_of_a_kind_are_as_if_in_one(likelihood):
+    """So a network for images, whose outputs have a fixed order, decodes every pixel in place."""
+    rows = np.tile(np.eye(2), (3, 3))  # (6, 6), all columns alike but for their order
+    alone = likelihood.build(rows).double()
+    grouped = Mixed([(likelihood, [3, 1, 5]), (clone(likelihood), [4, 0, 2])]).build(rows).double()
+    assert grouped.n_outputs == alone.n_outputs
+    outputs = torch.randn(
+        6, alone.n_outputs, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    x = torch.from_numpy(rows)
+    torch.testing.assert_close(grouped.log_prob(outputs, x), alone.log_prob(outputs, x))
+    torch.testing.assert_close(grouped.mean(outputs), alone.mean(outputs))
 
 
 def test_means_and_inputs_are_back_in_place(density):
