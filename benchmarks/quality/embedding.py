@@ -24,17 +24,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skvae import VAETransformer
-from skvae.networks import MLP
+from skvae.networks import MLP, Conv
 from skvae.objectives import ELBO
 from skvae.priors import VampPrior
 
 MODELS = {
     "VAE, 64": VAETransformer(
         64,
+        network=Conv(),
         likelihood="bernoulli",
         prior=VampPrior(300),
         objective=ELBO(beta=0.3),
-        max_epochs=60,
+        max_epochs=20,
         batch_size=256,
         learning_rate=1.5e-3,
     ),
