@@ -103,7 +103,9 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
         nats, from fitting q(z|x) to the row alone. "combined": the sum of "relative_error" and
         "latent_density", each standardised.
     contamination : float, default=0.1
-        Share of the training rows that the threshold calls outliers, in (0, 0.5].
+        Share of the training rows that the threshold calls outliers, in (0, 0.5]. Of new normal
+        rows it can call more, as the model fits those of its training better: `p_values` says how
+        rare a score is among rows that it never saw.
     calibration_fraction : float or None, default=None
         Share of the rows that `fit` or `partial_fit` sets aside, in (0, 1), for `p_values`. They
         are the same rows at every call, and neither the model nor the score learns from them.

@@ -47,8 +47,8 @@ class ResidualNeighbors(Score):
     kept, so that they weigh alike. Features that share one scale, as a
     :class:`~skvae.likelihoods.Gaussian` decides it, share one spread as well, lest the border
     pixels of an image outweigh its middle; elsewhere each residual has its own, and a hundredth
-    more. A training row does not count as its own neighbour, so that training rows score as new
-    ones do.
+    more. A training row does not count as its own neighbour; yet the model leaves less of it than
+    of a new row, so let `calibration_fraction` of the detector judge the new ones.
 
     Examples
     --------
