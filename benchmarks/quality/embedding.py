@@ -28,18 +28,19 @@ from skvae.networks import MLP, Conv
 from skvae.objectives import ELBO
 from skvae.priors import VampPrior
 
+CONVOLUTIONAL = {
+    "network": Conv(),
+    "likelihood": "bernoulli",
+    "prior": VampPrior(300),
+    "objective": ELBO(beta=0.3),
+    "max_epochs": 20,
+    "batch_size": 256,
+    "learning_rate": 1.5e-3,
+}
 MODELS = {
-    "VAE, 64": VAETransformer(
-        64,
-        network=Conv(),
-        likelihood="bernoulli",
-        prior=VampPrior(300),
-        objective=ELBO(beta=0.3),
-        max_epochs=20,
-        batch_size=256,
-        learning_rate=1.5e-3,
-    ),
-    "VAE, 16": VAETransformer(16, likelihood="bernoulli"),
+    "VAE, 64": VAETransformer(64, **CONVOLUTIONAL),
+    "VAE, 16": VAETransformer(16, **CONVOLUTIONAL),
+    "VAE defaults, 16": VAETransformer(16, likelihood="bernoulli"),
     "VAE, 2": VAETransformer(
         2,
         network=MLP((512, 512, 256), "gelu"),
