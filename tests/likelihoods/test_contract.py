@@ -246,10 +246,10 @@ def test_a_proposed_likelihood_of_a_real_table_learns_its_columns_of_every_kind(
     wine = load_wine()
     X = np.column_stack([wine.data, wine.target])  # fractions, counts and a code from 0 to 2
     vae = VAETransformer(2, likelihood=mixed_likelihood(X), network=MLP((32,)), random_state=0)
-    vae.set_params(max_epochs=100).fit(X[::2])
+    vae.set_params(max_epochs=300).fit(X[::2])
     reconstructed = vae.reconstruct(X[1::2])
     right = np.mean(reconstructed[:, -1].round() == X[1::2, -1])
-    assert right > np.bincount(wine.target).max() / len(X) + 0.2
+    assert right > np.bincount(wine.target).max() / len(X) + 0.4
     errors = np.square(reconstructed - X[1::2]).mean(0) / X.var(0)
-    assert errors.mean() < 0.7
+    assert errors.mean() < 0.6
     assert np.isfinite(vae.score_samples(X[1::2])).all()
