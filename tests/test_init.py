@@ -21,7 +21,13 @@ def test_importing_the_package_imports_nothing_large():
     assert in_fresh_process(program) == "set()"
 
 
-@pytest.mark.parametrize("name", SUBPACKAGES)
+@pytest.mark.parametrize(  # each takes the seconds of importing torch
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("datasets", "scores") else [pytest.mark.slow])
+        for name in SUBPACKAGES
+    ],
+)
 def test_subpackages_are_there_without_an_import_of_their_own(name):
     assert in_fresh_process(f"import skvae; print(skvae.{name}.__name__)") == f"skvae.{name}"
 

@@ -99,7 +99,9 @@ def test_linear_vae_trained_by_sampling_reaches_pca_on_iris():
     assert vae.score(X) == pytest.approx(PCA(2).fit(X).score(X), abs=0.05)
 
 
-@pytest.mark.parametrize("table", LOADERS)
+@pytest.mark.parametrize(
+    "table", ["iris", "wine", pytest.param("breast_cancer", marks=pytest.mark.slow)]
+)
 def test_linear_vae_trained_by_sampling_reaches_factor_analysis(table):
     X = LOADERS[table]().data
     vae = fit_by_sampling(X, 1, FACTORS)
