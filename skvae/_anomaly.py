@@ -102,13 +102,15 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
         log-likelihood from its mean in training, in nats. "likelihood_regret": minus the gain, in
         nats, from fitting q(z|x) to the row alone. "combined": the sum of "relative_error" and
         "latent_density", each standardised.
-    contamination : float, default=0.1
+    contamination : float or "auto", default=0.1
         Share of the training rows that the threshold calls outliers, in (0, 0.5]. Of new normal
-        rows it can call more, as the model fits those of its training better: `p_values` says how
-        rare a score is among rows that it never saw.
+        rows it can call more, as the model fits those of its training better. "auto" calls a tenth
+        of the new normal rows outliers at most, those whose p-value is 0.1 or less: it needs
+        `calibration_fraction`, and nine rows set aside.
     calibration_fraction : float or None, default=None
-        Share of the rows that `fit` or `partial_fit` sets aside, in (0, 1), for `p_values`. They
-        are the same rows at every call, and neither the model nor the score learns from them.
+        Share of the rows that `fit` or `partial_fit` sets aside, in (0, 1), for `p_values` and the
+        threshold "auto". They are the same rows at every call, and neither the model nor the score
+        learns from them.
 
     Attributes
     ----------
@@ -140,7 +142,7 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
         `partial_fit`: `spec`, and `tensors` by name.
     offset_ : float
         Threshold of `score_samples`: the quantile `contamination` of the scores of all rows that
-        `fit` was given, or the last `partial_fit`.
+        `fit` was given, or the last `partial_fit`; under "auto" one of `calibration_scores_`.
     calibration_scores_ : ndarray of shape (n_calibration,) or None
         Scores of the rows set aside, in ascending order.
 
@@ -174,7 +176,7 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
             StrOptions(set(SHORT_NAMES)),
             HasMethods(["build", "score", "shapes", "n_draws"]),
         ],
-        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        "contamination": [Interval(Real, 0, 0.5, closed="right"), StrOptions({"auto"})],
         "calibration_fraction": [Interval(Real, 0, 1, closed="neither"), None],
     }
 

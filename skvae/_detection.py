@@ -7,12 +7,14 @@ from sklearn.base import OutlierMixin
 
 from skvae._codec import under
 from skvae._inference import SCORES
-from skvae.scores._conformal import checked_calibration, p_values, set_aside
+from skvae._validation import InvalidParameterError
+from skvae.scores._conformal import checked_calibration, p_values, set_aside, threshold
 from skvae.scores._explanation import explain
 from skvae.scores._fitted_score import FittedScore
 from skvae.scores._model_score import ModelScore
 from skvae.scores._registry import resolve_score
 
+_FALSE_ALARMS = 0.1  # share of the normal rows, under contamination="auto"
 _TENSORS = "score."  # in a file, before the names of what the score has learned
 
 
@@ -164,20 +166,33 @@ class DetectionMixin(OutlierMixin):
 
     def _train(self, X, *how) -> None:
         score = resolve_score(self.anomaly_score)  # before training, which would be in vain
-        held_out = X[:0]
-        if self.calibration_fraction is not None:
-            X, held_out = set_aside(X, self.calibration_fraction)
+        X, held_out = self._set_aside(X)
         super()._train(X, *how)
         self.anomaly_score_ = FittedScore.learn(score, self.module_, X, self.n_importance_samples)
         self._judge(self._scores(X), self._scores(held_out) if len(held_out) else None)
 
+    def _set_aside(self, X) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows to train on, and those to calibrate by: none without a fraction."""
+        if self.calibration_fraction is not None:
+            return set_aside(X, self.calibration_fraction)
+        if self.contamination == "auto":
+            raise InvalidParameterError(
+                "contamination='auto' sets the threshold by rows that the model never saw, and "
+                "calibration_fraction=None sets none aside. Set calibration_fraction=0.2, say, or "
+                "a share of the training rows as 'contamination'."
+            )
+        return X, X[:0]
+
     def _judge(self, scores, calibration_scores) -> None:
-        """Set the threshold by all rows of a fit; keep the scores of those set aside, sorted."""
+        """Set the threshold, and keep the scores of the rows set aside, sorted."""
         self.calibration_scores_ = None
         if calibration_scores is not None:
             self.calibration_scores_ = np.sort(calibration_scores)
             scores = np.concatenate([scores, calibration_scores])
-        self.offset_ = float(np.percentile(scores, 100 * self.contamination))
+        if self.contamination == "auto":
+            self.offset_ = threshold(self.calibration_scores_, _FALSE_ALARMS)
+        else:
+            self.offset_ = float(np.percentile(scores, 100 * self.contamination))
 
     def _describe_score(self, encoder) -> dict:
         score = self.anomaly_score_

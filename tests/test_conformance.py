@@ -127,6 +127,7 @@ DETECTORS_ALIKE = [configured(VAEAnomalyDetector, **changes) for changes in CONF
 OTHER_DETECTORS = [
     configured(VAEAnomalyDetector),
     configured(VAEAnomalyDetector, calibration_fraction=0.3),
+    configured(VAEAnomalyDetector, calibration_fraction=0.3, contamination="auto"),
     *(configured(VAEAnomalyDetector, anomaly_score=score) for score in SCORES),
 ]
 DETECTORS = OTHER_DETECTORS + DETECTORS_ALIKE

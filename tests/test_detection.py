@@ -75,6 +75,22 @@ def test_contamination_is_the_share_of_all_rows_given(score, fraction):
     assert (detector.fit_predict(X) == -1).sum() == 80
 
 
+@pytest.mark.parametrize("score", ["log_likelihood", "residual_neighbors"])
+def test_a_tenth_of_the_new_normal_rows_is_beyond_the_threshold_by_calibration(score):
+    detector = quick(anomaly_score=score, calibration_fraction=0.5, contamination="auto").fit(X)
+    new = draw(3000, 3)
+    found = detector.predict(new) == -1
+    assert_array_equal(found, detector.p_values(new) <= 0.1)
+    assert abs(found.mean() - 0.1) < 3 * np.sqrt(0.1 * 0.9 * (1 / 200 + 1 / 3000))
+
+
+def test_a_threshold_by_calibration_needs_rows_set_aside():
+    detector = quick(contamination="auto")
+    with pytest.raises(ValueError, match=r"contamination='auto' .* Set calibration_fraction=0\.2"):
+        detector.fit(X)
+    assert not hasattr(detector, "net_")
+
+
 def test_a_fit_that_goes_on_never_trains_on_the_rows_set_aside(tmp_path):
     whole = quick(calibration_fraction=0.25, max_epochs=6).fit(X)
     going_on = quick(calibration_fraction=0.25, max_epochs=3, early_stopping=True)

@@ -197,7 +197,7 @@ OUT_OF_RANGE = {
 }
 OUT_OF_RANGE_OF_DETECTORS = {
     "anomaly_score": ["score", None, 3, MLP()],
-    "contamination": [0, 0.6, -0.1, "auto", None],
+    "contamination": [0, 0.6, -0.1, "high", None],
     "calibration_fraction": [0, 1, 1.5, -0.1, "some"],
 }
 

@@ -32,6 +32,15 @@ def p_values(scores: np.ndarray, calibration_scores: np.ndarray) -> np.ndarray:
     return (1 + n_below) / (1 + len(calibration_scores))
 
 
+def threshold(calibration_scores: np.ndarray, level: float) -> float:
+    """Return the score below which p-values are at most a level; calibration scores are sorted.
+
+    Too few of them tell no p-value so low: the threshold is then the lowest of them.
+    """
+    n_below = int(level * (1 + len(calibration_scores))) - 1
+    return float(calibration_scores[max(0, n_below)])
+
+
 def checked_calibration(scores: np.ndarray | None) -> np.ndarray | None:
     """Return calibration scores that were read from a file.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skvae.scores._conformal import p_values, set_aside
+from skvae.scores._conformal import p_values, set_aside, threshold
 
 
 def test_a_p_value_is_at_most_a_with_probability_a_when_all_orders_are_alike():
@@ -34,6 +34,21 @@ def test_p_values_count_the_calibration_scores_below():
     expected = [(1 + (calibration <= score).sum()) / 5 for score in scores]
     assert_allclose(p_values(scores, calibration), expected)
     assert (np.diff(p_values(scores, calibration)) >= 0).all()
+
+
+@pytest.mark.parametrize("n", [9, 10, 29, 30, 100])
+@pytest.mark.parametrize("level", [0.1, 0.25])
+def test_scores_below_the_threshold_are_those_with_a_p_value_of_the_level(n, level):
+    rng = np.random.default_rng(n)
+    calibration = np.sort(rng.integers(0, 40, n).astype(float))  # with ties
+    scores = np.arange(-1.0, 41.0, 0.5)
+    expected = p_values(scores, calibration) <= level
+    assert_array_equal(scores < threshold(calibration, level), expected)
+    assert expected.any()
+
+
+def test_too_few_calibration_scores_put_the_threshold_at_the_lowest():
+    assert threshold(np.array([1.0, 2.0, 5.0]), 0.1) == 1.0
 
 
 def test_rows_are_set_aside_once_and_always_the_same():
