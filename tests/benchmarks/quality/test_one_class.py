@@ -60,6 +60,15 @@ def test_the_table_has_every_class_their_mean_and_the_worst(one_class, monkeypat
     assert [float(row["AUROC"]) for row in published] == [94.8, 97.5, 98.3]
 
 
+def test_other_rows_stand_alone_as_what_was_published_is_of_the_test_images(
+    one_class, monkeypatch, rows_of
+):
+    monkeypatch.setitem(one_class.ROWS, "letters", lambda: ())
+    monkeypatch.setattr(one_class, "judge_all", lambda seed: (np.arange(80.0, 90.0), 60.0))
+    rows = rows_of(one_class, "--rows", "letters")
+    assert [row["normal"] for row in rows] == [*"0123456789", "mean", "worst"]
+
+
 def test_development_rows_are_training_images_apart(one_class, monkeypatch):
     numbers = np.arange(60_000)
     monkeypatch.setattr("_rows.fetch_mnist", lambda return_X_y: (numbers[:, None], numbers))
