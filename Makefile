@@ -30,7 +30,7 @@ help: ## show this list
 demo: $(CORE) ## fit, score and draw on real digits into demo-output/ (DATA=digits or mnist)
 	@$(BIN)/python examples/demo.py --data $(DATA)
 
-test: $(FULL) ## run tests and doctests (COVERAGE=1 measures it; WORKERS=0 for a single process)
+test: $(FULL) ## run tests and doctests (COVERAGE=1 for coverage; WORKERS=0 for a single process)
 	@$(PYTEST) -n $(WORKERS) --maxprocesses=8 $(if $(COVERAGE),--cov --cov-report=term)
 
 test-slow: $(FULL) ## run the tests marked slow

@@ -105,8 +105,9 @@ class VAEAnomalyDetector(DetectionMixin, BaseVAE):
     contamination : float or "auto", default=0.1
         Share of the training rows that the threshold calls outliers, in (0, 0.5]. Of new normal
         rows it can call more, as the model fits those of its training better. "auto" calls a tenth
-        of the new normal rows outliers at most, those whose p-value is 0.1 or less: it needs
-        `calibration_fraction`, and nine rows set aside.
+        of the new normal rows outliers at most, those whose p-value is 0.1 or less. It needs
+        `calibration_fraction`, and fewer than nine rows set aside cannot tell a tenth: beyond the
+        threshold is then what scores below all of them.
     calibration_fraction : float or None, default=None
         Share of the rows that `fit` or `partial_fit` sets aside, in (0, 1), for `p_values` and the
         threshold "auto". They are the same rows at every call, and neither the model nor the score

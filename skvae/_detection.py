@@ -169,7 +169,7 @@ class DetectionMixin(OutlierMixin):
         X, held_out = self._set_aside(X)
         super()._train(X, *how)
         self.anomaly_score_ = FittedScore.learn(score, self.module_, X, self.n_importance_samples)
-        self._judge(self._scores(X), self._scores(held_out) if len(held_out) else None)
+        self._judge(X, held_out)
 
     def _set_aside(self, X) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows to train on, and those to calibrate by: none without a fraction."""
@@ -183,16 +183,17 @@ class DetectionMixin(OutlierMixin):
             )
         return X, X[:0]
 
-    def _judge(self, scores, calibration_scores) -> None:
-        """Set the threshold, and keep the scores of the rows set aside, sorted."""
-        self.calibration_scores_ = None
-        if calibration_scores is not None:
-            self.calibration_scores_ = np.sort(calibration_scores)
-            scores = np.concatenate([scores, calibration_scores])
+    def _judge(self, X, held_out) -> None:
+        """Keep the scores of the rows set aside, sorted, and set the threshold."""
+        calibration_scores = np.sort(self._scores(held_out)) if len(held_out) else None
+        self.calibration_scores_ = calibration_scores
         if self.contamination == "auto":
-            self.offset_ = threshold(self.calibration_scores_, _FALSE_ALARMS)
-        else:
-            self.offset_ = float(np.percentile(scores, 100 * self.contamination))
+            self.offset_ = threshold(calibration_scores, _FALSE_ALARMS)
+            return
+        scores = self._scores(X)
+        if calibration_scores is not None:
+            scores = np.concatenate([scores, calibration_scores])
+        self.offset_ = float(np.percentile(scores, 100 * self.contamination))
 
     def _describe_score(self, encoder) -> dict:
         score = self.anomaly_score_
