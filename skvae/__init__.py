@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skvae._anomaly import VAEAnomalyDetector
-    from skvae._checkpoint import Checkpoint
+    from skvae._detector import VAEAnomalyDetector
+    from skvae._files.checkpoint_folder import Checkpoint
     from skvae._transformer import VAETransformer
     from skvae.persistence import load, save
 
@@ -17,8 +17,8 @@ __all__ = ["Checkpoint", "VAEAnomalyDetector", "VAETransformer", "__version__", 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Checkpoint": "skvae._checkpoint",
-    "VAEAnomalyDetector": "skvae._anomaly",
+    "Checkpoint": "skvae._files.checkpoint_folder",
+    "VAEAnomalyDetector": "skvae._detector",
     "VAETransformer": "skvae._transformer",
     "load": "skvae.persistence",
     "save": "skvae.persistence",

@@ -9,15 +9,15 @@ from typing import ClassVar
 
 import torch
 
-from skvae._budget import training_budget
-from skvae._checkpoint import Checkpoint
 from skvae._density import fit_density
+from skvae._files.checkpoint_folder import Checkpoint
+from skvae._files.resume import CheckpointedRun
 from skvae._fitted import FittedVAE
-from skvae._inference import encode_mean
-from skvae._parameters import OPTIMIZERS, SHORT_NAMES, resolve_device
+from skvae._model.inference import encode_mean
 from skvae._random import draw_seed, isolated_rng
-from skvae._resume import CheckpointedRun
-from skvae._training import copy_net, new_net, train_one_pass, train_to_budget
+from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve_device
+from skvae._training.budget import training_budget
+from skvae._training.fit import copy_net, new_net, train_one_pass, train_to_budget
 from skvae._validation import (
     HasMethods,
     Interval,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skvae._module import VAEModule
+from skvae._model.module import VAEModule
 
 
 def compiled(module: VAEModule, batch_size: int) -> VAEModule:

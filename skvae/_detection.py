@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import OutlierMixin
 
-from skvae._codec import under
-from skvae._inference import SCORES
+from skvae._files.values import under
+from skvae._model.inference import SCORES
 from skvae._validation import InvalidParameterError
 from skvae.scores._conformal import checked_calibration, p_values, set_aside, threshold
-from skvae.scores._explanation import explain
+from skvae.scores._contributions import explain
 from skvae.scores._fitted_score import FittedScore
 from skvae.scores._model_score import ModelScore
 from skvae.scores._registry import resolve_score

@@ -8,15 +8,16 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.mixture import GaussianMixture
 
-from skvae import _inference, _onnx
-from skvae._codec import Decoder, Encoder
 from skvae._density import check_density_can_be_saved, draw, learned_by, restored
-from skvae._model_file import write_file
-from skvae._net import VAENet
-from skvae._parameters import SPEC_CLASSES
+from skvae._files import onnx_graphs as _onnx
+from skvae._files.model_file import write_file
+from skvae._files.serialization import decode_net, encode_net
+from skvae._files.values import Decoder, Encoder
+from skvae._model import inference as _inference
 from skvae._random import draw_seed, make_generator
-from skvae._serialization import decode_net, encode_net
-from skvae._training import count_steps, history_arrays
+from skvae._specs import SPEC_CLASSES
+from skvae._training.fit import count_steps, history_arrays
+from skvae._training.net import VAENet
 from skvae._validation import check_count, check_is_fitted, check_rows, check_support
 from skvae.scores._registry import SCORE_CLASSES
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metadata_routing import UNUSED
 
-from skvae import _inference
 from skvae._base import BaseVAE
+from skvae._model import inference as _inference
 from skvae._validation import check_is_fitted, check_latent_rows
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from skvae._anomaly import VAEAnomalyDetector
-from skvae._model_file import read_file, unsound
+from skvae._detector import VAEAnomalyDetector
+from skvae._files.model_file import read_file, unsound
 from skvae._transformer import VAETransformer
 
 __all__ = ["load", "save"]

@@ -44,6 +44,6 @@ def test_a_model_of_an_earlier_version_answers_as_it_did(file_format, name):
 
 
 def test_the_format_of_this_version_has_its_files():
-    from skvae._model_file import FORMAT_VERSION
+    from skvae._files.model_file import FORMAT_VERSION
 
     assert f"format-{FORMAT_VERSION}" in FORMATS

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from skvae import Checkpoint, VAETransformer, load
-from skvae._checkpoint import CheckpointFolder
+from skvae._files.checkpoint_folder import CheckpointFolder
 from skvae.networks import MLP
 
 N_KILLS = 200

@@ -14,7 +14,7 @@ import torch
 
 import skvae
 from skvae import VAEAnomalyDetector
-from skvae._model_file import read_file, write_file
+from skvae._files.model_file import read_file, write_file
 from skvae.networks import MLP
 
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)

@@ -15,7 +15,7 @@ from skorch.callbacks import EpochTimer
 
 import skvae
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae._model_file import write_file
+from skvae._files.model_file import write_file
 from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from skvae.networks import MLP, Conv
 from skvae.objectives import ELBO

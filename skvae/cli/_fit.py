@@ -68,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> Result:
 
 def _checkpoint(arguments: argparse.Namespace):
     """Return what the options say on checkpoints; never mix those of two fits."""
-    from skvae._checkpoint import Checkpoint, CheckpointFolder
+    from skvae._files.checkpoint_folder import Checkpoint, CheckpointFolder
 
     folder = arguments.checkpoint_dir
     if folder is None:

@@ -15,7 +15,7 @@ _NAMES_SHOWN = 6
 
 
 def _run(arguments: argparse.Namespace) -> Result:
-    from skvae._model_file import read_file
+    from skvae._files.model_file import read_file
     from skvae.persistence import rebuild
 
     header, tensors = read_file(arguments.model)

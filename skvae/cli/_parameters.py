@@ -57,7 +57,7 @@ def build_estimator(arguments: argparse.Namespace):
     UsageError
         If a parameter of the detector is given without ``--detector``.
     """
-    from skvae._parameters import resolve_spec
+    from skvae._specs import resolve_spec
     from skvae.scores._registry import resolve_score
 
     transformer, detector = _estimators()
@@ -81,7 +81,7 @@ def option_of(name: str) -> str:
 
 
 def _estimators() -> tuple[type, type]:
-    from skvae._anomaly import VAEAnomalyDetector
+    from skvae._detector import VAEAnomalyDetector
     from skvae._transformer import VAETransformer
 
     return VAETransformer, VAEAnomalyDetector

@@ -52,7 +52,7 @@ def signature_of(cls: type) -> str:
 
 
 def _classes(role: str) -> dict[str, type]:
-    from skvae._parameters import SHORT_NAMES
+    from skvae._specs import SHORT_NAMES
     from skvae.scores._registry import SHORT_NAMES as SCORES
 
     if role == "anomaly_score":

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skvae._scaling import column_moments, measure
 from skvae.likelihoods._constants import DensityWithConstants
-from skvae.likelihoods._scaling import column_moments, measure
 from skvae.likelihoods._support import COUNTS, LARGEST_COUNT
 
 _LOG_MEAN_RANGE = (-40.0, math.log(LARGEST_COUNT))

@@ -11,9 +11,9 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._scaling import Scaling, measure
 from skvae._validation import Interval, StrOptions
 from skvae.likelihoods._scaled import NOISE_SPEED, ScaledDensity, bounded_variance
-from skvae.likelihoods._scaling import Scaling, measure
 
 _LOG_2PI = math.log(2 * math.pi)
 

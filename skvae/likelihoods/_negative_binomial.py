@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from skvae._scaling import column_moments
 from skvae.likelihoods._counts import CountDensity, draw_counts, training_mean
 from skvae.likelihoods._scaled import NOISE_SPEED
-from skvae.likelihoods._scaling import column_moments
 from skvae.likelihoods._support import COUNTS
 
 _LOG_SHAPE_RANGE = (-10.0, 15.0)

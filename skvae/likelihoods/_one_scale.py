@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skvae._scaling import column_moments
 from skvae.likelihoods._constants import DensityWithConstants
-from skvae.likelihoods._scaling import column_moments
 
 
 class OneScaleDensity(DensityWithConstants):

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skvae._scaling import Scaling
 from skvae.likelihoods._constants import DensityWithConstants
-from skvae.likelihoods._scaling import Scaling
 
 NOISE_SPEED = 10.0  # steps of a log variance per step of a weight: it has decades to go
 _LARGEST_LOG_VARIANCE = 20.0

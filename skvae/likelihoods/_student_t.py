@@ -11,9 +11,9 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._scaling import Scaling, measure
 from skvae._validation import Interval, StrOptions
 from skvae.likelihoods._scaled import NOISE_SPEED, ScaledDensity, bounded_variance
-from skvae.likelihoods._scaling import Scaling, measure
 
 _LEAST_DF, _START_DF = 1.0, 4.0  # the mean exists above 1; Lange et al. start from 4
 _LOG_DF_RANGE = (-5.0, 10.0)

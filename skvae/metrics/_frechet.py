@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from sklearn.utils import check_array
 
-from skvae.likelihoods._scaling import measure
+from skvae._scaling import measure
 
 
 def frechet_distance(X, Y, *, features=None):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skvae import _inference
+from skvae._model import inference as _inference
 from skvae._random import draw_seed, make_generator
 from skvae._validation import check_count
 from skvae.metrics._checks import check_vae

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from skvae._codec import under
+from skvae._files.values import under
 from skvae._validation import StrOptions
 from skvae.scores._fitted_score import FittedScore
 from skvae.scores._score import Score

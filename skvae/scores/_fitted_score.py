@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from skvae import _inference
-from skvae._module import Parts, VAEModule
+from skvae._model import inference as _inference
+from skvae._model.module import Parts, VAEModule
 
 
 class FittedScore:

@@ -7,9 +7,9 @@ from numbers import Integral, Real
 
 import torch
 
-from skvae import _inference
-from skvae._optimizers import AdamW
+from skvae._model import inference as _inference
 from skvae._random import fixed_normal_draws
+from skvae._training.optimizers import AdamW
 from skvae._validation import Interval
 from skvae.scores._score import Score
 

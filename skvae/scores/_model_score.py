@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skvae import _inference
+from skvae._model import inference as _inference
 from skvae._validation import StrOptions
 from skvae.scores._score import Score
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from skvae._inference import SCORES
-from skvae._parameters import resolve_spec
+from skvae._model.inference import SCORES
+from skvae._specs import resolve_spec
 from skvae._validation import InvalidParameterError
 from skvae.scores._combined import Combined
-from skvae.scores._latent import LatentDensity, LatentNeighbors
+from skvae.scores._latent_density import LatentDensity, LatentNeighbors
 from skvae.scores._likelihood_regret import LikelihoodRegret
 from skvae.scores._model_score import ModelScore
+from skvae.scores._neighbors import ResidualNeighbors
 from skvae.scores._relative_error import RelativeError
-from skvae.scores._residual_neighbors import ResidualNeighbors
 from skvae.scores._typicality import Typicality
 
 SHORT_NAMES: dict[str, Any] = {

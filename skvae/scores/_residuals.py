@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from skvae._module import VAEModule
-from skvae.likelihoods._scaling import Scaling, measure
+from skvae._model.module import VAEModule
+from skvae._scaling import Scaling, measure
 
 
 def measured(module: VAEModule, X: np.ndarray) -> Scaling:

@@ -11,7 +11,7 @@ from sklearn.datasets import load_wine
 
 import skvae
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae._module import Parts, build_skeleton
+from skvae._model.module import Parts, build_skeleton
 from skvae.likelihoods import (
     Categorical,
     DiscretizedLogistic,

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 import skvae
 from skvae import VAETransformer
-from skvae._parameters import SHORT_NAMES
+from skvae._specs import SHORT_NAMES
 from skvae.networks import MLP
 from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
 from skvae.priors import StandardNormal

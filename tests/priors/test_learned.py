@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits, load_iris
 
 import skvae
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae._parameters import SHORT_NAMES
+from skvae._specs import SHORT_NAMES
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.objectives import ELBO
@@ -192,7 +192,7 @@ def test_clusters_are_fitted_better_than_by_a_normal_distribution(prior):
 def test_a_skeleton_to_be_loaded_takes_no_memory_and_no_compiler(prior):
     code = f"""
 import sys
-from skvae._module import Parts, build_skeleton
+from skvae._model.module import Parts, build_skeleton
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.priors import FlowPrior, MixturePrior, VampPrior

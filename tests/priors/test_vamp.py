@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from sklearn.datasets import load_iris
 
 from skvae import VAETransformer, _inference
-from skvae._module import build_module
+from skvae._model.module import build_module
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.priors import VampPrior

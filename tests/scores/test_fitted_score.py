@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import skvae
 from skvae import VAEAnomalyDetector, _inference
-from skvae._model_file import read_file, write_file
+from skvae._files.model_file import read_file, write_file
 from skvae.networks import MLP
 from skvae.scores import Combined, LatentDensity, LikelihoodRegret, Score
 from skvae.scores._fitted_score import FittedScore

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from skvae import _inference
+from skvae._model import inference as _inference
 from skvae.scores import LikelihoodRegret
 from skvae.scores._fitted_score import FittedScore
 

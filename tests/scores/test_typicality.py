@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skvae import _inference
+from skvae._model import inference as _inference
 from skvae.scores import Typicality
 from skvae.scores._fitted_score import FittedScore
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from skvae._working_copy import WorkingCopy
+from skvae._training.precision import WorkingCopy
 
 
 class Counter(nn.Module):

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from skvae._strided import in_products
+from skvae._training.strided import in_products
 
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 

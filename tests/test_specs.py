@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from skvae import _parameters
-from skvae._parameters import OPTIMIZERS, SHORT_NAMES, resolve_precision, resolve_spec
+from skvae import _specs as _parameters
+from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve_precision, resolve_spec
 from skvae.networks import MLP
 
 

@@ -9,19 +9,19 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer
 from skorch.utils import TeeGenerator
 
-from skvae._batches import Batches
-from skvae._callbacks import callbacks_of
 from skvae._compiled import compiled
-from skvae._optimizers import LIGHT, clip_gradients, light
 from skvae._random import make_generator
-from skvae._working_copy import WorkingCopy
+from skvae._rows.batches import Batches
+from skvae._training.callbacks import callbacks_of
+from skvae._training.optimizers import LIGHT, clip_gradients, light
+from skvae._training.precision import WorkingCopy
 
 _VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
 _EVENTS_OF_A_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
 
 class VAENet(NeuralNet):
-    """Trains a built :class:`~skvae._module.VAEModule` by an objective.
+    """Trains a built :class:`~skvae._model.module.VAEModule` by an objective.
 
     Differs from its parent in what a step is (the objective sees the module and the batch), in how
     an epoch is recorded (means of the objective's named scalars, read once an epoch so that a GPU

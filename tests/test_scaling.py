@@ -5,8 +5,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
+from skvae._scaling import column_moments, measure
 from skvae.likelihoods import Gaussian
-from skvae.likelihoods._scaling import column_moments, measure
 
 
 def chosen(X):

@@ -10,7 +10,7 @@ import torch
 from skorch.callbacks import Callback
 
 from skvae import Checkpoint, VAETransformer, _checkpoint
-from skvae._checkpoint import CheckpointFolder
+from skvae._files.checkpoint_folder import CheckpointFolder
 from skvae._validation import InvalidParameterError
 from skvae.networks import MLP
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from skvae._module import build_module
+from skvae._model.module import build_module
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.priors import StandardNormal

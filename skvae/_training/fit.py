@@ -12,12 +12,10 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
-from skvae._batches import resident
-from skvae._budget import Budget
-from skvae._callbacks import OneCycle, ProgressBar, callbacks_of, set_learning_rate
-from skvae._module import build_module
-from skvae._net import VAENet, make_net
-from skvae._parameters import (
+from skvae._files.resume import CheckpointedRun, CheckpointWriter
+from skvae._model.module import build_module
+from skvae._rows.batches import resident
+from skvae._specs import (
     SHORT_NAMES,
     check_callbacks,
     resolve_device,
@@ -25,8 +23,10 @@ from skvae._parameters import (
     resolve_precision,
     resolve_spec,
 )
-from skvae._resume import CheckpointedRun, CheckpointWriter
-from skvae._signals import termination_interrupts
+from skvae._training.budget import Budget
+from skvae._training.callbacks import OneCycle, ProgressBar, callbacks_of, set_learning_rate
+from skvae._training.interruption import termination_interrupts
+from skvae._training.net import VAENet, make_net
 
 _EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
 

@@ -12,11 +12,11 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import Tensor
 
-from skvae._callbacks import callbacks_of
-from skvae._checkpoint import Checkpoint, CheckpointFolder
-from skvae._model_file import unsound
-from skvae._net import VAENet
-from skvae._serialization import load_weights, new_decoder, new_encoder, restore_history
+from skvae._files.checkpoint_folder import Checkpoint, CheckpointFolder
+from skvae._files.model_file import unsound
+from skvae._files.serialization import load_weights, new_decoder, new_encoder, restore_history
+from skvae._training.callbacks import callbacks_of
+from skvae._training.net import VAENet
 
 # A resumed fit may change these: they leave the weights alone, or are there to be raised.
 _FREE_PARAMETERS = {

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.integrate import quad
 
-from skvae._budget import one_cycle, training_budget
+from skvae._training.budget import one_cycle, training_budget
 
 
 @pytest.mark.parametrize("n_samples", [2, 150, 1347, 9_999, 10_000, 60_000, 1_000_000, 10**8])

@@ -9,7 +9,7 @@ import torch
 from skorch.callbacks import Callback
 
 from skvae import VAETransformer
-from skvae._optimizers import LARGEST_GRADIENT, clip_gradients, light
+from skvae._training.optimizers import LARGEST_GRADIENT, clip_gradients, light
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 

@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from skvae import _inference
+from skvae._model import inference as _inference
 from skvae._validation import Interval, StrOptions
 from skvae.scores._nearest import nearest_distances
 from skvae.scores._score import Score

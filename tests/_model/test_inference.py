@@ -13,7 +13,7 @@ from scipy.stats import norm
 from torch import nn
 
 from skvae import VAEAnomalyDetector, VAETransformer, _inference
-from skvae._module import VAEModule
+from skvae._model.module import VAEModule
 from skvae._random import fixed_normal_draws
 from skvae.likelihoods import Categorical
 from skvae.metrics import log_likelihood

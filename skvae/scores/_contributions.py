@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from skvae import _inference
-from skvae._module import VAEModule
+from skvae._model import inference as _inference
+from skvae._model.module import VAEModule
 from skvae.likelihoods._support import WholeNumbers
 from skvae.scores._fitted_score import FittedScore
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
-from skvae._budget import one_cycle
+from skvae._training.budget import one_cycle
 
 
 def callbacks_of(net, kind):

@@ -8,11 +8,11 @@ import numpy as np
 from skorch.history import History
 from torch import Tensor
 
-from skvae._codec import Decoder, Encoder, under
-from skvae._module import Parts, VAEModule, build_skeleton
-from skvae._net import VAENet, make_net
-from skvae._parameters import SPEC_CLASSES, resolve_device
+from skvae._files.values import Decoder, Encoder, under
+from skvae._model.module import Parts, VAEModule, build_skeleton
 from skvae._random import isolated_rng
+from skvae._specs import SPEC_CLASSES, resolve_device
+from skvae._training.net import VAENet, make_net
 
 _WEIGHTS = "module."
 

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from skvae import VAEAnomalyDetector
 from skvae.networks import MLP
 from skvae.scores import ModelScore, Score, _explanation
-from skvae.scores._explanation import explain
+from skvae.scores._contributions import explain
 from skvae.scores._fitted_score import FittedScore
 
 LIKELIHOOD = FittedScore(ModelScore(), {})

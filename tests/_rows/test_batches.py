@@ -4,8 +4,8 @@ import pytest
 import torch
 from skorch.dataset import Dataset
 
-from skvae._batches import Batches, resident
 from skvae._random import make_generator
+from skvae._rows.batches import Batches, resident
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_rows_in_order_are_staged_in_order(x):
 
 @pytest.mark.parametrize(("free", "stays"), [(2 * 22 * 4, False), (2 * 22 * 4 - 1, True)])
 def test_rows_move_to_a_gpu_that_has_room_for_them(monkeypatch, x, free, stays):
-    monkeypatch.setattr("skvae._batches._free_memory", lambda device: free)
+    monkeypatch.setattr("skvae._rows.batches._free_memory", lambda device: free)
     moved = []
     monkeypatch.setattr(torch.Tensor, "to", lambda self, device: moved.append(device) or self)
     assert resident(x, "cuda") is x

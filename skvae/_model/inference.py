@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skvae._module import VAEModule
+from skvae._model.module import VAEModule
 from skvae._random import fixed_normal_draws
 
 # What passes a network at a time: small enough for the cache, large enough for the cores. From

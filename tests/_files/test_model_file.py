@@ -7,8 +7,8 @@ import pytest
 import safetensors
 import torch
 
-from skvae import _model_file
-from skvae._model_file import read_file, write_file
+from skvae._files import model_file as _model_file
+from skvae._files.model_file import read_file, write_file
 
 HEADER = {"kind": "model", "sizes": [3, 2.5, None]}
 TENSORS = {

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from skvae._strided import in_products
-from skvae._working_copy import WorkingCopy
+from skvae._training.precision import WorkingCopy
+from skvae._training.strided import in_products
 
 
 def halving(n_inputs=5, n_outputs=4, **changes):

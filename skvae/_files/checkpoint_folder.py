@@ -12,7 +12,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from skvae._model_file import SCRATCH, read_file, write_file
+from skvae._files.model_file import SCRATCH, read_file, write_file
 from skvae._validation import Interval
 
 _NAME = "epoch-{:05d}.skvae"

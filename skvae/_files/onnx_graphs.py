@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from skvae._inference import score_rows
-from skvae._model_file import write_bytes
-from skvae._module import VAEModule
+from skvae._files.model_file import write_bytes
+from skvae._model.inference import score_rows
+from skvae._model.module import VAEModule
 
 PARTS = ("encoder", "decoder", "score")
 

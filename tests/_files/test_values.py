@@ -10,7 +10,7 @@ import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator
 
-from skvae._codec import Decoder, Encoder
+from skvae._files.values import Decoder, Encoder
 
 
 class Known(BaseEstimator):
