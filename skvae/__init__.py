@@ -8,18 +8,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skvae._detector import VAEAnomalyDetector
-    from skvae._files.checkpoint_folder import Checkpoint
     from skvae._transformer import VAETransformer
-    from skvae.persistence import load, save
+    from skvae.persistence import Autosave, export_onnx, load, save
 
-__all__ = ["Checkpoint", "VAEAnomalyDetector", "VAETransformer", "__version__", "load", "save"]
+__all__ = [
+    "Autosave",
+    "VAEAnomalyDetector",
+    "VAETransformer",
+    "__version__",
+    "export_onnx",
+    "load",
+    "save",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Checkpoint": "skvae._files.checkpoint_folder",
+    "Autosave": "skvae.persistence",
     "VAEAnomalyDetector": "skvae._detector",
     "VAETransformer": "skvae._transformer",
+    "export_onnx": "skvae.persistence",
     "load": "skvae.persistence",
     "save": "skvae.persistence",
 }

@@ -1,98 +1,33 @@
-"""Where checkpoints lie, how often one is written, which one is the newest; not what they hold."""
+"""The folder of a fit's checkpoints: which is the newest, which are kept; not what they hold."""
 
 from __future__ import annotations
 
 import os
 import re
 import warnings
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from skvae._files.model_file import SCRATCH, read_file, write_file
-from skvae._validation import Interval
 
 _NAME = "epoch-{:05d}.skvae"
 _PATTERN = re.compile(r"epoch-(\d{5,})\.skvae")
 
 
-class Checkpoint(BaseEstimator):
-    """Periodic checkpoints of a fit, to go on from after an interruption.
-
-    A checkpoint holds everything that training needs: weights, the optimiser's state, the place in
-    the learning-rate cycle, the random generators, early stopping, and the history. A fit that goes
-    on from it ends with the same weights, to the bit, as one that was never interrupted. A
-    checkpoint is written whole or not at all, and :func:`skvae.load` reads that of a transformer as
-    the model it was at that epoch.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The folder, made when it is missing. One folder serves one fit.
-    every : int, default=1
-        Epochs between two checkpoints. The last epoch always gets one.
-    keep : int or None, default=1
-        How many to keep, the newest ones; None keeps all.
-    resume : bool, default=False
-        Whether `fit` goes on from the newest sound checkpoint in the folder. It must have been
-        written with the same parameters and the same rows; `max_epochs` alone may differ, and the
-        rest of the learning-rate cycle then follows the new number. With nothing in the folder the
-        fit starts anew. If False, the checkpoints of a fit before are replaced.
-
-    See Also
-    --------
-    VAETransformer : Takes this as its parameter `checkpoint`.
-
-    Notes
-    -----
-    Of `callbacks`, a :class:`skorch.callbacks.LRScheduler` goes on where it was; all others start
-    as they do in a new fit.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from sklearn.datasets import load_iris
-    >>> from skvae import Checkpoint, VAETransformer
-    >>> X, _ = load_iris(return_X_y=True)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     vae = VAETransformer(2, max_epochs=4, random_state=0, checkpoint=folder).fit(X)
-    ...     vae.set_params(max_epochs=6, checkpoint=Checkpoint(folder, resume=True))
-    ...     vae.fit(X).n_iter_
-    VAETransformer(checkpoint=Checkpoint(path=...
-    6
-    """
-
-    _parameter_constraints: dict = {
-        "path": [str, os.PathLike],
-        "every": [Interval(Integral, 1, None, closed="left")],
-        "keep": [Interval(Integral, 1, None, closed="left"), None],
-        "resume": ["boolean"],
-    }
-
-    def __init__(self, path, *, every=1, keep=1, resume=False):
-        self.path = path
-        self.every = every
-        self.keep = keep
-        self.resume = resume
-
-
 class CheckpointFolder:
-    """The files of one fit."""
+    """The files of one fit, of which the newest `keep` are kept, or all if that is None."""
 
-    def __init__(self, spec: Checkpoint):
-        spec._validate_params()
-        self.path = Path(spec.path).expanduser()
-        self.every = spec.every
-        self.keep = spec.keep
+    def __init__(self, path: str | os.PathLike[str], keep: int | None):
+        self.path = Path(path).expanduser()
+        self.keep = keep
         self._written: list[Path] = []  # by this fit, in this process or in the one it resumes
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise type(exc)(
-                f"The folder of checkpoint={str(spec.path)!r} cannot be made: {exc}"
+                f"The folder {str(path)!r} for checkpoints cannot be created: {exc}"
             ) from exc
 
     def files(self) -> list[Path]:

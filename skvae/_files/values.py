@@ -15,15 +15,6 @@ import torch
 from torch import Tensor
 
 
-def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with a prefix, by the rest of their names."""
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }
-
-
 class Encoder:
     """Turns values into what :func:`json.dumps` takes; tensors and arrays are set aside.
 

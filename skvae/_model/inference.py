@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from skvae._model.module import VAEModule
+from skvae._parts import Score
 from skvae._random import fixed_normal_draws
 
-# What passes a network at a time: small enough for the cache, large enough for the cores. From
-# 2,048 rows on, convolutions take twice the time a row (benchmarks/inference.py).
+# Size of a chunk: small enough for the cache, large enough for the cores. From 2,048 rows on,
+# convolutions take twice the time per row (benchmarks/inference.py).
 _CHUNK_ROWS = 2**9
 _CHUNK_VALUES = 2**20
-_CHUNK_OUTPUTS = 2**22  # 16 MB in single precision, for a likelihood of many outputs a feature
+_CHUNK_OUTPUTS = 2**22  # 16 MB in single precision, for a likelihood with many outputs per feature
 FEWEST_DRAWS = 16
-_double_copies: WeakKeyDictionary[VAEModule, tuple] = WeakKeyDictionary()
 
 
 def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,16 +48,20 @@ def sample_prior(module: VAEModule, n_samples: int, generator: torch.Generator) 
         return module.sample_prior(n_samples, generator).cpu().numpy()
 
 
-def sample(module: VAEModule, Z: np.ndarray, generator: torch.Generator, noise: bool):
-    """Return the mean of p(x|z) for every z or, with noise, a draw from it, in the dtype of Z."""
+def draw_rows(module: VAEModule, Z: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """Draw from p(x|z) for every z, in the dtype of Z."""
+    return map_rows(
+        lambda module, z: module.likelihood.sample(module.decode(z), generator), module, Z
+    )
 
-    def step(module: VAEModule, z: Tensor) -> Tensor:
-        outputs = module.decode(z)
-        if noise:
-            return module.likelihood.sample(outputs, generator)
-        return module.likelihood.mean(outputs)
 
-    return map_rows(step, module, Z)
+def draw_posterior(module: VAEModule, X: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """Draw from q(z|x) once for every row, (n_samples, n_components), in the dtype of X."""
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        return module.draw_posterior(*module.encode(x), 1, generator)[:, 0]
+
+    return map_rows(step, module, X, n_draws=0)
 
 
 def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.ndarray:
@@ -75,6 +77,19 @@ def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.nda
 
     n_draws = max(FEWEST_DRAWS, n_samples)
     return map_rows(step, module, X, n_draws).astype(np.float64)
+
+
+def evaluate(
+    score: Score, module: VAEModule, X: np.ndarray, known: dict[str, Tensor], n_samples: int
+) -> np.ndarray:
+    """Return what a score makes of every row, float64; `known` is what its `build` returned."""
+    device = next(module.parameters()).device
+    known = {name: tensor.double().to(device) for name, tensor in known.items()}
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        return score(module, x, known, n_samples)
+
+    return map_rows(step, module, X, score.n_draws(n_samples)).astype(np.float64)
 
 
 def score_rows(module: VAEModule, x: Tensor, kind: str, n_samples: int) -> Tensor:
@@ -100,49 +115,49 @@ def log_likelihood(
     return map_rows(step, module, X, n_samples).astype(np.float64)
 
 
-def _log_likelihood(module, x, mean, log_var, draws, n_sets) -> Tensor:
+def _log_likelihood(
+    module: VAEModule, x: Tensor, mean: Tensor, log_var: Tensor, draws: Tensor, n_sets: int
+) -> Tensor:
     """Importance-weighted bound on log p(x) (Burda et al., 2016, equation 8)."""
 
     def log_weights(z: Tensor) -> Tensor:
         log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
-        return _log_joint(module, x, z) - log_q
+        return module.log_conditional(x, z) + module.log_prior(z) - log_q
 
     blocks = [log_weights(z) for z in _posterior_draws(module, x, mean, log_var, draws)]
     sets = torch.cat(blocks, dim=1).unflatten(1, (n_sets, -1))  # (n_rows, n_sets, n_samples)
     return (torch.logsumexp(sets, dim=2) - math.log(sets.shape[2])).mean(1)
 
 
-def _log_joint(module, x, z) -> Tensor:
-    return _log_conditional(module, x, z) + module.log_prior(z)
-
-
-def _log_conditional(module, x, z) -> Tensor:
-    return module.likelihood.log_prob(module.decode(z), x[:, None])  # (n_samples, n_draws)
-
-
-def _reconstruction(module, x, mean, log_var, draws, _) -> Tensor:
+def _reconstruction(
+    module: VAEModule, x: Tensor, mean: Tensor, log_var: Tensor, draws: Tensor, n_sets: int
+) -> Tensor:
     """Return E_q[log p(x|z)]."""
     blocks = [
-        _log_conditional(module, x, z).sum(1)
+        module.log_conditional(x, z).sum(1)
         for z in _posterior_draws(module, x, mean, log_var, draws)
     ]
     return torch.stack(blocks, 1).sum(1) / len(draws)
 
 
-def _kl(module, x, mean, log_var, draws, _) -> Tensor:
-    """Return KL(q(z|x) || p(z)), averaged over the draws where there is no closed form."""
+def _kl(
+    module: VAEModule, x: Tensor, mean: Tensor, log_var: Tensor, draws: Tensor, n_sets: int
+) -> Tensor:
+    """Return KL(q(z|x) || p(z)), averaged over the draws if there is no closed form."""
     blocks = [
-        module.kl(mean[:, None], log_var[:, None], z).mean(1) * z.shape[1]
+        module.kl(mean[:, None], log_var[:, None], z).sum(-1).mean(1) * z.shape[1]
         for z in _posterior_draws(module, x, mean, log_var, draws)
     ]
     return torch.stack(blocks, 1).sum(1) / len(draws)
 
 
-def _posterior_draws(module, x, mean, log_var, draws):
+def _posterior_draws(
+    module: VAEModule, x: Tensor, mean: Tensor, log_var: Tensor, draws: Tensor
+) -> Iterator[Tensor]:
     """Yield z = mean + std * draw, (n_samples, n_block, n_components), in blocks of draws."""
     std = (0.5 * log_var).exp()
-    if torch.compiler.is_compiling():  # a graph knows no number of rows to divide by
-        blocks = (draws,)
+    if torch.compiler.is_compiling():  # an exported graph has no number of rows to divide by
+        blocks: Sequence[Tensor] = (draws,)
     else:
         n_block = _chunk_size(x.numel(), len(x), len(x) * module.likelihood.n_outputs)
         blocks = draws.split(n_block, dim=-2)
@@ -159,45 +174,35 @@ SCORES: dict[str, Callable[..., Tensor]] = {
 
 
 def _chunk_size(n_values: int, n_rows: int, n_outputs: int) -> int:
-    """Return how many go at a time, each of so many values, rows for the networks, and outputs."""
+    """Return how many go at a time, by the values, network rows and outputs that each takes."""
     by_outputs = _CHUNK_OUTPUTS // max(1, n_outputs)
     return max(1, min(_CHUNK_ROWS // n_rows, _CHUNK_VALUES // n_values, by_outputs))
 
 
-def map_rows(function, module, X: np.ndarray, n_draws: int = 1) -> np.ndarray:
+def map_rows(
+    function: Callable[[VAEModule, Tensor], Tensor],
+    module: VAEModule,
+    X: np.ndarray,
+    n_draws: int = 1,
+) -> np.ndarray:
     """Apply ``function(module, x)`` chunk by chunk into one array with the dtype of X.
 
-    It decodes `n_draws` latent vectors a row, 0 where it only encodes. A chunk's size depends on
-    that number and on the widths of rows and outputs alone, and no row sees its neighbours.
+    The function decodes `n_draws` latent vectors per row, 0 if it only encodes. The size of a chunk
+    depends on that number and on the widths of rows and outputs alone, and no row sees its
+    neighbours.
     """
-    module = _in_precision(module, X.dtype).with_fixed_weights()
+    module = module.in_precision(X.dtype)
     device = next(module.parameters()).device
     n_passes = max(1, n_draws)
     n_outputs = n_draws * module.likelihood.n_outputs
     n_rows = _chunk_size(n_passes * X.shape[1], n_passes, n_outputs)
-    result = None
+    result = np.empty(0, dtype=X.dtype)
     with torch.inference_mode():
         for start in range(0, len(X), n_rows):
             rows = X[start : start + n_rows]
-            rows = rows if rows.flags.writeable else rows.copy()  # torch takes no read-only memory
+            rows = rows if rows.flags.writeable else rows.copy()  # torch warns of read-only memory
             values = function(module, torch.from_numpy(rows).to(device)).cpu().numpy()
-            if result is None:
+            if start == 0:
                 result = np.empty((len(X), *values.shape[1:]), dtype=X.dtype)
             result[start : start + n_rows] = values
     return result
-
-
-def _in_precision(module: VAEModule, dtype: np.dtype) -> VAEModule:
-    """Return the module for float32 rows, a copy in double precision for float64 rows.
-
-    The copy is kept for as long as the module lives and its weights stay as they are.
-    """
-    if dtype != np.float64:
-        return module
-    tensors = (*module.parameters(), *module.buffers())
-    state = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
-    kept, double = _double_copies.get(module, (None, None))
-    if kept != state:
-        double = copy.deepcopy(module).double()
-        _double_copies[module] = state, double
-    return double

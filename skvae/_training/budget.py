@@ -1,15 +1,18 @@
-"""The training budget: what ``"auto"`` means for epochs, batches and weight decay, in one rule."""
+"""What ``"auto"`` means in training: epochs, batches, weight decay, device and precision."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
+import torch
+
 MIN_STEPS = 1000
+_WIDE_ROWS = 256
 
 
 class Budget(NamedTuple):
-    """How long to train, in slices of which size, and how strongly to shrink the weights."""
+    """How many epochs to train, the batch size, and how strongly to shrink the weights."""
 
     max_epochs: int
     batch_size: int
@@ -21,8 +24,8 @@ def training_budget(n_samples: int, batch_size: int | str = "auto") -> Budget:
 
     A step costs the same whatever the table, so the budget is counted in optimiser steps:
     ``max(1000, 20 * sqrt(n_samples))``, rounded up to whole epochs. A small table is seen many
-    times, a large one a few times. The batch is 64 rows, 128 from 10,000 rows up. The weight decay
-    stands for a fixed Gaussian prior on the weights, whose share of the loss per row falls as
+    times, a large one a few times. The batch is 64 rows, or 128 from 10,000 rows up. The weight
+    decay stands for a fixed Gaussian prior on the weights, whose share of the loss per row falls as
     ``1 / n_samples``; it is ``1000 / n_samples``, at most 1.
 
     Parameters
@@ -63,3 +66,37 @@ def one_cycle(progress: float) -> float:
     if progress < 0.25:
         return 8 * progress
     return 1 + math.cos(math.pi * (progress - 0.25) / 0.75)
+
+
+def resolve_device(device: str | torch.device) -> str:
+    """Return the device to train on; "auto" is a CUDA GPU if there is one, else the CPU."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as exc:
+        raise ValueError(
+            f"device={device!r} cannot be used here: {str(exc).splitlines()[0]} "
+            "Choose device='cpu' or device='auto'."
+        ) from exc
+    return str(device)
+
+
+def resolve_precision(precision: str, device: str, n_features: int) -> str:
+    """Return the precision of the matrix products during training.
+
+    "auto" is bfloat16 if the processor multiplies it natively and the rows are wide enough for the
+    products to outweigh the casts, else float32.
+    """
+    if precision != "auto":
+        return precision
+    wide = n_features >= _WIDE_ROWS
+    return "bfloat16" if wide and _multiplies_bfloat16(device) else "float32"
+
+
+def _multiplies_bfloat16(device: str) -> bool:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # an older torch cannot tell, and emulated bfloat16 is slower than float32
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,56 +1,83 @@
-"""What goes along with one training run: its learning-rate cycle and its progress bar."""
+"""Callbacks of a training run: the learning-rate cycle, the progress bar, and their contract."""
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
+import numpy as np
 from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
 from skvae._training.budget import one_cycle
 
 
-def callbacks_of(net, kind):
-    """Return the callbacks of a net that are of a kind, the user's own among them."""
-    return [callback for _, callback in net.callbacks_ if isinstance(callback, kind)]
+class Start(NamedTuple):
+    """Where a fit starts: its seed, and the epochs behind the module before this fit."""
+
+    seed: int
+    epochs_before: int
+
+
+class FitCallback(Callback):
+    """A skorch callback that is also called before a fit begins, with the estimator.
+
+    During training it comes after early stopping, whose state it may read.
+    """
+
+    def on_fit_begin(self, estimator: Any, X: np.ndarray, start: Start) -> Start:
+        """Return where the fit is to start; by default where it would anyway.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator, whose parameters are valid.
+        X : ndarray of shape (n_samples, n_features)
+            Training rows.
+        start : Start
+            Where the fit would start.
+
+        Returns
+        -------
+        start : Start
+        """
+        return start
+
+
+def is_a(callback: Any, kind: type) -> bool:
+    """Return whether a callback is of a kind: an object, a class, or a pair of a name and one."""
+    callback = callback[-1] if isinstance(callback, tuple) and callback else callback
+    return issubclass(callback if isinstance(callback, type) else type(callback), kind)
 
 
 class OneCycle(Callback):
-    """Moves the learning rate through one cycle over a known number of steps."""
+    """Moves the learning rate through one cycle between two epochs, counted from the first ever."""
 
-    def __init__(self, learning_rate, n_epochs, steps_per_epoch):
+    def __init__(self, learning_rate, first_epoch, last_epoch):
         self.learning_rate = learning_rate
-        self.n_epochs = n_epochs
-        self.steps_per_epoch = steps_per_epoch
-
-    def on_train_begin(self, net, **kwargs):
-        # a resumed run has fewer epochs left than the cycle has
-        self.steps_done_ = (self.n_epochs - net.max_epochs) * self.steps_per_epoch
+        self.first_epoch = first_epoch
+        self.last_epoch = last_epoch
 
     def on_batch_begin(self, net, training=False, **kwargs):
         if not training:
             return
         # half a step ahead: neither the first step nor the last is lost to a rate of zero
-        progress = (self.steps_done_ + 0.5) / (self.n_epochs * self.steps_per_epoch)
-        set_learning_rate(net, self.learning_rate * one_cycle(progress))
-        self.steps_done_ += 1
-
-
-def set_learning_rate(net, rate):
-    for group in net.optimizer_.param_groups:
-        group["lr"] = rate
+        epoch = net.epochs_done + 0.5 / net.batches_per_epoch_
+        progress = (epoch - self.first_epoch) / (self.last_epoch - self.first_epoch)
+        net.set_learning_rate(self.learning_rate * one_cycle(progress))
 
 
 class ProgressBar(Callback):
     """One bar for the whole fit, with the loss, reconstruction and KL of the last epoch."""
 
-    def __init__(self, n_epochs, steps_per_epoch):
-        self.n_epochs = n_epochs
+    def __init__(self, first_epoch, last_epoch, steps_per_epoch):
+        self.first_epoch = first_epoch
+        self.last_epoch = last_epoch
         self.steps_per_epoch = steps_per_epoch
 
     def on_train_begin(self, net, **kwargs):
-        done = self.n_epochs - net.max_epochs
         self.bar_ = tqdm(
-            total=self.n_epochs * self.steps_per_epoch,
-            initial=done * self.steps_per_epoch,
+            total=(self.last_epoch - self.first_epoch) * self.steps_per_epoch,
+            initial=(len(net.history) - self.first_epoch) * self.steps_per_epoch,
             unit="step",
             desc="fit",
         )

@@ -1,9 +1,13 @@
-"""Building a net from an estimator's parameters, and training it to its budget."""
+"""Training a net: to its budget or for one pass, with interruptions kept and settled."""
 
 from __future__ import annotations
 
-import copy
+import multiprocessing
+import signal
+import threading
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,135 +15,78 @@ import torch
 from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
+from skorch.history import History
 
-from skvae._files.resume import CheckpointedRun, CheckpointWriter
-from skvae._model.module import build_module
+from skvae._random import make_generator
 from skvae._rows.batches import resident
-from skvae._specs import (
-    SHORT_NAMES,
-    check_callbacks,
-    resolve_device,
-    resolve_optimizer,
-    resolve_precision,
-    resolve_spec,
-)
-from skvae._training.budget import Budget
-from skvae._training.callbacks import OneCycle, ProgressBar, callbacks_of, set_learning_rate
-from skvae._training.interruption import termination_interrupts
-from skvae._training.net import VAENet, make_net
-
-_EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
+from skvae._training.callbacks import FitCallback, OneCycle, ProgressBar, is_a
+from skvae._training.net import VAENet
 
 
-def new_net(params: dict[str, Any], X: np.ndarray, budget: Budget, seed: int) -> VAENet:
-    """Build an initialised net for the rows X. Draws from torch's default generator."""
-    specs = {role: resolve_spec(role, params[role]) for role in SHORT_NAMES}
-    device = resolve_device(params["device"])
-    module = build_module(
-        specs["network"], specs["likelihood"], specs["prior"], X, params["n_components"]
-    )
-    optimizer, weight_decay = params["optimizer"], params["weight_decay"]
-    if weight_decay == "auto":
-        weight_decay = budget.weight_decay if optimizer == "adam" else 0.0
-    return make_net(
-        module,
-        objective=specs["objective"],
-        seed=seed,
-        precision=resolve_precision(params["precision"], device, X.shape[1]),
-        learning_rate=params["learning_rate"],
-        batch_size=budget.batch_size,
-        optimizer=resolve_optimizer(optimizer),
-        fused=optimizer == "adam",
-        weight_decay=weight_decay,
-        device=device,
-        callbacks=check_callbacks(params["callbacks"]),
-        compiled=params["compile"],
-    )
+def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
+    """Train up to `max_epochs`: one learning-rate cycle, or early stopping.
 
-
-def copy_net(net: VAENet, params: dict[str, Any]) -> VAENet:
-    """Copy a net to train it further, so that a failure leaves the one there is as it was.
-
-    Callbacks are shared, as they are the user's own and may hold what cannot be copied.
+    `epochs_before` is the number of epochs before this run, which may itself be half done.
     """
-    shared = {id(callback): callback for _, callback in net.callbacks_}
-    net = copy.deepcopy(net, shared)
-    net.lr = params["learning_rate"]
-    net.compiled = params["compile"]
-    if params["batch_size"] != "auto":
-        net.batch_size = params["batch_size"]
-    return net
-
-
-def train_to_budget(
-    net: VAENet,
-    X: np.ndarray,
-    params: dict[str, Any],
-    budget: Budget,
-    run: CheckpointedRun | None,
-) -> None:
-    """Train for the budget: one learning-rate cycle, or until the validation loss stops falling."""
-    # after a warm start, max_epochs counts the epochs before it too
-    epochs_before = run.begin(net) if run else len(net.history)
-    n_epochs = _total_epochs(params, budget) - epochs_before
-    if n_epochs <= 0:
+    settings = net.settings
+    if settings.max_epochs <= epochs_before:
         warnings.warn(
-            f"No training was done: the warm start has {epochs_before} epochs behind it, and "
-            f"max_epochs={params['max_epochs']!r} asks for no more. Raise max_epochs.",
+            f"No training was done: the model has {epochs_before} epochs behind it, and "
+            f"max_epochs={settings.max_epochs} allows no more. Raise max_epochs.",
             UserWarning,
             stacklevel=2,
         )
         return
     x, x_valid = _as_tensor(X), None
-    session: list[Any] = []
-    if params["early_stopping"]:
-        x, x_valid = _split(x, params["validation_fraction"], net.generator_)
-        patience = params["n_iter_no_change"]
-        # absolute, as a negative loss (a density) would turn a relative threshold around
-        session.append(
-            EarlyStopping(patience=patience, threshold_mode="abs", load_best=True, sink=_silent)
+    callbacks = [one for one in settings.callbacks if not is_a(one, FitCallback)]
+    if settings.patience is not None:
+        x, x_valid = _split(x, settings.validation_fraction, settings.seed)
+        # absolute, as a negative loss (of a density) would turn a relative threshold around
+        stopping = EarlyStopping(
+            patience=settings.patience, threshold_mode="abs", load_best=True, sink=_silent
         )
-    if run:
-        session.append(CheckpointWriter(run))
-    steps_per_epoch = -(-len(x) // net.batch_size)
-    if not params["early_stopping"] and not callbacks_of(net, LRScheduler):
-        session.append(OneCycle(net.lr, n_epochs, steps_per_epoch))
-    if params["verbose"]:
-        session.append(ProgressBar(n_epochs, steps_per_epoch))
-    _run(net, x, x_valid, n_epochs, session)
+        callbacks.append(stopping)
+    elif not any(is_a(one, LRScheduler) for one in callbacks):
+        callbacks.append(OneCycle(settings.lr, epochs_before, settings.max_epochs))
+    callbacks += [one for one in settings.callbacks if is_a(one, FitCallback)]
+    if settings.verbose:
+        steps_per_epoch = -(-len(x) // settings.batch_size)
+        callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
+    _run(net, x, x_valid, settings.max_epochs, callbacks)
 
 
-def _total_epochs(params: dict[str, Any], budget: Budget) -> int:
-    if params["max_epochs"] != "auto":
-        return params["max_epochs"]
-    return budget.max_epochs * (_EARLY_STOPPING_CEILING if params["early_stopping"] else 1)
-
-
-def train_one_pass(net: VAENet, X: np.ndarray, *_) -> None:
+def train_one_pass(net: VAENet, X: np.ndarray) -> None:
     """Train for one epoch at the constant learning rate."""
-    _run(net, _as_tensor(X), None, 1, [])
+    n_epochs = len(net.history) + 1
+    _run(net, _as_tensor(X), None, n_epochs, net.settings.callbacks)
 
 
-def _run(net, x, x_valid, n_epochs: int, session: list[Any]) -> None:
-    set_learning_rate(net, net.lr)  # a cycle before may have left it at zero
-    net.max_epochs = n_epochs
+def _run(
+    net: VAENet,
+    x: torch.Tensor,
+    x_valid: torch.Tensor | None,
+    max_epochs: int,
+    callbacks: Sequence[Any],
+) -> None:
+    net.set_callbacks(callbacks)
+    net.set_learning_rate(net.lr)  # an earlier cycle may have left it at zero
+    net.max_epochs = max_epochs
     net.module_.n_rows = len(x)
     if x_valid is not None:
         net.train_split = predefined_split(Dataset(resident(x_valid, net.device)))
-    lasting = net.callbacks_
-    net.callbacks_ = [*lasting, *((type(callback).__name__, callback) for callback in session)]
     try:
-        with termination_interrupts():
+        with _termination_interrupts():
             net.partial_fit(Dataset(resident(x, net.device)))
     finally:
-        net.callbacks_, net.train_split = lasting, None
+        net.train_split = None
+        net.set_callbacks(())  # they belong to the run, and may hold what cannot be copied
     net.module_.eval()
     _settle_interruption(net)
     net.check_weights()
 
 
 def _settle_interruption(net: VAENet) -> None:
-    """Drop an epoch that a signal cut short from the history, and say what was kept."""
+    """Drop an epoch that a signal cut short from the history, and tell what was kept."""
     if not net.interrupted_:
         return
     net.interrupted_ = False
@@ -155,48 +102,92 @@ def _settle_interruption(net: VAENet) -> None:
     )
 
 
-def history_arrays(net: VAENet) -> dict[str, np.ndarray]:
-    """Return the history as equally long float arrays, one value an epoch."""
+def history_arrays(history: History) -> dict[str, np.ndarray]:
+    """Return a history as equally long float arrays, one value per epoch."""
     columns: dict[str, np.ndarray] = {}
-    for name in _recorded_names(net):
-        values = [row.get(name, np.nan) for row in net.history]
-        columns["duration" if name == "dur" else name] = np.array(values, dtype=np.float64)
+    for name in dict.fromkeys(name for row in history for name in row):
+        measured = name.startswith(("train_", "valid_")) and not name.endswith(("_count", "_best"))
+        if name == "dur" or measured:
+            values = [row.get(name, np.nan) for row in history]
+            columns["duration" if name == "dur" else name] = np.array(values, dtype=np.float64)
     return columns
 
 
-def _recorded_names(net: VAENet) -> list[str]:
-    seen = dict.fromkeys(name for row in net.history for name in row)
-    return [
-        name
-        for name in seen
-        if name == "dur"
-        or (name.startswith(("train_", "valid_")) and not name.endswith(("_count", "_best")))
-    ]
+def history_columns(history: History) -> dict[str, Any]:
+    """Return a history by columns: floats as one array, NaN if missing; others as lists."""
+    columns: dict[str, Any] = {}
+    names = dict.fromkeys(name for row in history for name in row if name != "batches")
+    for name in names:
+        values = [row.get(name) for row in history]
+        if all(isinstance(value, float | None) for value in values):
+            columns[name] = np.array([np.nan if v is None else v for v in values])
+        else:
+            columns[name] = values
+    return columns
 
 
-def count_steps(net: VAENet) -> int:
-    """Return the number of optimiser steps in the history."""
-    return int(sum(row["train_batch_count"] for row in net.history))
+def history_of(columns: dict[str, Any]) -> History:
+    """Return the history that `history_columns` took apart."""
+    history = History()
+    for values in zip(*(column for column in columns.values()), strict=True):
+        history.new_epoch()
+        for name, value in zip(columns, values, strict=True):
+            if isinstance(value, np.floating):
+                value = None if np.isnan(value) else float(value)
+            if value is not None:
+                history.record(name, value)
+    return history
 
 
-def _split(x: torch.Tensor, fraction: float, generator: torch.Generator):
+def _split(x: torch.Tensor, fraction: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the rows to train on, and a share of them for validation."""
     n_valid = max(1, round(fraction * len(x)))
     if n_valid >= len(x):
         raise ValueError(
             f"validation_fraction={fraction!r} of {len(x)} rows leaves none to train on. Lower it, "
             "or set early_stopping=False."
         )
-    order = torch.randperm(len(x), generator=generator)
+    order = torch.randperm(len(x), generator=make_generator(seed))
     return x[order[n_valid:]], x[order[:n_valid]]
 
 
 def _as_tensor(X: np.ndarray) -> torch.Tensor:
-    """Share the memory of X, read-only or not: what a worker has mapped is not copied."""
+    """Share the memory of X, read-only or not: a worker's memory map is not copied."""
     with warnings.catch_warnings():
         # torch warns of tensors on read-only memory, as writing to one would crash; nothing does
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         return torch.from_numpy(X)
 
 
-def _silent(*args) -> None:
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Turn the first SIGTERM inside the block into KeyboardInterrupt; a second one kills.
+
+    A process that handles or ignores SIGTERM is left alone, and so is a worker, whose pool waits
+    for it to end.
+    """
+    if not _dies_of_termination():
+        yield
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _dies_of_termination() -> bool:
+    return (
+        threading.current_thread() is threading.main_thread()
+        and multiprocessing.parent_process() is None
+        and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    )
+
+
+def _silent(*args: Any) -> None:
     pass

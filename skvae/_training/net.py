@@ -1,70 +1,81 @@
-"""The one skorch net: loss, precision, optimiser, history. It holds no data."""
+"""The one skorch net: a step, an epoch's record, and the state of a run. It holds no data."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer
-from skorch.utils import TeeGenerator
+from skorch.callbacks import EarlyStopping, EpochTimer, LRScheduler
+from skorch.history import History
+from torch import Tensor, nn
 
-from skvae._compiled import compiled
+from skvae._model.module import VAEModule
 from skvae._random import make_generator
 from skvae._rows.batches import Batches
-from skvae._training.callbacks import callbacks_of
-from skvae._training.optimizers import LIGHT, clip_gradients, light
 from skvae._training.precision import WorkingCopy
 
 _VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
-_EVENTS_OF_A_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
+_EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
+
+# Healthy fits stay below 2e7, reached with noise fixed at a thousandth of the range; others stayed
+# below 4e3. Larger gradients would square to values beyond the range of float32 in Adam.
+LARGEST_GRADIENT = 1e8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a module is trained, every "auto" resolved, under skorch's names where it has one.
+
+    `max_epochs` counts all epochs that the module has ever been trained for. `patience` is the
+    number of epochs without improvement that ends training; None trains without early stopping.
+    """
+
+    objective: Any
+    seed: int
+    max_epochs: int
+    batch_size: int
+    lr: float
+    optimizer: type[torch.optim.Optimizer]
+    weight_decay: float
+    precision: str
+    device: str
+    callbacks: tuple[Any, ...] = ()
+    patience: int | None = None
+    validation_fraction: float = 0.1
+    verbose: int = 0
 
 
 class VAENet(NeuralNet):
     """Trains a built :class:`~skvae._model.module.VAEModule` by an objective.
 
-    Differs from its parent in what a step is (the objective sees the module and the batch), in how
-    an epoch is recorded (means of the objective's named scalars, read once an epoch so that a GPU
-    never waits), and in that a loss which is not finite stops it.
+    It differs from its parent in what a step is (the objective sees the module and the batch), in
+    how an epoch is recorded (means of the objective's named scalars, read once per epoch so that a
+    GPU never waits), in that `max_epochs` counts earlier epochs too, and in that a loss which is
+    not finite stops it.
     """
 
-    def __init__(
-        self,
-        module,
-        *,
-        objective,
-        seed,
-        autocast_dtype=None,
-        weight_decay=0.0,
-        compiled=False,
-        **kwargs,
-    ):
+    def __init__(self, module: VAEModule, settings: Settings):
+        fused = {"optimizer__fused": True} if settings.optimizer is torch.optim.AdamW else {}
         super().__init__(
             module,
             criterion=torch.nn.Identity,  # the objective is the loss
+            optimizer=settings.optimizer,
+            lr=settings.lr,
+            max_epochs=settings.max_epochs,
+            batch_size=settings.batch_size,
             iterator_train=Batches,
             iterator_valid=Batches,
+            train_split=None,
+            device=settings.device,
             verbose=0,
-            **kwargs,
+            **fused,
         )
-        self.objective = objective
-        self.seed = seed
-        self.autocast_dtype = autocast_dtype
-        self.weight_decay = weight_decay
-        self.compiled = compiled
-
-    def recipe(self):
-        """Return what :func:`make_net` needs to build such a net around a module."""
-        return {
-            "objective": self.objective,
-            "seed": self.seed,
-            "precision": "float32" if self.autocast_dtype is None else "bfloat16",
-            "learning_rate": self.lr,
-            "batch_size": self.batch_size,
-            "optimizer": self.optimizer,
-            "fused": getattr(self, "optimizer__fused", False),
-            "weight_decay": self.weight_decay,
-        }
+        self.settings = settings
 
     @property
     def _default_callbacks(self):
@@ -72,38 +83,27 @@ class VAENet(NeuralNet):
 
     def initialize(self):
         super().initialize()
-        self.generator_ = make_generator(self.seed)
-        self.noise_generator_ = make_generator(self.seed, self.device)
+        self.generator_ = make_generator(self.settings.seed)
+        self.noise_generator_ = make_generator(self.settings.seed, self.device)
         self.interrupted_ = False
-        self.unheard_ = set()
         self.module = type(self.module_)  # the weights live in module_ alone
         return self
 
-    def initialize_optimizer(self):
-        args, kwargs = self.get_params_for_optimizer("optimizer", self.get_all_learnable_params())
-        self.optimizer_ = light(self.optimizer)(*args, **kwargs)
-        return self
+    def set_callbacks(self, callbacks: Iterable[Any]) -> None:
+        """Replace all callbacks but the timer."""
+        self.callbacks = list(callbacks) or None
+        self.initialize_callbacks()
+
+    def callbacks_of(self, kind: type) -> list[Any]:
+        """Return the callbacks of a kind."""
+        return [callback for _, callback in self.callbacks_ if isinstance(callback, kind)]
 
     def get_params_for_optimizer(self, prefix, named_parameters):
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
-        if self.weight_decay:
-            kwargs["weight_decay"] = self.weight_decay
+        if self.settings.weight_decay:
+            kwargs["weight_decay"] = self.settings.weight_decay
             args = (_decay_groups(self.module_),)
         return args, kwargs
-
-    def __getstate__(self):
-        state = super().__getstate__()
-        if "noise_generator_" in state:  # that of a GPU could not be read without one
-            state["noise_generator_"] = self.noise_generator_.get_state()
-        return state
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        noise = state.get("noise_generator_")
-        if noise is not None:
-            self.noise_generator_ = make_generator(self.seed, self.device)
-            if len(noise) == len(self.noise_generator_.get_state()):  # else of another device
-                self.noise_generator_.set_state(noise)
 
     def get_iterator(self, dataset, training=False):
         return Batches(
@@ -113,35 +113,20 @@ class VAENet(NeuralNet):
             device=self.device,
         )
 
-    def train_step(self, batch, **fit_params):
-        """Make one step; without the parent's bookkeeping of closures that are called again."""
-        if not isinstance(self.optimizer_, LIGHT):
-            return super().train_step(batch, **fit_params)
-        self.optimizer_.zero_grad()
-        record = self.train_step_single(batch, **fit_params)
-        if "on_grad_computed" not in self.unheard_:
-            parameters = TeeGenerator(self.get_all_learnable_params())
-            self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
-        self.optimizer_.step()
-        return record
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the learning rate of all parameters for the next steps."""
+        for group in self.optimizer_.param_groups:
+            group["lr"] = rate
 
-    def notify(self, method_name, **kwargs):
-        if method_name not in self.unheard_:
-            super().notify(method_name, **kwargs)
-
-    def _events_unheard(self):
-        """Return the events of a step that no callback has a method for: telling them costs."""
-        return {
-            event
-            for event in _EVENTS_OF_A_STEP
-            if all(_inherits(callback, event) for _, callback in self.callbacks_)
-        }
+    @property
+    def epochs_done(self) -> float:
+        """Epochs trained so far, counted in fractions while one is under way."""
+        return len(self.history) - 1 + self.batches_done_ / self.batches_per_epoch_
 
     def train_step_single(self, batch, **fit_params):
         x, _ = batch
-        epoch = len(self.history) - 1 + self.batches_done_ / self.batches_per_epoch_
         self.working_copy_.refresh()
-        record = self._evaluate(x, epoch, self.noise_generator_)
+        record = self._evaluate(x, self.epochs_done, self.noise_generator_)
         record["loss"].backward()
         self.working_copy_.return_gradients()
         clip_gradients(self.module_.parameters())
@@ -153,38 +138,34 @@ class VAENet(NeuralNet):
             return self._evaluate(x, None, self.validation_generator_)
 
     def _evaluate(self, x, epoch, generator):
-        if hasattr(self.module_.likelihood, "redraw"):
-            x = self.module_.likelihood.redraw(x, generator)
+        x = self.module_.likelihood.redraw(x, generator)
+        module, objective = self.working_copy_.module, self.settings.objective
         with self._autocast():
-            record = self.objective(self.working_copy_.module, x, epoch=epoch, generator=generator)
+            record = objective(module, x, epoch=epoch, generator=generator)
         if not isinstance(record, dict) or "loss" not in record:
             raise TypeError(
-                f"objective={self.objective!r} must return a dict of scalar tensors, 'loss' among "
-                f"them, got {record!r}."
+                f"objective={objective!r} must return a dict of scalar tensors that includes "
+                f"'loss', got {record!r}."
             )
         return record
 
     def _autocast(self):
-        if self.autocast_dtype is None:
+        if self.settings.precision == "float32":
             return nullcontext()
-        return torch.autocast(torch.device(self.device).type, dtype=self.autocast_dtype)
+        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
 
-    def fit_loop(self, *args, **kwargs):
-        self.unheard_ = self._events_unheard()
-        self.working_copy_ = WorkingCopy(self.module_, self.autocast_dtype)
-        if self.compiled:
-            self.working_copy_.module = compiled(self.working_copy_.module, self.batch_size)
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        dtype = None if self.settings.precision == "float32" else torch.bfloat16
+        self.working_copy_ = WorkingCopy(self.module_, dtype)
+        n_epochs = self.max_epochs - len(self.history)
         try:
-            return super().fit_loop(*args, **kwargs)
+            return super().fit_loop(X, y, epochs=max(0, n_epochs), **fit_params)
         except KeyboardInterrupt:  # early stopping raises it too, and the parent swallows both
-            self.interrupted_ = not self._stopped_early()
+            stopping = self.callbacks_of(EarlyStopping)
+            self.interrupted_ = not any(part.misses_ >= part.patience for part in stopping)
             raise
         finally:
             del self.working_copy_
-
-    def _stopped_early(self):
-        stopping = callbacks_of(self, EarlyStopping)
-        return any(callback.misses_ >= callback.patience for callback in stopping)
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         if iterator is None:
@@ -196,11 +177,10 @@ class VAENet(NeuralNet):
         self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
         sizes, values = [], None
         for batch in iterator:
-            if "on_batch_end" not in self.unheard_:
-                self.history.new_batch()  # where skorch's callbacks write
+            self.history.new_batch()  # where callbacks write
             self.notify("on_batch_begin", batch=batch, training=training)
             record = step_fn(batch, **fit_params)
-            if values is None:  # one block for the epoch: small tensors kept fragment the heap
+            if values is None:  # one block for the epoch: small tensors would fragment the heap
                 values = record["loss"].new_empty(len(iterator), len(record))
             values[self.batches_done_] = torch.stack([part.detach() for part in record.values()])
             sizes.append(len(batch[0]))
@@ -219,8 +199,8 @@ class VAENet(NeuralNet):
             self.history.record(f"{prefix}_{name}", mean)
         self.history.record(f"{prefix}_batch_count", len(sizes))
 
-    def check_weights(self):
-        """Refuse weights that the last step broke, which no loss after it could show."""
+    def check_weights(self) -> None:
+        """Refuse weights that the last step broke, which no later loss would show."""
         if not all(weights.isfinite().all() for weights in self.module_.parameters()):
             self._stop_diverged("weights", self.history[-1, "train_batch_count"])
 
@@ -232,52 +212,109 @@ class VAENet(NeuralNet):
             "the estimator is as it was before."
         )
 
+    def run_state(self) -> dict[str, Any]:
+        """Return what a run needs to continue, beside weights and history, as plain values."""
+        stopping = next(iter(self.callbacks_of(EarlyStopping)), None)
+        return {
+            "optimizer": self.optimizer_.state_dict(),
+            "random_state": self._random_state(),
+            "early_stopping": stopping
+            and {name: getattr(stopping, name) for name in _EARLY_STOPPING_STATE},
+            "schedules": [dict(schedule.state_dict()) for schedule in self._schedules()],
+        }
 
-def make_net(
-    module,
-    *,
-    objective,
-    seed,
-    precision,
-    learning_rate,
-    batch_size,
-    optimizer,
-    fused,
-    weight_decay,
-    device,
-    callbacks=None,
-    compiled=False,
-):
-    """Build an initialised net around a module; draws from torch's default generator."""
-    settings = {"optimizer": optimizer}
-    if fused:
-        settings["optimizer__fused"] = True
-    net = VAENet(
-        module,
-        objective=objective,
-        seed=seed,
-        autocast_dtype=torch.bfloat16 if precision == "bfloat16" else None,
-        lr=learning_rate,
-        batch_size=batch_size,
-        callbacks=callbacks,
-        device=device,
-        train_split=None,
-        weight_decay=weight_decay,
-        compiled=compiled,
-        **settings,
-    )
-    return net.initialize()
+    def restore_run(self, state: dict[str, Any]) -> None:
+        """Continue from what `run_state` returned.
+
+        Raises
+        ------
+        ValueError
+            If the learning-rate schedulers among the callbacks are not as many as they were.
+        """
+        schedules = self._schedules()
+        if len(schedules) != len(state["schedules"]):
+            raise ValueError(
+                f"The checkpoint was written with {len(state['schedules'])} learning-rate "
+                f"schedulers among the callbacks, but 'callbacks' now has {len(schedules)}. Pass "
+                "callbacks like those of the fit that was interrupted, or start anew with "
+                "resume=False."
+            )
+        self.optimizer_.load_state_dict(state["optimizer"])
+        self._set_random_state(state["random_state"])
+        for stopping in self.callbacks_of(EarlyStopping):
+            vars(stopping).update(state["early_stopping"])
+        for schedule, before in zip(schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(before)
+
+    def _schedules(self) -> list[torch.optim.lr_scheduler.LRScheduler]:
+        return [callback.lr_scheduler_ for callback in self.callbacks_of(LRScheduler)]
+
+    def _random_state(self) -> dict[str, Any]:
+        """Return the states of all generators that training draws from."""
+        device = torch.device(self.device)
+        return {
+            "device": device.type,
+            "rows": self.generator_.get_state(),
+            "noise": self.noise_generator_.get_state(),
+            "torch": torch.default_generator.get_state(),  # dropout, and a user's own parts
+            "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        }
+
+    def _set_random_state(self, states: dict[str, Any]) -> None:
+        device = torch.device(self.device)
+        self.generator_.set_state(states["rows"])
+        torch.default_generator.set_state(states["torch"])
+        if states["device"] == device.type:  # a generator of another device has another state
+            self.noise_generator_.set_state(states["noise"])
+            if device.type == "cuda":
+                torch.cuda.set_rng_state(states["cuda"], device)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "noise_generator_" in state:  # that of a GPU could not be read without one
+            state["noise_generator_"] = self.noise_generator_.get_state()
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        noise = state.get("noise_generator_")
+        if noise is not None:
+            self.noise_generator_ = make_generator(self.settings.seed, self.device)
+            if len(noise) == len(self.noise_generator_.get_state()):  # else of another device
+                self.noise_generator_.set_state(noise)
 
 
-def _decay_groups(module):
-    """Part the weights that decay from biases, gains, noise scales and a learned prior."""
+def new_net(module: VAEModule, settings: Settings, history: History | None = None) -> VAENet:
+    """Build a net around a module, which may have a history of training already."""
+    net = VAENet(module, settings).initialize()
+    if history is not None:
+        net.history_ = copy.deepcopy(history)
+    return net
+
+
+def copy_net(net: VAENet, settings: Settings) -> VAENet:
+    """Copy a net to train it further, so that a failure leaves the original as it was."""
+    net = copy.deepcopy(net)
+    net.settings, net.lr, net.batch_size = settings, settings.lr, settings.batch_size
+    return net
+
+
+@torch.no_grad()
+def clip_gradients(parameters: Iterator[nn.Parameter], largest: float = LARGEST_GRADIENT) -> None:
+    """Scale the gradients down to a norm, all by one factor (Pascanu et al., 2013, algorithm 1)."""
+    gradients: list[Tensor] = [weights.grad for weights in parameters if weights.grad is not None]
+    if not gradients:
+        return
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    # comparing makes a GPU wait, and costs a processor less than multiplying by one
+    if norm.device.type != "cpu" or norm > largest:
+        torch._foreach_mul_(gradients, (largest / norm).clamp(max=1.0))
+
+
+def _decay_groups(module: VAEModule) -> list[dict[str, Any]]:
+    """Separate the weights that decay from biases, gains, noise scales and a learned prior."""
     decaying, free = [], []
     for name, weights in module.named_parameters():
         stays = weights.ndim < 2 or name.startswith(("likelihood.", "prior."))
         (free if stays else decaying).append(weights)
     return [{"params": decaying}, {"params": free, "weight_decay": 0.0}]
-
-
-def _inherits(callback, event):
-    """Tell whether a callback leaves an event to the base class, which ignores it."""
-    return getattr(getattr(callback, event), "__func__", None) is getattr(Callback, event)

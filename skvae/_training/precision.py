@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import nn
 
+from skvae._model.module import VAEModule
 from skvae._training.strided import in_products
 
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
@@ -32,7 +33,7 @@ class WorkingCopy:
         To compute with, under autocast.
     """
 
-    def __init__(self, module: nn.Module, dtype: torch.dtype | None):
+    def __init__(self, module: VAEModule, dtype: torch.dtype | None):
         self.module = module
         self._masters: list[nn.Parameter] = []
         self._lowered: list[nn.Parameter] = []
@@ -40,7 +41,7 @@ class WorkingCopy:
         if dtype is not None:
             self._lower(module, dtype)
 
-    def _lower(self, module: nn.Module, dtype: torch.dtype) -> None:
+    def _lower(self, module: VAEModule, dtype: torch.dtype) -> None:
         lowered = {weights: _lowered(weights, dtype) for weights in _weights_of_layers(module)}
         self._masters, self._lowered = list(lowered), list(lowered.values())
         self._gradients = [torch.zeros_like(master) for master in lowered]
@@ -73,14 +74,13 @@ class WorkingCopy:
             weights.grad, lowered.grad = gradient, None
 
 
-def _weights_of_layers(module: nn.Module) -> list[nn.Parameter]:
+def _weights_of_layers(module: VAEModule) -> list[nn.Parameter]:
     """Return the trained weights of layers that autocast computes in a lower precision, alone.
 
     Densities stay as they are: no layer of a likelihood or a learned prior is lowered.
     """
     lowered: dict[nn.Parameter, None] = {}
-    densities = (getattr(module, name, nn.Module()) for name in ("likelihood", "prior"))
-    others = {weights for density in densities for weights in density.parameters()}
+    others = {*module.likelihood.parameters(), *module.prior.parameters()}
     for part in module.modules():
         weights = [w for w in part.parameters(recurse=False) if w.dtype == torch.float32]
         if isinstance(part, _LAYERS):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from skvae._model import inference as _inference
 from skvae._model.module import VAEModule
-from skvae.likelihoods._support import WholeNumbers
-from skvae.scores._fitted_score import FittedScore
 
 _BLOCK_VALUES = 2**22  # of the variants of rows that are scored at a time
 _N_ROUNDS = 4
 
 
-def explain(score: FittedScore, module: VAEModule, X: np.ndarray, n_samples: int) -> np.ndarray:
+def explain(
+    score: Callable[[np.ndarray], np.ndarray], module: VAEModule, X: np.ndarray
+) -> np.ndarray:
     """Return by how much the score rises when one feature is what the others let expect.
 
     The expected value is where pseudo-Gibbs steps lead (Rezende et al., 2014, appendix F, by means
@@ -21,14 +23,14 @@ def explain(score: FittedScore, module: VAEModule, X: np.ndarray, n_samples: int
     holds it, again and again. So the feature's own value has no part in what is expected of it.
     """
     n_features = X.shape[1]
-    before = score(module, X, n_samples)
+    before = score(X)
     contributions = np.empty(X.shape)
     block = max(1, _BLOCK_VALUES // n_features)
     for start in range(0, X.size, block):
         cells = np.arange(start, min(start + block, X.size))
         rows, columns = np.divmod(cells, n_features)
         variants = _with_expected(module, X[rows], columns)
-        contributions.flat[cells] = score(module, variants, n_samples) - before[rows]
+        contributions.flat[cells] = score(variants) - before[rows]
     return contributions
 
 
@@ -40,6 +42,5 @@ def _with_expected(module: VAEModule, rows: np.ndarray, columns: np.ndarray) -> 
     for _ in range(_N_ROUNDS):
         decoded = _inference.decode(module, _inference.encode_mean(module, rows))
         rows[cells] = decoded[cells]
-    if isinstance(getattr(module.likelihood, "support", None), WholeNumbers):
-        rows[cells] = np.rint(rows[cells])
-    return rows
+    support = module.likelihood.support
+    return rows if support is None else support.nearest(rows)

@@ -1,8 +1,7 @@
-"""How usual a row's place in the latent space is, beside those of the training rows."""
+"""The density of the embedding, fitted after training."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from numbers import Integral, Real
 
@@ -13,11 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from skvae._model import inference as _inference
+from skvae._parts import Score
 from skvae._validation import Interval, StrOptions
-from skvae.scores._nearest import nearest_distances
-from skvae.scores._score import Score
+from skvae.priors._densities import full_mixture_log_prob
 
-_LOG_2PI = math.log(2 * math.pi)
 _SEED = 0  # of the mixture's start, which is no parameter: a score is a function of the model
 
 
@@ -71,13 +69,13 @@ class LatentDensity(Score):
         "reg_covar": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, n_components=10, covariance_type="full", reg_covar=0.01):
+    def __init__(self, *, n_components=10, covariance_type="full", reg_covar=0.01):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.reg_covar = reg_covar
 
     def build(self, module, X, n_samples):
-        mixture = self._mixture(_embedding(module, X))
+        mixture = self._mixture(_inference.encode_mean(module, X).astype(np.float64))
         known = {
             "log_weights": np.log(mixture.weights_),
             "means": mixture.means_,
@@ -85,13 +83,10 @@ class LatentDensity(Score):
         }
         return {name: torch.from_numpy(values) for name, values in known.items()}
 
-    def score(self, module, x, known, n_samples):
+    def __call__(self, module, x, known, n_samples):
         mean, _ = module.encode(x)
-        deviation = mean.double()[:, None] - known["means"]  # (n_samples, k, n_components)
-        white = torch.einsum("nki,kij->nkj", deviation, known["whitening"])
-        log_volume = known["whitening"].diagonal(dim1=1, dim2=2).log().sum(1)  # (k,)
-        log_densities = log_volume - 0.5 * (white.square() + _LOG_2PI).sum(-1)
-        return torch.logsumexp(known["log_weights"] + log_densities, dim=1)
+        names = ("means", "whitening", "log_weights")
+        return full_mixture_log_prob(mean.double(), *(known[name] for name in names))
 
     def shapes(self, parts):
         size = parts.n_components
@@ -108,57 +103,6 @@ class LatentDensity(Score):
             # a mixture that could still be improved is a density too
             warnings.simplefilter("ignore", ConvergenceWarning)
             return mixture.fit(Z if len(Z) > 1 else np.repeat(Z, 2, axis=0))
-
-
-class LatentNeighbors(Score):
-    """Minus the mean distance of the posterior mean from its nearest among those in training.
-
-    Parameters
-    ----------
-    n_neighbors : int, default=5
-        Neighbours that count, at most as many as training rows.
-
-    See Also
-    --------
-    LatentDensity : By a density, which takes less room than the embedded training rows.
-
-    Notes
-    -----
-    Distances are Euclidean, in units of the prior. The embedded training rows are part of the
-    model and of its file. A training row is its own nearest neighbour, so its score is better
-    than that of a new row in the same place: let `calibration_fraction` of the detector judge the
-    scores, not `contamination`.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from skvae import VAEAnomalyDetector
-    >>> X, _ = load_iris(return_X_y=True)
-    >>> detector = VAEAnomalyDetector(
-    ...     2, anomaly_score="latent_neighbors", max_epochs=2, random_state=0
-    ... ).fit(X)
-    >>> bool(detector.score_samples(X).max() <= 0)
-    True
-    """
-
-    _parameter_constraints: dict = {"n_neighbors": [Interval(Integral, 1, None, closed="left")]}
-
-    def __init__(self, n_neighbors=5):
-        self.n_neighbors = n_neighbors
-
-    def build(self, module, X, n_samples):
-        return {"embedding": torch.from_numpy(_embedding(module, X))}
-
-    def score(self, module, x, known, n_samples):
-        mean, _ = module.encode(x)
-        return -nearest_distances(mean.double(), known["embedding"], self.n_neighbors).mean(1)
-
-    def shapes(self, parts):
-        return {"embedding": ("n_rows", parts.n_components)}
-
-
-def _embedding(module, X) -> np.ndarray:
-    return _inference.encode_mean(module, X).astype(np.float64)
 
 
 def _as_matrices(mixture: GaussianMixture) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The nearest training rows, by what the inputs are and by what the model leaves unexplained."""
+"""Distances from the nearest training rows, in the data space and in the latent space."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from numbers import Integral
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from skvae._model import inference as _inference
+from skvae._parts import Score
 from skvae._validation import Interval, StrOptions
-from skvae.scores._fitted_score import FittedScore
-from skvae.scores._nearest import nearest_distances
 from skvae.scores._residuals import measured, scaled_residual
-from skvae.scores._score import Score
 
+_BLOCK_ROWS = 2**13  # rows to which distances are computed at a time
 _LEAST_SPREAD = 0.01  # of a residual, in units of the scale: a column copied exactly counts, too
 _SAME_ROW = 1e-3  # rows nearer than this are one row, whatever rounding made of it
 _MOST_ROWS = 10_000
@@ -67,7 +68,7 @@ class ResidualNeighbors(Score):
         "max_rows": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
     }
 
-    def __init__(self, n_neighbors=5, max_rows="auto"):
+    def __init__(self, *, n_neighbors=5, max_rows="auto"):
         self.n_neighbors = n_neighbors
         self.max_rows = max_rows
 
@@ -75,7 +76,7 @@ class ResidualNeighbors(Score):
         scaling = measured(module, X)
         known = {"loc": torch.from_numpy(scaling.loc), "scale": torch.from_numpy(scaling.scale)}
         kept = X[np.linspace(0, len(X) - 1, self._n_kept(*X.shape)).astype(int)]
-        vectors = FittedScore(_Vectors(), known)(module, kept, n_samples)
+        vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
         spread = _spread(vectors, scaling.kind)
         return {
             **known,
@@ -83,8 +84,8 @@ class ResidualNeighbors(Score):
             "rows": torch.from_numpy(vectors / spread),
         }
 
-    def score(self, module, x, known, n_samples):
-        vectors = _Vectors().score(module, x, known, n_samples) / known["spread"]
+    def __call__(self, module, x, known, n_samples):
+        vectors = _Vectors()(module, x, known, n_samples) / known["spread"]
         nearest = nearest_distances(vectors, known["rows"], self.n_neighbors + 1)
         is_itself = nearest[:, :1] < _SAME_ROW
         others = torch.where(is_itself, nearest[:, 1:], nearest[:, :-1])
@@ -102,10 +103,57 @@ class ResidualNeighbors(Score):
         return min(most, n_rows)
 
 
+class LatentNeighbors(Score):
+    """Minus the mean distance of the posterior mean from its nearest among those in training.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Neighbours that count, at most as many as training rows.
+
+    See Also
+    --------
+    LatentDensity : By a density, which takes less room than the embedded training rows.
+
+    Notes
+    -----
+    Distances are Euclidean, in units of the prior. The embedded training rows are part of the
+    model and of its file. A training row is its own nearest neighbour, so its score is better
+    than that of a new row in the same place: let `calibration_fraction` of the detector judge the
+    scores, not `contamination`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEAnomalyDetector
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(
+    ...     2, anomaly_score="latent_neighbors", max_epochs=2, random_state=0
+    ... ).fit(X)
+    >>> bool(detector.score_samples(X).max() <= 0)
+    True
+    """
+
+    _parameter_constraints: dict = {"n_neighbors": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, *, n_neighbors=5):
+        self.n_neighbors = n_neighbors
+
+    def build(self, module, X, n_samples):
+        return {"embedding": torch.from_numpy(_inference.encode_mean(module, X).astype(np.float64))}
+
+    def __call__(self, module, x, known, n_samples):
+        mean, _ = module.encode(x)
+        return -nearest_distances(mean.double(), known["embedding"], self.n_neighbors).mean(1)
+
+    def shapes(self, parts):
+        return {"embedding": ("n_rows", parts.n_components)}
+
+
 class _Vectors(Score):
     """Rows beside what the model leaves of them, as a score to be taken over many rows."""
 
-    def score(self, module, x, known, n_samples):
+    def __call__(self, module, x, known, n_samples):
         scaled = (x.double() - known["loc"]) / known["scale"]
         residual = scaled_residual(module, x, known["scale"])
         return torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
@@ -117,3 +165,22 @@ def _spread(vectors, kind):
         return np.concatenate([np.ones_like(inputs), np.sqrt(residuals) + _LEAST_SPREAD])
     shared = np.sqrt([inputs.mean(), residuals.mean()]) + _LEAST_SPREAD
     return np.repeat(shared, len(inputs))
+
+
+def nearest_distances(points: Tensor, rows: Tensor, n_nearest: int) -> Tensor:
+    """Return the distances of every point from the rows nearest to it, in ascending order.
+
+    Parameters
+    ----------
+    points : Tensor of shape (n_points, n_features)
+    rows : Tensor of shape (n_rows, n_features)
+    n_nearest : int
+        How many; all of them where there are fewer.
+    """
+    nearest = points.new_empty(len(points), 0)
+    for block in rows.split(_BLOCK_ROWS):
+        # not by a matrix product, in whose rounding errors small distances are lost
+        distances = torch.cdist(points, block, compute_mode="donot_use_mm_for_euclid_dist")
+        nearest = torch.cat([nearest, distances], dim=1)
+        nearest = nearest.topk(min(n_nearest, nearest.shape[1]), dim=1, largest=False).values
+    return nearest
