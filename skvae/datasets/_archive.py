@@ -8,7 +8,8 @@ import zlib
 from functools import partial
 from typing import NamedTuple
 
-from skvae.datasets._files import download, receiving
+from skvae.datasets._data_folder import receiving
+from skvae.datasets._download import download
 
 
 class Archive(NamedTuple):

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skvae.datasets._files import data_folder, find_file
+from skvae.datasets._data_folder import data_folder, find_file
+from skvae.datasets._download import warn_caller
 from skvae.datasets._idx import idx_sha256, read_idx
-from skvae.datasets._images import check_choice, check_image_options, make_bunch, scale_images
-from skvae.datasets._warn import warn_caller
+from skvae.datasets._image_bunch import check_choice, check_image_options, make_bunch, scale_images
 
 
 class IdxFile(NamedTuple):

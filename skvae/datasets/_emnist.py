@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from skvae.datasets._archive import Archive, unpack
 from skvae.datasets._collection import Collection, IdxFile, fetch_images
-from skvae.datasets._images import check_choice
+from skvae.datasets._image_bunch import check_choice
 
 _MIRRORS = ("https://biometrics.nist.gov/cs_links/EMNIST/",)
 _ARCHIVE = Archive(

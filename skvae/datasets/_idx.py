@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skvae.datasets._files import scratch_folder
+from skvae.datasets._data_folder import scratch_folder
 
 _DTYPES = {
     0x08: np.dtype(np.uint8),

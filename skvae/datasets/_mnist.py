@@ -3,7 +3,7 @@
 from functools import partial
 
 from skvae.datasets._collection import Collection, IdxFile, fetch_images
-from skvae.datasets._files import download
+from skvae.datasets._download import download
 from skvae.datasets._idx import idx_sha256, read_idx
 
 _MIRRORS = (

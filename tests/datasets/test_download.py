@@ -1,11 +1,13 @@
 import errno
 import os
+import threading
 import time
+import warnings
 
 import pytest
 
-from skvae.datasets import _files
-from skvae.datasets._files import download, receiving, scratch_folder
+from skvae.datasets import _data_folder, _download
+from skvae.datasets._download import download, growth_bar, warn_caller
 
 
 def accept(path):
@@ -48,17 +50,19 @@ def test_bar_on_stderr_for_a_known_size(mirror, folder, capfd, size):
     assert ("file: 100%" in err) is (size is not None)
 
 
-@pytest.mark.parametrize("step", ["fetch_file", "scratch_folder"])
+@pytest.mark.parametrize(
+    ("module", "step"), [(_download, "fetch_file"), (_data_folder, "scratch_folder")]
+)
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
 def test_a_disk_that_refuses_is_named_and_no_other_mirror_is_tried(
-    mirror, folder, monkeypatch, code, step
+    mirror, folder, monkeypatch, code, module, step
 ):
     def refuse(*args, **kwargs):
         calls.append(args)
         raise OSError(code, os.strerror(code))
 
     calls = []
-    monkeypatch.setattr(_files, step, refuse)
+    monkeypatch.setattr(module, step, refuse)
     message = f"{os.strerror(code)}; make room and allow writing there, or name another 'data_home'"
     with pytest.raises(OSError, match=message) as caught:
         download("file", folder, (mirror, mirror), accept)
@@ -81,7 +85,7 @@ def test_a_write_that_the_system_stops(mirror, folder, start_python):
     process = start_python(f"""
 import resource
 from pathlib import Path
-from skvae.datasets._files import download
+from skvae.datasets._download import download
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 try:
@@ -96,37 +100,76 @@ except OSError as exc:
     assert os.listdir(folder) == []
 
 
-def test_errors_that_are_not_of_the_disk_pass_unchanged(folder):
-    error = OSError(errno.ECONNRESET, "reset")
-    with pytest.raises(ConnectionResetError) as caught, receiving(folder):
-        raise error
-    assert caught.value is error
+# The progress bar.
 
 
-def test_what_killed_processes_left_is_removed_after_a_day(folder):
-    """A process at work writes, so that only what has not changed for long is taken away."""
-    folder.mkdir(parents=True)
-    now = time.time()
-    ages = {".skvae-old": 90_000, ".skvae-young": 60, "mine": 90_000}
-    for name, age in ages.items():
-        (folder / name).mkdir()
-        (folder / name / "part").write_bytes(b"x")
-        os.utime(folder / name / "part", (now, now - age))
-        os.utime(folder / name, (now, now - 90_000))
-    (folder / ".skvae-empty").mkdir()
-    (folder / ".skvae-file").touch()
-    kept = {".skvae-young", ".skvae-empty", ".skvae-file", "mine"}
-    with receiving(folder) as scratch:
-        assert set(os.listdir(folder)) == {*kept, scratch.name}
-    assert set(os.listdir(folder)) == kept
+@pytest.fixture
+def often(monkeypatch):
+    monkeypatch.setattr(_download, "_INTERVAL", 0.01)
 
 
-def test_scratch_goes_when_its_work_fails(tmp_path):
-    def work():
-        with scratch_folder(tmp_path) as scratch:
-            open(os.path.join(scratch, "part"), "wb").close()
-            raise KeyboardInterrupt
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
-    with pytest.raises(KeyboardInterrupt):
-        work()
-    assert os.listdir(tmp_path) == []
+
+def test_bar_follows_the_growing_file_and_ends_at_its_size(often, tmp_path, capfd):
+    with growth_bar(tmp_path, 1000, "file") as bar, open(tmp_path / "part", "wb") as part:
+        assert bar.total == 1000
+        for size in (300, 700):
+            part.truncate(size)
+            wait_for(lambda size=size: bar.n == size)
+        part.truncate(1000)
+    assert bar.n == 1000
+    assert "file: 100%" in capfd.readouterr().err
+
+
+def test_bar_survives_what_vanishes(tmp_path):
+    (tmp_path / "scratch").mkdir()
+    with growth_bar(tmp_path / "scratch", 10, "file") as bar:
+        (tmp_path / "scratch").rmdir()
+    assert bar.n == 0
+
+
+def test_no_thread_outlives_a_failure(tmp_path, capfd):
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt), growth_bar(tmp_path, 10, "file"):
+        raise KeyboardInterrupt
+    others = {type(thread).__name__ for thread in threading.enumerate()} & {"TMonitor"}
+    assert threading.active_count() - len(others) <= before
+
+
+# Warnings.
+
+
+def test_warning_points_at_the_line_outside_the_folder():
+    with pytest.warns(UserWarning, match="^look here$") as caught:
+        warn_caller("look here")
+    assert caught[0].filename == __file__
+
+
+def deeply_inside(depth):
+    """Call `warn_caller` from under `depth` frames that seem to lie in skvae/datasets."""
+    source = "def inside(depth):\n    warn_caller('deep') if depth == 1 else inside(depth - 1)\n"
+    names = {"warn_caller": warn_caller}
+    exec(compile(source, _download.__file__, "exec"), names)
+    names["inside"](depth)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_depth_does_not_matter(depth):
+    with pytest.warns(UserWarning, match="deep") as caught:
+        deeply_inside(depth)
+    assert caught[0].filename == __file__
+    assert caught[0].lineno == deeply_inside.__code__.co_firstlineno + 5
+
+
+def test_each_place_warns_once_by_default():
+    """As any other warning: the registry that counts is the caller's."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            warn_caller("again")
+    assert len(caught) == 1

@@ -9,7 +9,6 @@ import numpy as np
 from skvae import _inference
 from skvae._random import draw_seed, make_generator
 from skvae._validation import check_count
-from skvae.metrics._checks import check_vae
 
 
 class LogLikelihood(NamedTuple):
@@ -95,3 +94,16 @@ def log_likelihood(estimator, X, *, n_samples=1000, random_state=None):
 def standard_error(values: np.ndarray) -> float:
     """Return the standard error of the mean of values; NaN for one."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+
+
+def check_vae(estimator) -> None:
+    """Refuse what has no posterior, and say how to take a pipeline apart."""
+    if hasattr(estimator, "posterior"):
+        return
+    remedy = (
+        "Pass its last step, and the rows as the steps before it transform them: pipeline[-1] and "
+        "pipeline[:-1].transform(X)."
+        if hasattr(estimator, "steps")
+        else "Pass a fitted VAETransformer or VAEAnomalyDetector."
+    )
+    raise ValueError(f"{type(estimator).__name__} has no method 'posterior'. {remedy}")

@@ -6,7 +6,7 @@ from numbers import Real
 
 import numpy as np
 
-from skvae.metrics._checks import check_vae
+from skvae.metrics._log_likelihood import check_vae
 
 
 def active_units(estimator, X, *, threshold=0.01):
