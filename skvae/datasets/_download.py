@@ -1,4 +1,4 @@
-"""Downloads from mirrors, their progress bar, and warnings that name the line of the caller."""
+"""Downloads from mirrors, with a progress bar and warnings that point at the user's line."""
 
 import os
 import sys
@@ -13,16 +13,16 @@ from tqdm import tqdm
 from skvae.datasets._data_folder import DISK_ERRORS, receiving
 
 _HERE = os.path.dirname(__file__)
-_INTERVAL = 0.2  # seconds between two looks at the disk
+_INTERVAL = 0.2  # seconds between two updates of the progress bar
 
 
 def download(name, folder, mirrors, check, size=None):
-    """Bring the file `name` into `folder` from the first mirror that has it whole.
+    """Download the file `name` into `folder` from the first mirror that has a sound copy.
 
-    `check(path)` raises a ValueError if the file is not the expected one. A file shows up in
-    `folder` only after that, so that neither an interrupted nor a corrupt download is ever met
-    there, and of several processes that bring the same file each has its own until it is whole.
-    With a `size` in bytes, a progress bar is shown.
+    `check(path)` raises a ValueError if the file is not the expected one. The file appears in
+    `folder` only after this check, so that `folder` never holds a partial or corrupt download;
+    processes that download the same file at the same time do not share a partial copy. If `size`
+    is given, in bytes, a progress bar is shown.
     """
     failures = []
     for url in (f"{mirror}{name}" for mirror in mirrors):
@@ -34,19 +34,22 @@ def download(name, folder, mirrors, check, size=None):
                 if getattr(exc, "errno", None) in DISK_ERRORS:
                     raise
                 failures.append(f"{url}: {exc}")
-                warn_caller(f"Could not use {failures[-1]}")
+                warn_caller(f"Could not download {failures[-1]}")
                 continue
             os.replace(path, folder / name)
             return
     raise OSError(
         f"Could not download {name} from any mirror. Check the network, or put the file into "
-        f"{folder} yourself. What was tried:\n" + "\n".join(failures)
+        f"{folder} yourself. Attempts:\n" + "\n".join(failures)
     )
 
 
 @contextmanager
 def growth_bar(folder, total, description):
-    """Show on stderr how the files in `folder` grow towards `total` bytes while the body runs."""
+    """Show on stderr the size of the files in `folder`, out of `total` bytes, while the body runs.
+
+    scikit-learn's `fetch_file` does not report its progress.
+    """
     done = threading.Event()
     with tqdm(total=total, unit="B", unit_scale=True, desc=description) as bar:
         watcher = threading.Thread(target=_watch, args=(folder, bar, done), daemon=True)
@@ -59,8 +62,8 @@ def growth_bar(folder, total, description):
 
 
 def warn_caller(message):
-    """Warn at the nearest line outside this folder that led here."""
-    # Python 3.12 does this with skip_file_prefixes.
+    """Issue a warning that points at the nearest calling line outside this folder."""
+    # From Python 3.12 on, skip_file_prefixes does the same.
     frame, stacklevel = sys._getframe(1), 2
     while frame.f_back and os.path.dirname(frame.f_code.co_filename) == _HERE:
         frame, stacklevel = frame.f_back, stacklevel + 1
@@ -73,7 +76,7 @@ def _fetch(url, name, folder, size):
 
 
 def _watch(folder, bar, done):
-    """Bring `bar` up to date again and again, and once more when all is done."""
+    """Update `bar` at regular intervals, and once more when `done` is set."""
     finished = False
     while not finished:
         finished = done.wait(_INTERVAL)
@@ -81,7 +84,7 @@ def _watch(folder, bar, done):
 
 
 def _size(folder):
-    """Bytes in the files of `folder`, of which any may be renamed or deleted meanwhile."""
+    """Return the total size of the files in `folder`, any of which may vanish in the meantime."""
     size = 0
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:

@@ -12,15 +12,15 @@ def folder(tmp_path):
     return tmp_path / "home" / "data"
 
 
-def test_errors_that_are_not_of_the_disk_pass_unchanged(folder):
+def test_errors_other_than_of_the_disk_are_not_changed(folder):
     error = OSError(errno.ECONNRESET, "reset")
     with pytest.raises(ConnectionResetError) as caught, receiving(folder):
         raise error
     assert caught.value is error
 
 
-def test_what_killed_processes_left_is_removed_after_a_day(folder):
-    """A process at work writes, so that only what has not changed for long is taken away."""
+def test_scratch_folders_of_killed_processes_are_removed_after_a_day(folder):
+    """A running process changes its scratch folder, so only unchanged folders are removed."""
     folder.mkdir(parents=True)
     now = time.time()
     ages = {".skvae-old": 90_000, ".skvae-young": 60, "mine": 90_000}
@@ -37,7 +37,7 @@ def test_what_killed_processes_left_is_removed_after_a_day(folder):
     assert set(os.listdir(folder)) == kept
 
 
-def test_scratch_goes_when_its_work_fails(tmp_path):
+def test_a_scratch_folder_is_removed_after_an_error(tmp_path):
     def work():
         with scratch_folder(tmp_path) as scratch:
             open(os.path.join(scratch, "part"), "wb").close()

@@ -27,13 +27,13 @@ def folder(tmp_path):
     return tmp_path / "home" / "data"
 
 
-def test_download_makes_the_folder_and_leaves_the_file_alone_in_it(mirror, folder):
+def test_download_creates_the_folder_with_only_the_file_in_it(mirror, folder):
     assert download("file", folder, (mirror,), accept) is None
     assert os.listdir(folder) == ["file"]
     assert (folder / "file").read_bytes() == b"content" * 1000
 
 
-def test_what_was_checked_is_renamed_at_once(mirror, folder):
+def test_the_checked_file_is_moved_and_not_copied(mirror, folder):
     def check(path):
         seen.append((path.stat().st_ino, (folder / "file").exists()))
 
@@ -43,7 +43,7 @@ def test_what_was_checked_is_renamed_at_once(mirror, folder):
 
 
 @pytest.mark.parametrize("size", [None, 7000])
-def test_bar_on_stderr_for_a_known_size(mirror, folder, capfd, size):
+def test_a_progress_bar_is_shown_if_the_size_is_given(mirror, folder, capfd, size):
     download("file", folder, (mirror,), accept, size=size)
     out, err = capfd.readouterr()
     assert out == ""
@@ -54,7 +54,7 @@ def test_bar_on_stderr_for_a_known_size(mirror, folder, capfd, size):
     ("module", "step"), [(_download, "fetch_file"), (_data_folder, "scratch_folder")]
 )
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
-def test_a_disk_that_refuses_is_named_and_no_other_mirror_is_tried(
+def test_a_disk_error_names_the_folder_and_no_other_mirror_is_tried(
     mirror, folder, monkeypatch, code, module, step
 ):
     def refuse(*args, **kwargs):
@@ -63,7 +63,9 @@ def test_a_disk_that_refuses_is_named_and_no_other_mirror_is_tried(
 
     calls = []
     monkeypatch.setattr(module, step, refuse)
-    message = f"{os.strerror(code)}; make room and allow writing there, or name another 'data_home'"
+    message = (
+        f"{os.strerror(code)}; free some space and allow writing there, or pass another 'data_home'"
+    )
     with pytest.raises(OSError, match=message) as caught:
         download("file", folder, (mirror, mirror), accept)
     assert str(folder) in str(caught.value)
@@ -72,39 +74,32 @@ def test_a_disk_that_refuses_is_named_and_no_other_mirror_is_tried(
     assert os.listdir(folder) == []
 
 
-def test_a_file_in_the_place_of_the_folder_is_named(mirror, tmp_path):
+def test_a_file_in_place_of_the_folder_raises(mirror, tmp_path):
     (tmp_path / "home").write_bytes(b"")
-    with pytest.raises(OSError, match="make room and allow writing there") as caught:
+    with pytest.raises(OSError, match="free some space and allow writing there") as caught:
         download("file", tmp_path / "home" / "data", (mirror,), accept)
     assert str(tmp_path / "home" / "data") in str(caught.value)
 
 
-def test_a_write_that_the_system_stops(mirror, folder, start_python):
-    """A real one: the kernel refuses files of more than 1,000 bytes to the process."""
-    pytest.importorskip("resource", reason="limits of a process are a matter of POSIX")
-    process = start_python(f"""
-import resource
-from pathlib import Path
-from skvae.datasets._download import download
-
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-try:
-    download("file", Path({str(folder)!r}), ({mirror!r},), lambda path: None)
-except OSError as exc:
-    print(exc)
-""")
-    out, err = process.communicate(timeout=60)
-    assert err == ""
-    assert "File too large; make room" in out
-    assert str(folder) in out
+def test_a_write_that_the_system_stops_names_the_folder(mirror, folder):
+    """The limit is real: the kernel stops the process from writing more than 1,000 bytes."""
+    resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large; free some space") as caught:
+            download("file", folder, (mirror,), accept)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(folder) in str(caught.value)
     assert os.listdir(folder) == []
 
 
 # The progress bar.
 
 
-@pytest.fixture
-def often(monkeypatch):
+@pytest.fixture(autouse=True)
+def short_interval(monkeypatch):
     monkeypatch.setattr(_download, "_INTERVAL", 0.01)
 
 
@@ -115,7 +110,7 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
-def test_bar_follows_the_growing_file_and_ends_at_its_size(often, tmp_path, capfd):
+def test_the_bar_follows_the_size_of_the_file(tmp_path, capfd):
     with growth_bar(tmp_path, 1000, "file") as bar, open(tmp_path / "part", "wb") as part:
         assert bar.total == 1000
         for size in (300, 700):
@@ -126,14 +121,14 @@ def test_bar_follows_the_growing_file_and_ends_at_its_size(often, tmp_path, capf
     assert "file: 100%" in capfd.readouterr().err
 
 
-def test_bar_survives_what_vanishes(tmp_path):
+def test_the_bar_tolerates_a_folder_that_vanishes(tmp_path):
     (tmp_path / "scratch").mkdir()
     with growth_bar(tmp_path / "scratch", 10, "file") as bar:
         (tmp_path / "scratch").rmdir()
     assert bar.n == 0
 
 
-def test_no_thread_outlives_a_failure(tmp_path, capfd):
+def test_no_thread_remains_after_an_error(tmp_path, capfd):
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt), growth_bar(tmp_path, 10, "file"):
         raise KeyboardInterrupt
@@ -144,14 +139,14 @@ def test_no_thread_outlives_a_failure(tmp_path, capfd):
 # Warnings.
 
 
-def test_warning_points_at_the_line_outside_the_folder():
+def test_a_warning_points_at_the_line_outside_the_package_folder():
     with pytest.warns(UserWarning, match="^look here$") as caught:
         warn_caller("look here")
     assert caught[0].filename == __file__
 
 
 def deeply_inside(depth):
-    """Call `warn_caller` from under `depth` frames that seem to lie in skvae/datasets."""
+    """Call `warn_caller` through `depth` frames of a file that seems to lie in skvae/datasets."""
     source = "def inside(depth):\n    warn_caller('deep') if depth == 1 else inside(depth - 1)\n"
     names = {"warn_caller": warn_caller}
     exec(compile(source, _download.__file__, "exec"), names)
@@ -159,15 +154,15 @@ def deeply_inside(depth):
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])
-def test_depth_does_not_matter(depth):
+def test_a_warning_points_outside_at_any_depth_of_calls(depth):
     with pytest.warns(UserWarning, match="deep") as caught:
         deeply_inside(depth)
     assert caught[0].filename == __file__
     assert caught[0].lineno == deeply_inside.__code__.co_firstlineno + 5
 
 
-def test_each_place_warns_once_by_default():
-    """As any other warning: the registry that counts is the caller's."""
+def test_each_line_warns_once_by_default():
+    """The default filter counts warnings in the caller's registry."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         for _ in range(3):
