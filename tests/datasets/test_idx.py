@@ -67,11 +67,11 @@ def test_any_memory_layout_is_written_in_c_order(path, order):
     np.testing.assert_array_equal(read_idx(path), array.T[::2])
 
 
-@pytest.mark.parametrize("rank", range(33))
-def test_every_rank_up_to_32_is_stored(path, rank):
-    array = numbers("int16", (2,) * min(rank, 8) + (1,) * max(rank - 8, 0))
-    write_idx(path, array)
-    np.testing.assert_array_equal(read_idx(path), array)
+def test_every_rank_up_to_32_is_stored(path):
+    for rank in range(33):
+        array = numbers("int16", (2,) * min(rank, 8) + (1,) * max(rank - 8, 0))
+        write_idx(path, array)
+        np.testing.assert_array_equal(read_idx(path), array)
 
 
 def test_an_array_larger_than_a_chunk_survives_a_round_trip(path):
