@@ -1,4 +1,4 @@
-"""Figures of merit for models of data: of samples, likelihoods, latent spaces, reconstructions."""
+"""Metrics of generative models: samples, likelihoods, latent spaces and reconstructions."""
 
 from skvae.metrics._active_units import active_units
 from skvae.metrics._bits import bits_per_dim

@@ -1,4 +1,4 @@
-"""The log-likelihood of a set of rows, estimated well enough to be reported, with its error."""
+"""Estimates of the log-likelihood for reports, with their standard error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skvae._validation import check_count
 
 
 class LogLikelihood(NamedTuple):
-    """In nats per row, of a density in the units of X."""
+    """Estimates in nats per row, of a density in the units of X."""
 
     mean: float
     standard_error: float
@@ -20,53 +20,54 @@ class LogLikelihood(NamedTuple):
 
 
 def log_likelihood(estimator, X, *, n_samples=1000, random_state=None):
-    """Estimate the log-likelihood of rows, with noise drawn afresh for each.
+    """Estimate the log-likelihood of rows, from independent draws for each row.
 
-    `score_samples` gives all rows the same few draws: fit for ranking rows and choosing models, but
-    their means share the luck of those draws. Here it averages out over the rows, and more draws
-    bring the estimate closer to log p(x), from below.
+    `score_samples` uses the same few draws for all rows. This suits ranking rows and choosing
+    models, but the error of these draws remains in the mean. Here it averages out over the rows,
+    and with more draws the estimate approaches log p(x) from below.
 
     Parameters
     ----------
     estimator : VAETransformer or VAEAnomalyDetector
-        Fitted.
+        Fitted estimator.
     X : array-like of shape (n_samples, n_features)
-        Rows in the units of the training data; rows held out from it, for a figure to report.
+        Rows in the units of the training data; for a value to report, held-out rows.
     n_samples : int, default=1000
-        Draws from q(z|x) per row. Time grows in proportion to it, memory hardly does.
+        Number of draws from q(z|x) per row. Time is proportional to it; memory hardly grows.
     random_state : int, RandomState instance or None, default=None
-        Decides the draws; None takes others at every call.
+        Seed of the draws; None gives different draws in every call.
 
     Returns
     -------
     mean : float
-        Mean over the rows, in nats, of the density of X in its own units.
+        Mean over the rows of the log-likelihood, in nats, of a density in the units of X.
     standard_error : float
-        Of the mean, from the spread of the rows and of their draws; NaN for a single row.
+        Standard error of the mean, from the spread over rows and draws; NaN for a single row.
     per_row : ndarray of shape (n_samples,), float64
-        The estimate for every row. The three come as a named tuple.
+        Estimate for each row. The three are returned as a named tuple.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `n_samples` is no positive integer, or the estimator no variational autoencoder (a
-        Pipeline is none).
+        If `n_samples` is not a positive integer, or if the estimator is not a variational
+        autoencoder (a Pipeline is not one).
 
     See Also
     --------
-    skvae.VAETransformer.score_samples : The same bound by fixed draws, a function of the row alone.
-    skvae.metrics.bits_per_dim : The result on another scale.
+    skvae.VAETransformer.score_samples : The same bound from draws shared by all rows.
+    skvae.metrics.bits_per_dim : Convert the result to bits per dimension.
 
     Notes
     -----
-    Equation 8 of [1]_, for every row with draws ``z_1, ..., z_k`` of its own from q(z|x)::
+    Equation 8 of [1]_, with independent draws ``z_1, ..., z_k`` from q(z|x) for each row::
 
         log((p(x|z_1) p(z_1) / q(z_1|x) + ... + p(x|z_k) p(z_k) / q(z_k|x)) / k)
 
-    Its expectation is a lower bound on log p(x) that rises with k. The standard error knows nothing
-    of that gap: compare two `n_samples` to see it. For one sample the expectation is the ELBO.
+    Its expectation is a lower bound on log p(x) that rises with k. The standard error does not
+    include that gap: compare two values of `n_samples` to see it. For one draw the expectation is
+    the ELBO.
 
     References
     ----------
@@ -79,8 +80,8 @@ def log_likelihood(estimator, X, *, n_samples=1000, random_state=None):
     >>> from skvae.metrics import log_likelihood
     >>> X, _ = load_iris(return_X_y=True)
     >>> vae = VAETransformer(n_components=2, max_epochs=2, random_state=0).fit(X)
-    >>> result = log_likelihood(vae, X, random_state=0)
-    >>> result.mean > vae.score(X)  # of 16 draws
+    >>> result = log_likelihood(vae, X, n_samples=100, random_state=0)
+    >>> result.mean > vae.score(X)  # from 16 draws
     True
     """
     check_vae(estimator)
@@ -92,12 +93,12 @@ def log_likelihood(estimator, X, *, n_samples=1000, random_state=None):
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Return the standard error of the mean of values; NaN for one."""
+    """Return the standard error of the mean of `values`; NaN for a single value."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
 def check_vae(estimator) -> None:
-    """Refuse what has no posterior, and say how to take a pipeline apart."""
+    """Raise a ValueError if `estimator` has no `posterior`, with a remedy for pipelines."""
     if hasattr(estimator, "posterior"):
         return
     remedy = (
