@@ -1,11 +1,11 @@
-"""From bytes and labels to what a fetcher returns; where they came from is not known here."""
+"""Conversion of images and labels to the Bunch of a fetcher, and checks of its options."""
 
 import numpy as np
 from sklearn.utils import Bunch
 
 
 def check_choice(caller, name, value, choices):
-    """Refuse a `value` of the parameter `name` that is not among the strings `choices`."""
+    """Raise a ValueError unless `value` of the parameter `name` is one of the strings `choices`."""
     if not isinstance(value, str) or value not in choices:
         *most, last = map(repr, choices)
         raise ValueError(
@@ -14,7 +14,7 @@ def check_choice(caller, name, value, choices):
 
 
 def check_image_options(caller, *, image_size, **flags):
-    """Refuse what the options that all fetchers of images share cannot mean."""
+    """Raise a ValueError for an invalid option among those that all image fetchers share."""
     if isinstance(image_size, bool) or image_size not in (28, 14):
         raise ValueError(f"'image_size' of {caller} must be 28 or 14, got {image_size!r}.")
     for name, value in flags.items():
@@ -23,10 +23,10 @@ def check_image_options(caller, *, image_size, **flags):
 
 
 def scale_images(images, image_size, binarize):
-    """Turn uint8 images of 28 x 28 into float32 in [0, 1]: `(n_samples, image_size, image_size)`.
+    """Convert uint8 images of 28 x 28 to float32 in [0, 1], (n_samples, image_size, image_size).
 
-    The result is in C order, whatever that of `images` in memory. Smaller images average blocks
-    of 2 x 2. Binary ones are 1 where the byte, or the average of bytes, is at least 128.
+    The result is in C order for any memory layout of `images`. Pixels of images of 14 x 14 are
+    averages of 2 x 2 blocks. Binary pixels are 1 if the byte, or the average, is at least 128.
     """
     full = 255
     if image_size == 14:
@@ -43,7 +43,7 @@ def scale_images(images, image_size, binarize):
 
 
 def make_bunch(images, target, *, target_names, description, as_frame, caller):
-    """Bunch of scaled images in the manner of :func:`sklearn.datasets.load_digits`."""
+    """Return a Bunch of scaled images with the keys of :func:`sklearn.datasets.load_digits`."""
     _, height, width = images.shape
     data = images.reshape(-1, height * width)  # a view
     feature_names = [f"pixel_{row}_{column}" for row in range(height) for column in range(width)]

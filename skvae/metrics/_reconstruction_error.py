@@ -1,4 +1,4 @@
-"""How far reconstructions are from what they reconstruct, by any model."""
+"""Errors of reconstructions by any model."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ _CLIP = 1e-7
 
 
 def reconstruction_error(X, X_reconstructed, *, metric="rmse", per_sample=False):
-    """Return the distance of reconstructions from their originals; lower is better.
+    """Return the error of reconstructions; lower is better.
 
-    It takes arrays: `reconstruct(X)` of a variational autoencoder, the round trip of
-    :class:`~sklearn.decomposition.PCA` or of any other model.
+    The reconstructions are an array, from any model: `reconstruct(X)` of a variational autoencoder,
+    or `inverse_transform(transform(X))` of :class:`~sklearn.decomposition.PCA`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Originals.
+        Original rows.
     X_reconstructed : array-like of shape (n_samples, n_features)
-        Their reconstructions, row by row.
+        Reconstructions of the rows of X, in the same order.
     metric : {"rmse", "mae", "cross_entropy"}, default="rmse"
-        "rmse": root of the mean squared error. "mae": mean absolute error. "cross_entropy": the
-        binary one, of reconstructions as probabilities; both arrays lie in [0, 1].
+        "rmse": root mean squared error. "mae": mean absolute error. "cross_entropy": binary
+        cross-entropy, with reconstructions as probabilities; both arrays must lie in [0, 1].
     per_sample : bool, default=False
-        Whether to return a number for every row instead of one for all.
+        Whether to return one number per row instead of one for all rows.
 
     Returns
     -------
     error : float or ndarray of shape (n_samples,)
-        "rmse" and "mae" in the units of X, over the features of a row, or over all values.
-        "cross_entropy" in nats per row, the sum over its features, or the mean of that.
+        "rmse" and "mae": in the units of X, over the features of a row or over all values.
+        "cross_entropy": in nats per row, the sum over its features, or the mean of these sums.
 
     Raises
     ------
@@ -46,9 +46,9 @@ def reconstruction_error(X, X_reconstructed, *, metric="rmse", per_sample=False)
         rmse = sqrt(mean((x - r)^2))        mae = mean(|x - r|)
         cross_entropy = -sum_{j=1}^{D} x_j log r_j + (1 - x_j) log(1 - r_j)
 
-    "cross_entropy" clips reconstructions to [1e-7, 1 - 1e-7], so that a pixel that is certain and
-    wrong costs 16.1 nats and not infinitely many. The "rmse" of all values is the root of the mean
-    of squares, which is not the mean of the "rmse" of the rows.
+    For "cross_entropy", reconstructions are clipped to [1e-7, 1 - 1e-7], so that a pixel that is
+    certain and wrong costs 16.1 nats instead of infinitely many. The "rmse" of all values is the
+    root of the mean of the squares, which is not the mean of the "rmse" of the rows.
 
     Examples
     --------
@@ -66,8 +66,8 @@ def reconstruction_error(X, X_reconstructed, *, metric="rmse", per_sample=False)
     R = check_array(X_reconstructed, dtype=np.float64, input_name="X_reconstructed")
     if X.shape != R.shape:
         raise ValueError(
-            f"X has shape {X.shape} and X_reconstructed {R.shape}. Pass the "
-            "reconstruction of every row of X."
+            f"X has shape {X.shape} and X_reconstructed {R.shape}. Pass one "
+            "reconstruction per row of X."
         )
     error = _ERRORS[metric](X, R, 1 if per_sample else None)
     return error if per_sample else float(error)
@@ -95,7 +95,7 @@ _ERRORS = {"rmse": _rmse, "mae": _mae, "cross_entropy": _cross_entropy}
 def _check_unit_interval(name: str, values: np.ndarray, remedy: str) -> None:
     if values.min() < 0 or values.max() > 1:
         raise ValueError(
-            f"metric='cross_entropy' takes values in [0, 1], but {name} ranges from "
-            f"{values.min():g} to {values.max():g}. Pass for example {remedy}, or choose "
+            f"metric='cross_entropy' requires values in [0, 1], but {name} ranges from "
+            f"{values.min():g} to {values.max():g}. Pass, for example, {remedy}, or choose "
             "metric='rmse'."
         )

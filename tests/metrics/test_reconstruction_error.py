@@ -1,4 +1,4 @@
-"""Errors of reconstruction against scikit-learn's metrics."""
+"""Reconstruction errors against scikit-learn's metrics."""
 
 import numpy as np
 import pytest
@@ -18,14 +18,14 @@ def pair():
     return rng.integers(2, size=(30, 5)), rng.uniform(size=(30, 5))
 
 
-def test_distances_are_those_of_scikit_learn_over_all_values(pair):
+def test_rmse_and_mae_agree_with_scikit_learn_over_all_values(pair):
     X, R = pair
     flat = X.ravel(), R.ravel()
     assert reconstruction_error(X, R) == pytest.approx(root_mean_squared_error(*flat))
     assert reconstruction_error(X, R, metric="mae") == pytest.approx(mean_absolute_error(*flat))
 
 
-def test_cross_entropy_of_binary_rows_is_the_log_loss_of_their_features(pair):
+def test_cross_entropy_of_binary_rows_is_the_sum_of_log_losses(pair):
     X, R = pair
     expected = sum(log_loss(X[:, j], R[:, j]) for j in range(5))
     assert reconstruction_error(X, R, metric="cross_entropy") == pytest.approx(expected)
@@ -40,7 +40,7 @@ def test_cross_entropy_of_grey_levels_is_least_at_the_original(pair):
     assert reconstruction_error(grey, off, metric="cross_entropy") > least
 
 
-def test_what_is_certain_and_wrong_costs_what_the_clipping_leaves():
+def test_certain_and_wrong_values_cost_the_clipped_logarithm():
     X, R = np.array([[1.0, 0.0, 1.0]]), np.array([[0.0, 1.0, 1.0]])
     expected = -2 * np.log(1e-7) + 1e-7
     for dtype in (np.float64, np.float32):
@@ -49,7 +49,7 @@ def test_what_is_certain_and_wrong_costs_what_the_clipping_leaves():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_rows_one_by_one_are_the_rows_of_the_whole(pair, metric):
+def test_errors_per_sample_are_those_of_single_rows(pair, metric):
     X, R = pair
     rows = reconstruction_error(X, R, metric=metric, per_sample=True)
     alone = [reconstruction_error(X[[i]], R[[i]], metric=metric) for i in range(30)]
@@ -60,7 +60,7 @@ def test_rows_one_by_one_are_the_rows_of_the_whole(pair, metric):
     assert whole**power == pytest.approx(np.mean(rows**power))
 
 
-def test_the_error_of_pca_is_the_variance_it_leaves(digits):
+def test_the_error_of_pca_is_the_unexplained_variance(digits):
     X = digits.data
     pca = PCA(8).fit(X)
     error = reconstruction_error(X, pca.inverse_transform(pca.transform(X)))
@@ -68,14 +68,16 @@ def test_the_error_of_pca_is_the_variance_it_leaves(digits):
     assert error**2 == pytest.approx(left / 64 * (len(X) - 1) / len(X))
 
 
-def test_bytes_do_not_wrap_around():
+def test_differences_of_bytes_do_not_wrap_around():
     X, R = np.array([[0, 255]], dtype=np.uint8), np.array([[255, 0]], dtype=np.uint8)
     assert reconstruction_error(X, R) == 255
 
 
 def test_reconstructions_of_a_bernoulli_likelihood_are_accepted(digits):
     X = digits.data[:100] / 16
-    vae = VAETransformer(2, likelihood="bernoulli", network=MLP((8,)), max_epochs=2).fit(X)
+    vae = VAETransformer(
+        2, likelihood="bernoulli", network=MLP(hidden_layer_sizes=(8,)), max_epochs=2
+    ).fit(X)
     error = reconstruction_error(X, vae.reconstruct(X), metric="cross_entropy")
     assert error < reconstruction_error(X, np.full_like(X, 0.5), metric="cross_entropy")
 
@@ -91,6 +93,6 @@ def test_reconstructions_of_a_bernoulli_likelihood_are_accepted(digits):
         ([[0.0, 1.0]], [[-0.1, 1.1]], "cross_entropy", r"X_reconstructed ranges.* np.clip\("),
     ],
 )
-def test_bad_input_says_what_is_wrong(X, R, metric, message):
+def test_invalid_input_raises(X, R, metric, message):
     with pytest.raises(ValueError, match=message):
         reconstruction_error(X, R, metric=metric)

@@ -1,20 +1,24 @@
-"""Downloads as they happen: slow, killed, and in several processes at once; MNIST and EMNIST."""
+"""Downloads of MNIST and EMNIST that are slow, killed, or run in two processes at once."""
 
 import hashlib
 import http.server
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+import skvae
 from skvae.datasets import _emnist, _mnist, fetch_emnist, fetch_mnist
 
-TIMEOUT = 60  # seconds; none of the tests waits so long unless it fails
-
+TIMEOUT = 60  # seconds; reached only by a test that fails
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 
@@ -24,8 +28,8 @@ class Case(NamedTuple):
     module: object
     fetch: object
     mirror: object  # a folder
-    first_file: str  # that is downloaded
-    setup: str  # lines that declare the small data set official in another process
+    first_file: str  # name of the first download
+    setup: str  # lines that patch the tables of files in another process
 
 
 @pytest.fixture
@@ -60,8 +64,72 @@ def home(tmp_path):
     return tmp_path / "home"
 
 
+# Imports once what takes seconds, without torch, which the package would import; then runs the
+# scripts that it receives, each in a fork.
+RUNNER = f"""
+import json, os, sys, traceback, types
+package = types.ModuleType("skvae")
+package.__path__ = {list(map(os.path.abspath, skvae.__path__))!r}
+sys.modules["skvae"] = package
+import skvae.datasets
+
+for line in sys.stdin:
+    script, output = json.loads(line)
+    if runner := os.fork():
+        _, status = os.waitpid(runner, 0)
+        with open(output, "a") as file:
+            print("exit", os.waitstatus_to_exitcode(status), file=file)
+        continue
+    status = 1
+    try:
+        for number, path in ((1, output), (2, output + ".err")):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        exec(script, {{}})
+        status = 0
+        while True:
+            os.wait()  # for all that the script forked
+    except ChildProcessError:
+        pass
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+"""
+
+
+@pytest.fixture(scope="module")
+def runner():
+    """Process that runs scripts, one after the other."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNER],
+        stdin=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "no_proxy": "127.0.0.1"},
+        start_new_session=True,
+    )
+    yield process
+    os.killpg(process.pid, signal.SIGKILL)
+    with process:  # closes its pipe and waits
+        pass
+
+
+@pytest.fixture
+def start_python(runner, tmp_path):
+    """Return a function that starts a script in another process and returns its file of output."""
+
+    def start(script):
+        output = tmp_path / "output"
+        output.touch()
+        print(json.dumps([script, str(output)]), file=runner.stdin, flush=True)
+        return output
+
+    return start
+
+
 def script(case, address, home, before=""):
-    """What another process does: import, `before`, fetch, and print a digest of what it got."""
+    """Script that runs `before`, fetches, and prints a digest of the data."""
     return f"""
 import hashlib, os, shutil, time
 {case.setup}
@@ -69,11 +137,11 @@ module._MIRRORS = ({address!r},)
 {before}
 bunch = fetch(subset="all", data_home={str(home)!r})
 digest = hashlib.sha256(bunch.data.tobytes() + bunch.target.tobytes()).hexdigest()
-os.write(1, digest.encode() + b"\\n")  # at once, so that two processes do not mix their lines
+os.write(1, digest.encode() + b"\\n")  # in one call, so that two processes do not mix their lines
 """
 
 
-# One import serves two processes: a child that will be killed, and its parent that starts after it.
+# A child that will be killed, and its parent that goes on after it.
 TRY_AGAIN = """
 if child := os.fork():
     print(child, flush=True)
@@ -82,38 +150,42 @@ if child := os.fork():
 
 
 def expected_digest(case, serve, tmp_path, monkeypatch):
-    """What the process must have got, fetched here and from another server."""
+    """Digest of the same data, fetched in this process from another server."""
     monkeypatch.setattr(case.module, "_MIRRORS", (serve(case.mirror)[0],))
     bunch = case.fetch(subset="all", data_home=tmp_path / "apart")
     return hashlib.sha256(bunch.data.tobytes() + bunch.target.tobytes()).hexdigest()
 
 
-def output(process):
-    """Lines that the process prints until it ends well."""
-    out, err = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 0, err
-    return out.split()
+def output(path):
+    """Lines that a script printed until it ended without an error."""
+    wait_for(lambda: "exit" in path.read_text())
+    *lines, status = path.read_text().splitlines()
+    assert status == "exit 0", Path(f"{path}.err").read_text()
+    return lines
 
 
-def kill_first(process):
-    """Kill the child that TRY_AGAIN made."""
-    os.kill(int(process.stdout.readline()), signal.SIGKILL)
+def kill_first(path):
+    """Kill the child that TRY_AGAIN forked, and return its number as printed."""
+    wait_for(lambda: "\n" in path.read_text())
+    (child,) = path.read_text().splitlines()
+    os.kill(int(child), signal.SIGKILL)
+    return child
 
 
 def wait_for(condition):
     deadline = time.monotonic() + TIMEOUT
     while not condition():
-        assert time.monotonic() < deadline, "what the test waits for did not happen"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.01)
 
 
 def visible(folder):
-    """Files that a fetcher could take for good, scratch aside."""
+    """Files that a fetcher would read, which excludes those in scratch folders."""
     return [name for name in os.listdir(folder) if not name.startswith(".skvae-")]
 
 
 class Halves(http.server.SimpleHTTPRequestHandler):
-    """Sends the first half of a file, then `half_way`, and the second half after `go_on`."""
+    """Sends the first half of a file, sets `half_way`, and sends the rest once `go_on` is set."""
 
     half_way: threading.Event
     go_on: threading.Event
@@ -129,7 +201,7 @@ class Halves(http.server.SimpleHTTPRequestHandler):
 
 
 class Trickle(http.server.SimpleHTTPRequestHandler):
-    """Sends a file in twenty small pieces, with pauses."""
+    """Sends a file in twenty pieces, with pauses."""
 
     def copyfile(self, source, outputfile):
         content = source.read()
@@ -147,7 +219,7 @@ def halves():
     handler.go_on.set()
 
 
-def test_slow_mirror(case, serve, home, tmp_path, monkeypatch):
+def test_a_slow_mirror_gives_the_same_data(case, serve, home, tmp_path, monkeypatch):
     monkeypatch.setattr(case.module, "_MIRRORS", (serve(case.mirror, Trickle)[0],))
     slow = case.fetch(data_home=home)
     monkeypatch.setattr(case.module, "_MIRRORS", (serve(case.mirror)[0],))
@@ -155,7 +227,7 @@ def test_slow_mirror(case, serve, home, tmp_path, monkeypatch):
 
 
 @needs_fork
-def test_killed_in_the_middle_and_started_again(
+def test_after_a_killed_download_the_next_one_succeeds(
     case, serve, start_python, halves, home, tmp_path, monkeypatch
 ):
     address, server = serve(case.mirror, halves)
@@ -163,17 +235,19 @@ def test_killed_in_the_middle_and_started_again(
     folder = home / case.name
     wait_for(halves.half_way.is_set)
     wait_for(lambda: list(folder.glob(".skvae-*/*")))
-    kill_first(process)
-    assert visible(folder) == []  # half a file lies there, where no fetcher looks
+    child = kill_first(process)
+    assert visible(folder) == []  # half a file is in a scratch folder
     halves.go_on.set()
-    assert output(process) == [expected_digest(case, serve, tmp_path, monkeypatch)]
+    assert output(process) == [child, expected_digest(case, serve, tmp_path, monkeypatch)]
     assert server.requests.count(f"/{case.first_file}") == 2
-    assert len(list(folder.glob(".skvae-*"))) == 1  # of the killed one; it goes after a day
+    assert len(list(folder.glob(".skvae-*"))) == 1  # of the killed process
 
 
 @needs_fork
-def test_two_processes_at_once(case, serve, start_python, halves, home, tmp_path, monkeypatch):
-    """Both are in the middle of the same file before either may finish."""
+def test_two_processes_can_download_at_once(
+    case, serve, start_python, halves, home, tmp_path, monkeypatch
+):
+    """Both have received half of the same file before either can finish."""
     address, server = serve(case.mirror, halves)
     process = start_python(script(case, address, home, before="os.fork()"))
     wait_for(lambda: server.requests.count(f"/{case.first_file}") == 2)
@@ -185,8 +259,10 @@ def test_two_processes_at_once(case, serve, start_python, halves, home, tmp_path
 
 
 @needs_fork
-def test_killed_while_unpacking(emnist_case, serve, start_python, home, tmp_path, monkeypatch):
-    """The archive is there and whole, the files are not: the next one unpacks without a network."""
+def test_after_killed_unpacking_the_archive_is_unpacked_again(
+    emnist_case, serve, start_python, home, tmp_path, monkeypatch
+):
+    """The archive is complete, so the next process unpacks it without a download."""
     stop_half_way = """
 def half(source, target):
     target.write(source.read(100))
@@ -201,6 +277,7 @@ if child == 0:
     folder = home / "emnist"
     wait_for(lambda: any(part.stat().st_size == 100 for part in folder.glob(".skvae-*/*.gz")))
     assert visible(folder) == ["gzip.zip"]
-    kill_first(process)
-    assert output(process) == [expected_digest(emnist_case, serve, tmp_path, monkeypatch)]
+    child = kill_first(process)
+    expected = expected_digest(emnist_case, serve, tmp_path, monkeypatch)
+    assert output(process) == [child, expected]
     assert server.requests == ["/gzip.zip"]
