@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skvae.cli._errors import UsageError
+from skvae.cli._failures import UsageError
 from skvae.cli._tables import import_parquet
 
 TABLES = (".npy", ".npz", ".csv", ".parquet")

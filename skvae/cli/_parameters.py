@@ -12,8 +12,8 @@ import re
 from textwrap import fill
 from typing import Any, NamedTuple
 
-from skvae.cli._errors import UsageError
-from skvae.cli._specs import ROLES, parse_spec, spec_signatures
+from skvae.cli._failures import UsageError
+from skvae.cli._literals import ROLES, parse_spec, spec_signatures
 
 # what other options stand for, or what cannot be written on a command line
 WITHOUT_OPTION = frozenset({"callbacks", "checkpoint", "fit_density", "verbose", "warm_start"})

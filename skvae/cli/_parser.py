@@ -6,10 +6,15 @@ import argparse
 from collections.abc import Callable
 from importlib.metadata import version
 
-from skvae.cli import _apply, _fit, _info, _plot
-from skvae.cli._errors import USAGE
+from skvae.cli import _apply_commands, _fit_command, _info_command, _plot_command
+from skvae.cli._failures import USAGE
 
-_VERBS = (*_fit.VERBS, *_apply.VERBS, *_plot.VERBS, *_info.VERBS)
+_VERBS = (
+    *_fit_command.VERBS,
+    *_apply_commands.VERBS,
+    *_plot_command.VERBS,
+    *_info_command.VERBS,
+)
 
 _DESCRIPTION = "Variational autoencoders: train, embed, reconstruct, sample, score and draw."
 _EPILOG = """\

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from skvae.cli._errors import UsageError, ignore_warning
+from skvae.cli._failures import UsageError, ignore_warning
 from skvae.cli._tables import read_table
 
 _NAMES = ("digits", "mnist", "emnist")

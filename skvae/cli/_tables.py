@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skvae.cli._errors import UsageError
+from skvae.cli._failures import UsageError
 
 
 class _Choice(NamedTuple):

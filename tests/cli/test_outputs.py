@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skvae.cli._errors import UsageError
+from skvae.cli._failures import UsageError
 from skvae.cli._outputs import PICTURES, TABLES, check_output, write_picture, write_rows
 from skvae.cli._tables import read_table
 

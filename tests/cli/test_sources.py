@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from skvae.cli import build_parser
-from skvae.cli._errors import UsageError
+from skvae.cli._failures import UsageError
 from skvae.cli._sources import read_rows
 from skvae.datasets import write_idx
 

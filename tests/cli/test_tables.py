@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from skvae.cli._errors import UsageError
+from skvae.cli._failures import UsageError
 from skvae.cli._tables import read_table
 
 pa = pytest.importorskip("pyarrow", reason="Parquet is an extra")

@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 
-from skvae.cli._arguments import add_data, add_output, count, count_or_all
-from skvae.cli._errors import UsageError, ignore_warning, note
+from skvae.cli._failures import UsageError, ignore_warning, note
 from skvae.cli._models import last_losses
+from skvae.cli._options import add_data, add_output, count, count_or_all
 from skvae.cli._outputs import check_output
 from skvae.cli._parameters import add_parameters, build_estimator
 from skvae.cli._sources import Rows, read_rows

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import NamedTuple
 
-from skvae.cli._apply import draw_reconstructions, draw_samples
-from skvae.cli._arguments import add_data, add_model, add_output, add_picture, seed
-from skvae.cli._errors import UsageError
+from skvae.cli._apply_commands import draw_reconstructions, draw_samples
+from skvae.cli._failures import UsageError
 from skvae.cli._models import is_detector, load_model
+from skvae.cli._options import add_data, add_model, add_output, add_picture, seed
 from skvae.cli._outputs import PICTURES, check_output, write_picture
 from skvae.cli._sources import Rows, read_rows
 from skvae.cli._verb import Result, Verb

@@ -1,6 +1,6 @@
 import pytest
 
-from skvae.cli._specs import parse_spec, spec_signatures
+from skvae.cli._literals import parse_spec, spec_signatures
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP, Conv
 from skvae.objectives import ELBO

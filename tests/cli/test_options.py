@@ -6,7 +6,7 @@ import pytest
 from skvae import VAEAnomalyDetector, VAETransformer
 from skvae._validation import InvalidParameterError
 from skvae.cli import build_parser
-from skvae.cli._errors import UsageError
+from skvae.cli._failures import UsageError
 from skvae.cli._parameters import WITHOUT_OPTION, build_estimator, option_of
 from skvae.networks import MLP
 from skvae.objectives import ELBO

@@ -11,7 +11,7 @@ import traceback
 import warnings
 from typing import Any
 
-from skvae.cli._errors import describe, exit_code, show_warning
+from skvae.cli._failures import describe, exit_code, show_warning
 from skvae.cli._parser import build_parser
 from skvae.cli._signals import Signals
 from skvae.cli._verb import Result

@@ -6,9 +6,9 @@ import argparse
 
 import numpy as np
 
-from skvae.cli._arguments import add_data, add_model, add_output, add_picture, count, seed
-from skvae.cli._errors import UsageError
+from skvae.cli._failures import UsageError
 from skvae.cli._models import feature_names, is_detector, load_model
+from skvae.cli._options import add_data, add_model, add_output, add_picture, count, seed
 from skvae.cli._outputs import (
     PICTURES,
     STDOUT,

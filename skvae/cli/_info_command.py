@@ -7,8 +7,8 @@ import inspect
 from datetime import datetime
 from pathlib import Path
 
-from skvae.cli._arguments import add_model
 from skvae.cli._models import is_detector, last_losses
+from skvae.cli._options import add_model
 from skvae.cli._verb import Result, Verb
 
 _NAMES_SHOWN = 6
