@@ -88,7 +88,7 @@ def add_sample_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mean",
         action="store_true",
-        help="return decoded means E[p(x|z)] instead of rows drawn from the model; a picture of "
+        help="write decoded means E[p(x|z)] instead of rows drawn from the model; a picture of "
         "images always shows means",
     )
     parser.add_argument(
@@ -149,7 +149,7 @@ def add_score_options(parser: argparse.ArgumentParser) -> None:
 
 
 def score(arguments: argparse.Namespace) -> Result:
-    """Print a summary of the scores of rows, and write the scores if asked."""
+    """Print a summary of the scores of rows, and write the scores if ``--output`` is given."""
     model = _load_model(arguments, TABLES)
     scores = model.score_samples(read_rows(arguments, model).X)
     columns = {"score": scores}

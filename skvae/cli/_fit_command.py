@@ -1,4 +1,4 @@
-"""The verb fit: build an estimator from the options, train it, save it, and resume if asked."""
+"""The verb fit: build an estimator from the options, train or resume it, and save it."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
         "--image-shape",
         type=_shape,
         metavar="H,W[,3]",
-        help="shape of the images that the rows hold [default: square, if rows look like images]",
+        help="shape of the images in the rows [default: square, if rows look like images]",
     )
     group.add_argument(
         "--dpi",

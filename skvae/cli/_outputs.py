@@ -59,11 +59,11 @@ def check_output(arguments: argparse.Namespace, endings: tuple[str, ...] | None)
     if ending(arguments.output) == ".parquet":
         import_parquet()
     if ending(arguments.output) in PICTURES:
-        os.environ.setdefault("MPLBACKEND", "agg")  # no window is opened
+        os.environ.setdefault("MPLBACKEND", "agg")  # draws without a display
     if path.exists() and not path.is_file():
         raise UsageError(f"-o {path} exists and is not a file")
     try:
-        with tempfile.TemporaryFile(dir=path.resolve().parent):  # permissions do not tell
+        with tempfile.TemporaryFile(dir=path.resolve().parent):  # fails if the disk is read-only
             pass
     except OSError as exc:
         raise type(exc)(exc.errno, f"cannot be written: {exc.strerror}", str(path)) from exc

@@ -104,7 +104,7 @@ class _Kind(NamedTuple):
 
 _KINDS = {
     "reconstructions": _Kind(_reconstructions, "required", "rows and their reconstructions"),
-    "samples": _Kind(_samples, "optional", "new rows; for a table next to the data, if given"),
+    "samples": _Kind(_samples, "optional", "new rows; those of a table next to the data, if given"),
     "latent": _Kind(_latent, "required", "map of the latent space, with labels if there are any"),
     "manifold": _Kind(_manifold, "unused", "rows decoded from a plane of the latent space"),
     "interpolation": _Kind(
