@@ -1,54 +1,57 @@
-"""What a command says on stderr and how it exits when something is wrong."""
+"""Errors and warnings of the command line: the messages on stderr and the exit codes."""
 
 from __future__ import annotations
 
 import sys
 import warnings
 
-FAILURE, USAGE = 1, 2  # exit codes; 128 and the number of a signal are those of an interruption
+FAILURE, USAGE = 1, 2  # exit codes; after a signal the code is 128 plus its number
 
 
 class UsageError(Exception):
-    """Options that contradict one another, or the file that they are given for."""
+    """Options that contradict one another or do not fit the file that they are given for."""
 
 
 _EXPECTED = (UsageError, OSError, ValueError, FloatingPointError, ImportError)
 
 
 def note(message: str) -> None:
-    """Say something that is neither result nor warning."""
+    """Print a message that is neither a result nor a warning."""
     print(f"skvae: {message}", file=sys.stderr)
 
 
 def show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    """Show a warning on one line; takes the place of :func:`warnings.showwarning`."""
+    """Print a warning on one line, in place of :func:`warnings.showwarning`."""
     print(f"skvae: warning: {_on_one_line(str(message))}", file=sys.stderr)
 
 
 def exit_code(exc: Exception) -> int:
-    """Return 2 where the command line is at fault, 1 for everything else."""
+    """Return 2 if the command line is wrong, 1 for every other error."""
+    if isinstance(exc, UsageError):
+        return USAGE
+
     from skvae._validation import InvalidParameterError
 
-    return USAGE if isinstance(exc, UsageError | InvalidParameterError) else FAILURE
+    return USAGE if isinstance(exc, InvalidParameterError) else FAILURE
 
 
 def describe(exc: Exception) -> str:
-    """Return what went wrong in one line, as a Unix tool would say it."""
+    """Describe an error in one line, as Unix tools do."""
     if isinstance(exc, OSError) and exc.strerror and exc.filename:
         return f"{exc.filename}: {exc.strerror}"
     if isinstance(exc, MemoryError):
-        return "not enough memory; with --limit N fewer rows are taken"
+        return "not enough memory; use --limit N to read fewer rows"
     message = _on_one_line(str(exc))
     if isinstance(exc, _EXPECTED):
         return message
     return (
-        f"{type(exc).__name__}: {message}. This looks like a fault of skvae; please report it with "
-        "what --traceback shows"
+        f"{type(exc).__name__}: {message}. This looks like a bug in skvae; please report it with "
+        "the output of --traceback"
     )
 
 
 def ignore_warning(beginning: str) -> None:
-    """Leave out, until the command ends, a warning that does not apply to it."""
+    """Suppress a warning that does not apply to the command, until the command ends."""
     warnings.filterwarnings("ignore", beginning)
 
 

@@ -12,15 +12,17 @@ from skvae.cli import main
 from skvae.networks import MLP
 from skvae.objectives import ELBO
 
-SMALL = ("--data", "digits", "--limit", 200, "--network", "MLP((16,))", "--random-state", 0)
+NETWORK = "MLP(hidden_layer_sizes=(16,))"
+SMALL = ("--data", "digits", "--limit", 200, "--network", NETWORK, "--random-state", 0)
 
 
 def small_model(digits, **options):
-    vae = skvae.VAETransformer(network=MLP((16,)), random_state=0, **options)
+    network = MLP(hidden_layer_sizes=(16,))
+    vae = skvae.VAETransformer(network=network, random_state=0, **options)
     return vae.fit(digits.data[:200])
 
 
-def test_fit_saves_what_the_estimator_would_have_learned(run, elsewhere, digits):
+def test_fit_saves_the_model_that_the_estimator_learns(run, elsewhere, digits):
     done = run("fit", *SMALL, "--max-epochs", 3, "--objective", "ELBO(beta=2)", "-o", "m.skvae")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("m.skvae: 16 components of 64 features, 200 rows, 3 epochs")
@@ -31,7 +33,7 @@ def test_fit_saves_what_the_estimator_would_have_learned(run, elsewhere, digits)
     assert repr(found) == repr(expected)
 
 
-def test_fit_is_silent_if_asked_and_json_is_one_object(run, elsewhere):
+def test_quiet_prints_nothing_and_json_prints_one_object(run, elsewhere):
     command = ("fit", *SMALL, "--max-epochs", 1, "-o", "m")
     assert run(*command, "--quiet") == (0, "", "")
     record = json.loads(run(*command, "--json").out)
@@ -41,20 +43,20 @@ def test_fit_is_silent_if_asked_and_json_is_one_object(run, elsewhere):
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-def test_progress_is_for_those_who_watch(elsewhere, monkeypatch, quiet):
+def test_progress_is_shown_on_a_terminal_unless_quiet(elsewhere, monkeypatch, quiet):
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
     options = ("--max-epochs", 1, "-o", "m", *(("--quiet",) if quiet else ()))
     assert main([str(word) for word in ("fit", *SMALL, *options)]) == 0
     assert ("100%" in terminal.getvalue()) != quiet
-    assert skvae.load("m").verbose == 0  # it was of the run, and is not of the model
+    assert skvae.load("m").verbose == 0  # a parameter of the run, not of the model
 
 
-def test_columns_of_a_table_are_remembered_by_name(files):
+def test_the_model_remembers_the_columns_of_a_table(files):
     detector = skvae.load(files / "iris.skvae")
     frame = pd.read_csv(files / "iris.csv").drop(columns="kind")
-    assert detector.score_samples(frame).shape == (150,)  # as scikit-learn remembers them
+    assert detector.score_samples(frame).shape == (150,)
     with pytest.raises(ValueError, match="feature names should match"):
         detector.score_samples(frame[["sw", "sl", "pl", "pw"]])
 
@@ -63,27 +65,39 @@ def test_columns_of_a_table_are_remembered_by_name(files):
     ("options", "code", "message"),
     [
         (("--data", "none.npy"), 1, "none.npy: No such file or directory"),
-        (("--data", "none.docx"), 2, "is no known source"),
+        (("--data", "none.docx"), 2, "is not a known source"),
         (("--data", "bad.csv"), 1, "bad.csv has nan in row 2, column 'b'"),
         (("--data", "text.csv"), 1, "not numeric: b ('x')"),
-        (("--data", "digits", "--max-epochs", "0"), 2, "'max_epochs' parameter of VAETransformer"),
-        (("--data", "digits", "--network", "__import__('os')"), 2, "is no network"),
-        (("--data", "digits", "--network", "Conv((9, 9))"), 1, "64 features"),
+        (
+            ("--data", "digits", "--max-epochs", "0"),
+            2,
+            "'0' is not an integer of at least 1, nor 'auto'",
+        ),
+        (
+            ("--data", "digits", "--network", "__import__('os')"),
+            2,
+            "is not known here; expected mlp",
+        ),
+        (("--data", "digits", "--network", "Conv(image_shape=(9, 9))"), 1, "64 features"),
         (("--data", "digits", "--device", "abacus"), 1, "device='abacus' cannot be used here"),
         (("--data", "digits", "--likelihood", "bernoulli"), 1, "takes values in [0, 1], but X"),
         (("--data", "digits", "--learning-rate", "1e9"), 1, "NaN or infinite"),
         (("--data", "digits", "--contamination", "0.1"), 2, "add --detector"),
         (("--data", "digits", "--resume"), 2, "--checkpoint-dir DIR"),
         (("--data", "digits", "--limit", "1"), 1, "minimum of 2 is required"),
-        (("--data", "digits", "--limit", "0"), 2, "'0' is no integer of at least 1"),
-        (("--data", "digits", "--checkpoint-every", "x"), 2, "'x' is no integer of at least 1"),
-        (("--data", "digits", "--checkpoint-dir", "bad.csv"), 1, "bad.csv"),
+        (("--data", "digits", "--limit", "0"), 2, "'0' is not an integer of at least 1"),
+        (("--data", "digits", "--checkpoint-every", "x"), 2, "'x' is not an integer of at least 1"),
+        (("--data", "digits", "--checkpoint-dir", "bad.csv"), 1, "bad.csv: File exists"),
+        (("--data", "digits", "--keep-checkpoints", "0"), 2, "nor 'all'"),
+        (
+            ("--data", "digits", "--learning-rate", "-1"),
+            2,
+            "'learning_rate' parameter of VAETransf",
+        ),
         ((), 2, "required: --data"),
     ],
 )
-def test_a_mistake_is_named_in_one_line_and_nothing_is_written(
-    run, elsewhere, options, code, message
-):
+def test_an_error_is_one_line_and_nothing_is_written(run, elsewhere, options, code, message):
     (elsewhere / "bad.csv").write_text("a,b\n1,2\n3,nan\n")
     (elsewhere / "text.csv").write_text("a,b\n1,x\n")
     done = run("fit", *options, "-o", "m.skvae")
@@ -96,7 +110,7 @@ def test_a_mistake_is_named_in_one_line_and_nothing_is_written(
     assert not (elsewhere / "m.skvae").exists()
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_training(run, elsewhere, monkeypatch):
+def test_an_unwritable_output_is_refused_before_training(run, elsewhere, monkeypatch):
     monkeypatch.setattr(skvae.VAETransformer, "fit", lambda *args: pytest.fail("it trained"))
     done = run("fit", "--data", "digits", "-o", "nowhere/m.skvae")
     assert done.code == 1
@@ -105,7 +119,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_training(run, elsewh
     )
 
 
-def test_checkpoints_are_written_as_asked(run, elsewhere, digits):
+def test_options_decide_which_checkpoints_are_kept(run, elsewhere, digits):
     command = ("fit", *SMALL, "-o", "m", "--max-epochs", 5, "--checkpoint-every", 2)
     run(*command, "--checkpoint-dir", "all", "--keep-checkpoints", "all")
     run(*command, "--checkpoint-dir", "two", "--keep-checkpoints", 2)
@@ -119,13 +133,13 @@ def test_checkpoints_are_written_as_asked(run, elsewhere, digits):
     assert json.loads(run("info", "two/epoch-00004.skvae", "--json").out)["n_epochs"] == 4
 
 
-def test_checkpoints_of_another_fit_are_neither_overwritten_nor_taken_up(run, elsewhere):
+def test_checkpoints_of_another_fit_are_neither_overwritten_nor_resumed(run, elsewhere):
     command = ("fit", *SMALL, "-o", "m", "--checkpoint-dir", "ck", "--max-epochs", 2)
     done = run(*command, "--resume")
-    assert (done.code, done.err) == (0, "skvae: no checkpoint in ck: starting anew\n")
+    assert (done.code, done.err) == (0, "skvae: no checkpoint in ck: starting from the beginning\n")
     done = run(*command)
     assert done.code == 2
-    assert "ck holds checkpoints already: add --resume to go on" in done.err
+    assert "ck already contains checkpoints: add --resume to continue" in done.err
     done = run(*command, "--resume", "--limit", 100)
     assert done.code == 1
     assert "was written for other rows" in done.err
@@ -137,7 +151,7 @@ def test_checkpoints_of_another_fit_are_neither_overwritten_nor_taken_up(run, el
 
 @pytest.fixture
 def signal_at_step(monkeypatch):
-    """Send a signal to this process in the middle of a training step, the n-th from now."""
+    """Return a function that sends a signal to this process during its n-th training step."""
     evaluate = ELBO.__call__
 
     def plan(n, number):
@@ -153,13 +167,13 @@ def signal_at_step(monkeypatch):
     return plan
 
 
-def test_an_interrupted_fit_saves_the_epochs_done(run, elsewhere, digits, signal_at_step):
+def test_an_interrupted_fit_saves_the_completed_epochs(run, elsewhere, digits, signal_at_step):
     signal_at_step(7, signal.SIGTERM)  # in the second epoch of four steps
     done = run("fit", *SMALL, "--max-epochs", 4, "-o", "m", "--json")
     assert done.code == 143
     assert done.err == (
-        "skvae: interrupted; m holds the model after epoch 1; with --checkpoint-dir DIR it could "
-        "have gone on from there\n"
+        "skvae: interrupted; m holds the model after epoch 1. A fit with --checkpoint-dir DIR can "
+        "be resumed\n"
     )
     assert json.loads(done.out)["interrupted"]
     assert skvae.load("m").n_iter_ == 1
@@ -172,16 +186,17 @@ def test_a_fit_interrupted_in_its_first_epoch_writes_nothing(run, elsewhere, sig
     assert list(elsewhere.iterdir()) == []
 
 
-def test_a_detector_interrupted_and_resumed_is_that_of_an_unbroken_fit(
+def test_a_resumed_detector_equals_that_of_an_uninterrupted_fit(
     run, elsewhere, digits, signal_at_step
 ):
     command = ("fit", *SMALL, "--detector", "--max-epochs", 4, "--checkpoint-dir", "ck")
     signal_at_step(10, signal.SIGINT)
     done = run(*command, "-o", "m")
     assert done.code == 130
-    assert "after epoch 2; to go on, give the same command with --resume" in done.err
+    assert "after epoch 2. To continue, repeat the command with --resume" in done.err
     assert run(*command, "-o", "m", "--resume").code == 0
-    expected = skvae.VAEAnomalyDetector(network=MLP((16,)), random_state=0, max_epochs=4)
+    network = MLP(hidden_layer_sizes=(16,))
+    expected = skvae.VAEAnomalyDetector(network=network, random_state=0, max_epochs=4)
     X = digits.data[:200]
     np.testing.assert_array_equal(
         skvae.load("m").decision_function(X), expected.fit(X).decision_function(X)

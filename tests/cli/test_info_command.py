@@ -4,7 +4,7 @@ from datetime import datetime
 import skvae
 
 
-def test_info_tells_what_is_not_as_by_default(run, files):
+def test_info_names_the_parameters_that_differ_from_their_defaults(run, files):
     record = json.loads(run("info", files / "iris.skvae", "--json").out)
     assert record["estimator"] == "VAEAnomalyDetector"
     assert record["parameters"] == {
@@ -30,7 +30,7 @@ def test_info_agrees_with_the_model(run, files):
     assert "threshold" not in record
 
 
-def test_info_reads_like_a_label(run, files):
+def test_info_prints_one_property_per_line(run, files):
     text = run("info", files / "iris.skvae").out
     assert "VAEAnomalyDetector(max_epochs=2, n_components=2, network=MLP(hidden" in text
     assert "features    4: sl, sw, pl, pw" in text
@@ -38,7 +38,7 @@ def test_info_reads_like_a_label(run, files):
     assert "features    64\n" in run("info", files / "digits.skvae").out
 
 
-def test_a_damaged_model_is_refused_by_every_verb_that_reads_one(run, files, elsewhere):
+def test_every_verb_refuses_a_damaged_model(run, files, elsewhere):
     content = bytearray((files / "digits.skvae").read_bytes())
     content[-100] ^= 1
     (elsewhere / "m").write_bytes(content)

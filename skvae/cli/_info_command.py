@@ -1,4 +1,4 @@
-"""The verb info: what a model file holds."""
+"""The verb info: describe a model file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import inspect
 from datetime import datetime
 from pathlib import Path
 
-from skvae.cli._arguments import add_model
-from skvae.cli._models import is_detector, last_losses
-from skvae.cli._verb import Result, Verb
+from skvae.cli._options import add_model
+from skvae.cli._outputs import Result
 
-_NAMES_SHOWN = 6
+_N_NAMES = 6  # names of features in the text
+
+add_options = add_model
 
 
-def _run(arguments: argparse.Namespace) -> Result:
+def run(arguments: argparse.Namespace) -> Result:
+    """Describe a model file."""
     from skvae._files.model_file import read_file
     from skvae.persistence import rebuild
 
@@ -22,6 +24,12 @@ def _run(arguments: argparse.Namespace) -> Result:
     model = rebuild(arguments.model, header, tensors)
     record = _record(arguments.model, model, header)
     return Result(record, _text(record))
+
+
+def last_losses(model) -> dict[str, float]:
+    """Return the entries of the history for the last epoch, except its duration."""
+    history = {name: values for name, values in model.history_.items() if name != "duration"}
+    return {name: float(values[-1]) for name, values in history.items()}
 
 
 def _record(path: str, model, header: dict) -> dict:
@@ -45,11 +53,11 @@ def _record(path: str, model, header: dict) -> dict:
         "written": datetime.fromtimestamp(status.st_mtime).astimezone().isoformat("T", "seconds"),
         "versions": header["versions"],
     }
-    return record | ({"threshold": model.offset_} if is_detector(model) else {})
+    return record | ({"threshold": model.offset_} if hasattr(model, "offset_") else {})
 
 
 def _changed_parameters(model) -> dict[str, str]:
-    """Return the parameters that are not as the class has them, as Python writes them."""
+    """Return the representations of the parameters that differ from their defaults."""
     defaults = inspect.signature(type(model)).parameters
     params = model.get_params(deep=False)
     return {
@@ -64,24 +72,21 @@ def _text(record: dict) -> str:
     losses = ", ".join(f"{name} {value:.6g}" for name, value in record["losses"].items())
     lines = {
         record["kind"]: f"{record['estimator']}({parameters})",
-        "features": f"{record['n_features']}{_shown(record['feature_names'])}",
+        "features": f"{record['n_features']}{_shortened(record['feature_names'])}",
         "components": record["n_components"],
         "weights": f"{record['n_weights']:,}",
         "epochs": f"{record['n_epochs']} ({record['n_steps']} steps, {record['seconds']:.1f} s, "
         f"{record['precision']})",
         "last epoch": losses,
         "threshold": record.get("threshold"),
-        "file": f"{record['bytes']:,} bytes, of {record['written']}",
+        "file": f"{record['bytes']:,} bytes, written {record['written']}",
         "written by": ", ".join(f"{name} {number}" for name, number in record["versions"].items()),
     }
     return "\n".join(f"{name:12}{value}" for name, value in lines.items() if value is not None)
 
 
-def _shown(names: list[str] | None) -> str:
+def _shortened(names: list[str] | None) -> str:
     if names is None:
         return ""
-    more = ", …" if len(names) > _NAMES_SHOWN else ""
-    return f": {', '.join(names[:_NAMES_SHOWN])}{more}"
-
-
-VERBS = (Verb("info", "tell what a model file holds", "MODEL [options]", add_model, _run),)
+    more = ", …" if len(names) > _N_NAMES else ""
+    return f": {', '.join(names[:_N_NAMES])}{more}"

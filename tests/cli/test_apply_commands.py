@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 import skvae
-from skvae.cli._tables import read_table
+from skvae.cli import _apply_commands
+from skvae.cli._sources import read_table
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +35,11 @@ def test_transform_writes_the_embedding(run, files, transformer, digits, elsewhe
     assert names == [*transformer.get_feature_names_out()]
 
 
-def test_a_detector_does_not_transform(run, files, elsewhere):
+def test_transform_refuses_a_detector(run, files, elsewhere):
     options = ("--data", files / "iris.csv", "-o", "z.npy")
     done = run("transform", files / "iris.skvae", *options)
     assert done.code == 2
-    assert "is a detector, which does not transform" in done.err
+    assert "is a detector and has no transform" in done.err
 
 
 def test_reconstruct_writes_rows_or_a_picture(run, files, detector, iris, elsewhere):
@@ -54,19 +55,37 @@ def test_reconstruct_writes_rows_or_a_picture(run, files, detector, iris, elsewh
 
 def test_sample_writes_rows_or_a_picture(run, files, transformer, elsewhere):
     command = ("sample", files / "digits.skvae", "--random-state", 7)
-    for noise in ((), ("--noise",)):
-        assert run(*command, "-n", 5, "-o", "x.npz", *noise) == (0, "", "")
-        expected = transformer.sample(5, random_state=7, noise=bool(noise))
-        np.testing.assert_array_equal(np.load("x.npz")["X"], expected)
     assert run(*command, "-o", "-").out.count("\n") == 2
     assert json.loads(run(*command, "-o", "x.png", "--json").out)["n_rows"] == 64
 
 
-@pytest.mark.parametrize("value", ["-1", "x", str(2**32)])
-def test_a_seed_that_numpy_does_not_take_is_wrong_usage(run, files, value):
-    done = run("sample", files / "digits.skvae", "-o", "-", f"--random-state={value}")
-    assert done.code == 2
-    assert f"{value!r} is no integer from 0 to 2**32 - 1" in done.err
+@pytest.mark.parametrize("mean", [False, True])
+def test_sample_draws_rows_unless_means_are_asked_for(run, files, transformer, elsewhere, mean):
+    command = ("sample", files / "digits.skvae", "--random-state", 7, "-n", 5, "-o", "x.npz")
+    assert run(*command, *(["--mean"] if mean else [])) == (0, "", "")
+    expected = transformer.sample(5, random_state=7, noise=not mean)
+    np.testing.assert_array_equal(np.load("x.npz")["X"], expected)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "mean"),
+    [("digits", (), True), ("iris", (), False), ("iris", ("--mean",), True)],
+)
+def test_a_picture_shows_means_of_images_and_draws_of_tables(
+    run, files, elsewhere, monkeypatch, model, options, mean
+):
+    shown = []
+    write = _apply_commands.write_picture
+
+    def write_and_record(path, display, dpi):
+        shown.append(display.samples)
+        write(path, display, dpi)
+
+    monkeypatch.setattr(_apply_commands, "write_picture", write_and_record)
+    command = ("sample", files / f"{model}.skvae", "--random-state", 7, "-n", 4, "-o", "x.png")
+    assert run(*command, *options).code == 0
+    expected = skvae.load(files / f"{model}.skvae").sample(4, random_state=7, noise=not mean)
+    np.testing.assert_array_equal(shown, [expected])
 
 
 def test_score_prints_mean_and_standard_error(run, files, transformer, digits):
@@ -81,7 +100,7 @@ def test_score_prints_mean_and_standard_error(run, files, transformer, digits):
     assert "1797 rows" in text
 
 
-def test_score_of_a_detector_counts_outliers(run, files, detector, iris, elsewhere):
+def test_score_of_a_detector_counts_the_outliers(run, files, detector, iris, elsewhere):
     command = ("score", files / "iris.skvae", "--data", files / "iris.csv")
     done = run(*command, "-o", "s.csv")
     table, _, names = read_table("s.csv", ".csv", None, [], None, None)
@@ -95,19 +114,19 @@ def test_score_of_a_detector_counts_outliers(run, files, detector, iris, elsewhe
     assert record["threshold"] == detector.offset_
 
 
-def test_the_error_of_one_row_is_null_and_not_nan(run, files):
+def test_the_standard_error_of_one_row_is_null_in_json(run, files):
     options = ("--data", files / "iris.csv", "--limit", 1, "--json")
     assert json.loads(run("score", files / "iris.skvae", *options).out)["standard_error"] is None
 
 
-def test_scores_on_stdout_stand_alone(run, files):
+def test_scores_on_stdout_come_without_a_summary(run, files):
     options = ("--data", files / "iris.csv", "--limit", 2, "-o", "-")
     lines = run("score", files / "iris.skvae", *options).out.splitlines()
     assert lines[0] == "score,prediction"
     assert len(lines) == 3
 
 
-def test_rows_of_another_width_are_refused(run, files, elsewhere):
+def test_rows_with_another_number_of_features_are_refused(run, files, elsewhere):
     for verb in ("transform", "reconstruct", "score"):
         options = ("--data", files / "iris.csv", "--drop", "kind", "-o", "x.npy")
         done = run(verb, files / "digits.skvae", *options)
@@ -117,7 +136,7 @@ def test_rows_of_another_width_are_refused(run, files, elsewhere):
 
 
 @pytest.mark.filterwarnings("default")
-def test_rows_without_names_get_a_warning_where_the_model_knows_names(run, files, iris, elsewhere):
+def test_rows_without_names_give_a_warning_if_the_model_has_names(run, files, iris, elsewhere):
     np.save("x.npy", iris.to_numpy())
     done = run("score", files / "iris.skvae", "--data", "x.npy", "--json")
     assert done.code == 0
