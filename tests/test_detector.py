@@ -23,7 +23,12 @@ X = draw(400, 1)
 
 
 def quick(**changes):
-    settings = {"network": MLP((16,)), "max_epochs": 5, "random_state": 0, **changes}
+    settings = {
+        "network": MLP(hidden_layer_sizes=(16,)),
+        "max_epochs": 5,
+        "random_state": 0,
+        **changes,
+    }
     return VAEAnomalyDetector(2, **settings)
 
 
@@ -61,7 +66,7 @@ def test_neither_model_nor_score_sees_the_rows_set_aside():
     from skvae.scores._conformal import set_aside
 
     rows, held_out = set_aside(X, 0.25)
-    score = Combined(("kl", LatentDensity(2)))
+    score = Combined(scores=("kl", LatentDensity(n_components=2)))
     detector = quick(anomaly_score=score, calibration_fraction=0.25).fit(X)
     other = quick(anomaly_score=score).fit(rows)
     assert_array_equal(detector.score_samples(X), other.score_samples(X))

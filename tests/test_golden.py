@@ -16,12 +16,12 @@ GOLDEN = Path(__file__).parent / "golden"
 FORMATS = sorted(path.stem for path in GOLDEN.glob("*.json"))
 PARAMETERS = {
     "transformer": {
-        "network": MLP((4, 3), activation="tanh", dropout=0.1),
-        "likelihood": Gaussian("per_sample"),
+        "network": MLP(hidden_layer_sizes=(4, 3), activation="tanh", dropout=0.1),
+        "likelihood": Gaussian(noise="per_sample"),
         "objective": ELBO(beta=0.5, warmup=2),
         "early_stopping": True,
     },
-    "detector": {"network": MLP([5]), "contamination": 0.05},
+    "detector": {"network": MLP(hidden_layer_sizes=[5]), "contamination": 0.05},
 }
 
 

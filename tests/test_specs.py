@@ -15,7 +15,7 @@ def test_a_short_name_is_the_default_object(role):
 
 
 def test_an_object_is_copied_and_checked():
-    spec = MLP((3, 4))
+    spec = MLP(hidden_layer_sizes=(3, 4))
     resolved = resolve_spec("network", spec)
     assert resolved is not spec
     assert resolved.get_params() == spec.get_params()

@@ -1,4 +1,4 @@
-"""Rows as they are given, to arrays of floats: checked, contiguous, in the precision they came in."""
+"""Rows in any form to arrays of floats: checked, contiguous, in the precision that they had."""
 
 from __future__ import annotations
 

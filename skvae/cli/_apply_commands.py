@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 
-from skvae.cli._failures import UsageError
 from skvae.cli._options import add_data, add_model, add_output, add_picture, count, seed
 from skvae.cli._outputs import (
     PICTURES,
@@ -36,10 +35,6 @@ def add_transform_options(parser: argparse.ArgumentParser) -> None:
 def transform(arguments: argparse.Namespace) -> Result:
     """Write the embedding of rows."""
     model = _load_model(arguments, TABLES)
-    if _is_detector(model):
-        raise UsageError(
-            f"{arguments.model} is a detector and has no transform; fit a model without --detector"
-        )
     Z = model.transform(read_rows(arguments, model).X)
     write_rows(arguments.output, Z, model.get_feature_names_out(), "Z")
     return _written(arguments, Z)
@@ -111,7 +106,7 @@ def sample(arguments: argparse.Namespace) -> Result:
     X = model.sample(
         arguments.n_samples or 1,
         random_state=arguments.random_state,
-        **_means_or_draws(arguments.mean),
+        mean=arguments.mean,
     )
     write_rows(arguments.output, X, _feature_names(model), "X")
     return _written(arguments, X)
@@ -127,13 +122,8 @@ def draw_samples(arguments: argparse.Namespace, model, X=None, n_samples="auto",
         n_samples=n_samples,
         random_state=arguments.random_state,
         image_shape=arguments.image_shape,
-        **_means_or_draws(mean),
+        mean=mean,
     )
-
-
-def _means_or_draws(mean: bool | str) -> dict:
-    """Return the argument of `sample` that selects decoded means, draws, or "auto"."""
-    return {"noise": mean if mean == "auto" else not mean}
 
 
 def add_score_options(parser: argparse.ArgumentParser) -> None:
@@ -201,7 +191,7 @@ def _summary(scores: np.ndarray) -> dict:
 def _outliers(model, predictions: np.ndarray) -> dict:
     return {
         "score": str(model.anomaly_score),
-        "unit": getattr(model.anomaly_score_.spec, "unit", ""),
+        "unit": model.anomaly_score_.spec.unit,
         "threshold": model.offset_,
         "n_outliers": int((predictions < 0).sum()),
         "outlier_share": float((predictions < 0).mean()),

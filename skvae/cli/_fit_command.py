@@ -124,7 +124,7 @@ def _check_checkpoints(arguments: argparse.Namespace) -> None:
 def _train(estimator, rows: Rows, arguments: argparse.Namespace) -> None:
     """Fit with parameters that apply to this run only, and reset them afterwards."""
     temporary = {
-        **_callbacks(arguments),
+        "callbacks": _callbacks(arguments),
         "verbose": int(sys.stderr.isatty() and not arguments.quiet),
     }
     initial = {name: getattr(estimator, name) for name in temporary}
@@ -135,20 +135,20 @@ def _train(estimator, rows: Rows, arguments: argparse.Namespace) -> None:
         estimator.feature_names_in_ = np.array(rows.names, dtype=object)
 
 
-def _callbacks(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the parameters that handle signals and write checkpoints during training."""
-    from skvae import Checkpoint
+def _callbacks(arguments: argparse.Namespace) -> list[Any]:
+    """Return the callbacks that handle signals and write checkpoints during training."""
+    from skvae import Autosave
 
     callbacks = [arguments.signals.callback()]
-    if arguments.checkpoint_dir is None:
-        return {"callbacks": callbacks}
-    checkpoint = Checkpoint(
-        arguments.checkpoint_dir,
-        every=arguments.checkpoint_every,
-        keep=arguments.keep_checkpoints,
-        resume=arguments.resume,
-    )
-    return {"callbacks": callbacks, "checkpoint": checkpoint}
+    if arguments.checkpoint_dir is not None:
+        autosave = Autosave(
+            arguments.checkpoint_dir,
+            every=arguments.checkpoint_every,
+            keep=arguments.keep_checkpoints,
+            resume=arguments.resume,
+        )
+        callbacks.append(autosave)
+    return callbacks
 
 
 def _save(estimator, path: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 # For each role, the short names and the calls that they abbreviate, with all arguments.
 PARTS = {
     "network": {
-        "mlp": "MLP(hidden_layer_sizes=(512, 256), activation='relu', dropout=0.0, "
+        "mlp": "MLP(hidden_layer_sizes='auto', activation='relu', dropout=0.0, "
         "skip_connections=False)",
         "conv": "Conv(image_shape=None, channels=(32, 64), hidden_units=256, activation='relu', "
         "dropout=0.0)",
@@ -30,9 +30,10 @@ PARTS = {
     },
     "prior": {
         "normal": "StandardNormal()",
-        "vamp": "VampPrior(n_components=500)",
-        "mixture": "MixturePrior(n_components=50)",
+        "vamp": "VampPrior(n_pseudo_inputs=500)",
+        "mixture": "MixturePrior(n_mixtures=50)",
         "flow": "FlowPrior(n_layers=6, hidden_units=64)",
+        "ex_post": "ExPostMixture(n_mixtures=20)",
     },
     "objective": {
         "elbo": "ELBO(beta=1.0, free_bits=0.0, warmup=0, n_samples=1)",
@@ -106,7 +107,7 @@ def read_part(role: str, text: str) -> Any:
     arguments = _read_arguments(call, calls[name])
     part = getattr(import_module(_PACKAGES[role]), name)(**arguments)
     if arguments:
-        part._validate_params()
+        part.validate()
     return part
 
 

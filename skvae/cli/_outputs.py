@@ -115,7 +115,7 @@ def write_picture(path: str, display, dpi: int) -> None:
 @contextmanager
 def _replacing(path: str) -> Iterator[Path]:
     """Yield a temporary path, and move the file to its final path after the block."""
-    from skvae.datasets._files import scratch_folder
+    from skvae.datasets._data_folder import scratch_folder
 
     target = Path(path).resolve()  # a symbolic link stays one
     with scratch_folder(target.parent) as folder:

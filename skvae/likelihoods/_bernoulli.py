@@ -43,8 +43,8 @@ class Bernoulli(Likelihood):
     >>> import numpy as np, torch
     >>> from skvae.likelihoods import Bernoulli
     >>> density = Bernoulli().build(np.array([[0.0, 1.0], [1.0, 0.0]]))
-    >>> density.log_prob(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))  # 2 log(1/2)
-    tensor([-1.3863])
+    >>> density.log_prob(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))  # log(1/2) each
+    tensor([[-0.6931, -0.6931]])
     """
 
     _parameter_constraints: dict = {"binarize": [StrOptions({"dynamic"}), None]}

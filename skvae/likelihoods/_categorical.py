@@ -55,7 +55,7 @@ class Categorical(Likelihood):
     >>> from skvae.likelihoods import Categorical
     >>> density = Categorical(n_categories=4).build(np.array([[0.0], [3.0], [3.0]]))
     >>> density.log_prob(torch.zeros(1, 4), torch.tensor([[3.0]])).exp()  # (2 + 1/4) / (3 + 1)
-    tensor([0.5625])
+    tensor([[0.5625]])
     """
 
     _parameter_constraints: dict = {

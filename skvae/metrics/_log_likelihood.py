@@ -81,7 +81,7 @@ def log_likelihood(estimator, X, *, n_samples=1000, random_state=None):
     >>> X, _ = load_iris(return_X_y=True)
     >>> vae = VAETransformer(n_components=2, max_epochs=2, random_state=0).fit(X)
     >>> result = log_likelihood(vae, X, n_samples=100, random_state=0)
-    >>> result.mean > vae.score(X)  # from 16 draws
+    >>> abs(result.mean - vae.score(X)) < 0.1  # the latter from 16 draws per row
     True
     """
     check_vae(estimator)

@@ -111,7 +111,9 @@ class AtEpoch(Callback):
 
 def fit(X, path, *callbacks):
     """Fit for five epochs with checkpoints; the epochs run and the warnings given."""
-    vae = VAETransformer(2, network=MLP((64,)), max_epochs=5, random_state=0, checkpoint=path)
+    vae = VAETransformer(
+        2, network=MLP(hidden_layer_sizes=(64,)), max_epochs=5, random_state=0, checkpoint=path
+    )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         vae.set_params(callbacks=list(callbacks)).fit(X)

@@ -21,14 +21,14 @@ def run(path, rows):
 
 
 def quick(estimator_class=VAETransformer, **changes):
-    settings = {"network": MLP((16,)), "max_epochs": 2, "random_state": 0}
+    settings = {"network": MLP(hidden_layer_sizes=(16,)), "max_epochs": 2, "random_state": 0}
     return estimator_class(3, **{**settings, **changes})
 
 
 CONFIGURATIONS = {
     "images": {},
     "convolutions": {"network": "conv"},
-    "noise per sample": {"likelihood": Gaussian("per_sample")},
+    "noise per sample": {"likelihood": Gaussian(noise="per_sample")},
     "bernoulli": {"likelihood": "bernoulli"},
     "continuous bernoulli": {"likelihood": "continuous_bernoulli"},
     "few samples": {"n_importance_samples": 3},

@@ -27,7 +27,9 @@ def X(digits):
 
 @pytest.fixture(scope="module")
 def vae(X):
-    return VAETransformer(3, network=MLP((16,)), max_epochs=60, random_state=0).fit(X)
+    return VAETransformer(
+        3, network=MLP(hidden_layer_sizes=(16,)), max_epochs=60, random_state=0
+    ).fit(X)
 
 
 def log_weights(vae, X, draws):
@@ -111,9 +113,14 @@ def widths_of_blocks(monkeypatch, read):
 
 
 def test_blocks_of_many_outputs_a_feature_are_small(X, monkeypatch):
-    likelihood = Categorical(500)  # 64 * 500 outputs
+    likelihood = Categorical(n_categories=500)  # 64 * 500 outputs
     vae = VAETransformer(
-        3, network=MLP((8,)), likelihood=likelihood, max_epochs=1, batch_size=8, random_state=0
+        3,
+        network=MLP(hidden_layer_sizes=(8,)),
+        likelihood=likelihood,
+        max_epochs=1,
+        batch_size=8,
+        random_state=0,
     ).fit(X[:24])
     Z, rows = vae.transform(X), X[:24]
     jobs = {
@@ -225,7 +232,7 @@ class _Laplace(nn.Module):
 
 def test_a_prior_without_closed_form_is_averaged_over_the_draws(X):
     detector = VAEAnomalyDetector(
-        2, network=MLP((16,)), prior=Laplace(), max_epochs=5, random_state=0
+        2, network=MLP(hidden_layer_sizes=(16,)), prior=Laplace(), max_epochs=5, random_state=0
     ).fit(X)
     mean, std = detector.posterior(X)
     z = mean[:, None] + std[:, None] * fixed_normal_draws(16, 2)
@@ -237,7 +244,9 @@ def test_a_prior_without_closed_form_is_averaged_over_the_draws(X):
 
 
 def test_the_double_copy_is_made_once_and_anew_when_weights_change(X, monkeypatch):
-    vae = VAETransformer(3, network=MLP((16,)), max_epochs=2, random_state=0).fit(X)
+    vae = VAETransformer(
+        3, network=MLP(hidden_layer_sizes=(16,)), max_epochs=2, random_state=0
+    ).fit(X)
     before = vae.transform(X)
     with monkeypatch.context() as patch:
         patch.setattr(_inference.copy, "deepcopy", None)  # would fail if it were called
@@ -248,7 +257,9 @@ def test_the_double_copy_is_made_once_and_anew_when_weights_change(X, monkeypatc
 
 
 def test_the_double_copy_lives_no_longer_than_its_module(X):
-    vae = VAETransformer(3, network=MLP((16,)), max_epochs=2, random_state=0).fit(X)
+    vae = VAETransformer(
+        3, network=MLP(hidden_layer_sizes=(16,)), max_epochs=2, random_state=0
+    ).fit(X)
     vae.transform(X)
     module = weakref.ref(vae.module_)
     double = weakref.ref(_inference._double_copies[vae.module_][1])

@@ -19,7 +19,9 @@ def X():
 @pytest.fixture
 def module(X):
     torch.manual_seed(0)
-    return build_module(MLP((8,)), Gaussian(), StandardNormal(), X, n_components=2).double()
+    return build_module(
+        MLP(hidden_layer_sizes=(8,)), Gaussian(), StandardNormal(), X, n_components=2
+    ).double()
 
 
 def test_encodes_to_mean_and_bounded_log_variance(module, X):

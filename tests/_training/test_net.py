@@ -22,7 +22,7 @@ def X(digits):
 def model(**params):
     defaults = {
         "n_components": 3,
-        "network": MLP((16,)),
+        "network": MLP(hidden_layer_sizes=(16,)),
         "max_epochs": 4,
         "batch_size": 64,
         "random_state": 0,

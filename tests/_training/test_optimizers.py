@@ -92,7 +92,7 @@ def test_no_gradient_in_a_fit_exceeds_the_limit(digits, optimizer):
     spy = LargestNorm()
     VAETransformer(
         2,
-        network=MLP((8,)),
+        network=MLP(hidden_layer_sizes=(8,)),
         likelihood=Gaussian(noise=1e-5),
         max_epochs=2,
         optimizer=optimizer,

@@ -63,7 +63,7 @@ def test_sample_writes_rows_or_a_picture(run, files, transformer, elsewhere):
 def test_sample_draws_rows_unless_means_are_asked_for(run, files, transformer, elsewhere, mean):
     command = ("sample", files / "digits.skvae", "--random-state", 7, "-n", 5, "-o", "x.npz")
     assert run(*command, *(["--mean"] if mean else [])) == (0, "", "")
-    expected = transformer.sample(5, random_state=7, noise=not mean)
+    expected = transformer.sample(5, random_state=7, mean=mean)
     np.testing.assert_array_equal(np.load("x.npz")["X"], expected)
 
 
@@ -84,7 +84,7 @@ def test_a_picture_shows_means_of_images_and_draws_of_tables(
     monkeypatch.setattr(_apply_commands, "write_picture", write_and_record)
     command = ("sample", files / f"{model}.skvae", "--random-state", 7, "-n", 4, "-o", "x.png")
     assert run(*command, *options).code == 0
-    expected = skvae.load(files / f"{model}.skvae").sample(4, random_state=7, noise=not mean)
+    expected = skvae.load(files / f"{model}.skvae").sample(4, random_state=7, mean=mean)
     np.testing.assert_array_equal(shown, [expected])
 
 

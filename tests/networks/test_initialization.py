@@ -4,9 +4,8 @@ import math
 
 import pytest
 import torch
-from torch import nn
-
 from skvae.networks._layers import _POWER_KEPT, ACTIVATIONS, activated, initialized
+from torch import nn
 
 SIZE = 400
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from skvae.scores._fitted_score import FittedScore
 
 from skvae import VAEAnomalyDetector
 from skvae.networks import MLP
 from skvae.scores import ModelScore, Score, _explanation
 from skvae.scores._contributions import explain
-from skvae.scores._fitted_score import FittedScore
 
 LIKELIHOOD = FittedScore(ModelScore(), {})
 
@@ -29,7 +29,9 @@ def test_a_feature_contributes_what_its_conditional_density_lacks(
 
 def test_a_wrong_cell_is_found_by_every_score(digits):
     X = digits.data[digits.target == 0]
-    detector = VAEAnomalyDetector(4, network=MLP((32,)), max_epochs=60, random_state=0).fit(X)
+    detector = VAEAnomalyDetector(
+        4, network=MLP(hidden_layer_sizes=(32,)), max_epochs=60, random_state=0
+    ).fit(X)
     rows = X[:5].copy()
     rows[:, 3 * 8 + 3] = 16.0  # ink in the hole of a zero
     assert (detector.explain(rows).argmax(1) == 27).all()
@@ -57,7 +59,7 @@ def test_only_one_feature_is_replaced_at_a_time(detector, X):
 def test_a_whole_number_is_replaced_by_a_whole_number(digits, likelihood):
     X = digits.data[:50]
     detector = VAEAnomalyDetector(
-        2, network=MLP((8,)), likelihood=likelihood, max_epochs=2, random_state=0
+        2, network=MLP(hidden_layer_sizes=(8,)), likelihood=likelihood, max_epochs=2, random_state=0
     ).fit(X)
     found = explain(FittedScore(Sum(), {}), detector.module_, X[:3], 16)
     np.testing.assert_array_equal(found, np.rint(found))

@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
+from skvae.scores._fitted_score import FittedScore
 
 from skvae.scores import LatentDensity, LatentNeighbors, _nearest
-from skvae.scores._fitted_score import FittedScore
 
 
 def learned(spec, detector, X):
@@ -16,7 +16,7 @@ def learned(spec, detector, X):
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
 def test_the_density_is_that_of_the_mixture(detector, X, covariance_type):
-    spec = LatentDensity(4, covariance_type, reg_covar=1e-4)
+    spec = LatentDensity(n_components=4, covariance_type=covariance_type, reg_covar=1e-4)
     score = learned(spec, detector, X[:100])
     Z = detector.posterior(X)[0]
     mixture = GaussianMixture(4, covariance_type=covariance_type, reg_covar=1e-4, random_state=0)
@@ -26,7 +26,7 @@ def test_the_density_is_that_of_the_mixture(detector, X, covariance_type):
 
 @pytest.mark.parametrize("n_rows", [1, 2, 7])
 def test_there_are_never_more_gaussians_than_rows(detector, X, n_rows):
-    score = learned(LatentDensity(10), detector, X[:n_rows])
+    score = learned(LatentDensity(n_components=10), detector, X[:n_rows])
     assert score.tensors["means"].shape == (n_rows, 3)
     assert np.isfinite(score(detector.module_, X, 16)).all()
 
@@ -36,14 +36,14 @@ def test_neighbours_are_the_nearest(detector, X, block_rows, monkeypatch):
     monkeypatch.setattr(_nearest, "_BLOCK_ROWS", block_rows)
     Z = detector.posterior(X)[0]
     for n_neighbors in (1, 5):
-        score = learned(LatentNeighbors(n_neighbors), detector, X[:60])
+        score = learned(LatentNeighbors(n_neighbors=n_neighbors), detector, X[:60])
         distances, _ = NearestNeighbors(n_neighbors=n_neighbors).fit(Z[:60]).kneighbors(Z)
         found = score(detector.module_, X, 16)
         assert_allclose(found, -distances.mean(1), rtol=1e-9, atol=1e-6)
 
 
 def test_there_are_never_more_neighbours_than_rows(detector, X):
-    score = learned(LatentNeighbors(5), detector, X[:1])
+    score = learned(LatentNeighbors(n_neighbors=5), detector, X[:1])
     Z = detector.posterior(X)[0]
     expected = -np.linalg.norm(Z - Z[0], axis=1)
     assert_allclose(score(detector.module_, X, 16), expected, atol=1e-9)

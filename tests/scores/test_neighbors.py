@@ -5,10 +5,10 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits, load_wine
 from sklearn.neighbors import NearestNeighbors
+from skvae.scores._fitted_score import FittedScore
 
 from skvae import VAEAnomalyDetector
 from skvae.scores import ResidualNeighbors
-from skvae.scores._fitted_score import FittedScore
 
 
 def learned(spec, detector, X):
@@ -25,7 +25,7 @@ def vectors(detector, known, X):
 @pytest.mark.parametrize("n_neighbors", [1, 5])
 def test_neighbours_of_new_rows_are_the_nearest(detector, X, n_neighbors):
     train, new = X[:60], X[60:]
-    score = learned(ResidualNeighbors(n_neighbors), detector, train)
+    score = learned(ResidualNeighbors(n_neighbors=n_neighbors), detector, train)
     kept = vectors(detector, score.tensors, train)
     assert_allclose(score.tensors["rows"].numpy(), kept, rtol=1e-9, atol=1e-9)
     tree = NearestNeighbors(n_neighbors=n_neighbors).fit(kept)
@@ -34,7 +34,7 @@ def test_neighbours_of_new_rows_are_the_nearest(detector, X, n_neighbors):
 
 
 def test_a_training_row_is_not_its_own_neighbour(detector, X):
-    score = learned(ResidualNeighbors(3), detector, X)
+    score = learned(ResidualNeighbors(n_neighbors=3), detector, X)
     distances, _ = NearestNeighbors(n_neighbors=3).fit(score.tensors["rows"]).kneighbors()
     assert_allclose(score(detector.module_, X, 16), -distances.mean(1), rtol=1e-9)
 
