@@ -291,7 +291,7 @@ def test_no_method_changes_a_fitted_estimator(estimator_class, changes):
     estimator.score_samples(X.astype(np.float64))
     estimator.reconstruct(X)
     estimator.posterior(X)
-    estimator.sample(3, random_state=0, noise=True)
+    estimator.sample(3, random_state=0)
     clone(estimator)
     repr(estimator)
     assert vars(estimator).keys() == attributes.keys()

@@ -505,7 +505,7 @@ def test_prior_with_only_a_density_and_draws(estimator_class):
     losses = estimator.history_["train_loss"]  # the KL divergence is estimated, hence the means
     assert losses[-10:].mean() < losses[:10].mean() - 0.05
     assert np.isfinite(estimator.score_samples(X)).all()
-    assert estimator.sample(5, random_state=0, noise=True).shape == (5, 4)
+    assert estimator.sample(5, random_state=0).shape == (5, 4)
     if estimator_class is VAEAnomalyDetector:
         scores = {}
         for name in ("log_likelihood", "elbo", "reconstruction", "kl"):
@@ -568,7 +568,7 @@ def test_a_constant_is_measured_in_units_of_one(likelihood):
 def assert_answers_are_finite(vae, rows):
     Z = vae.transform(rows)
     answers = [Z, vae.inverse_transform(Z), vae.score_samples(rows), vae.posterior(rows)[1]]
-    answers += [vae.sample(5, random_state=0, noise=True)]
+    answers += [vae.sample(5, random_state=0)]
     assert all(np.isfinite(answer).all() for answer in answers)
 
 
