@@ -301,7 +301,11 @@ def test_part_that_is_not_an_object_of_its_base_class_raises(role, kind):
 @pytest.mark.parametrize(
     ("network", "width", "message"),
     [
-        ("conv", 5, r"square greyscale images, but 5 is not the square.*image_shape=\(height, width\)"),
+        (
+            "conv",
+            5,
+            r"square greyscale images, but 5 is not the square.*image_shape=\(height, width\)",
+        ),
         (Conv(image_shape=(2, 3)), 8, r"'image_shape' of Conv is \(2, 3\), that is 6 values.* 8"),
         (Conv(image_shape=(2, 2, 3)), 4, r"\(2, 2, 3\), that is 12 values, but X has 4 features"),
     ],
