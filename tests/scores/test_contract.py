@@ -1,4 +1,4 @@
-"""What all scores have in common, and files that lie about what a score has learned."""
+"""What all scores have in common."""
 
 import copy
 import pickle
@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from skvae.scores._fitted_score import FittedScore
-from skvae.scores._registry import SHORT_NAMES, resolve_score
 
 import skvae
-from skvae import VAEAnomalyDetector, _inference
+from skvae import VAEAnomalyDetector
 from skvae._files.model_file import read_file, write_file
+from skvae._model import inference
+from skvae._specs import SHORT_NAMES
 from skvae.networks import MLP
 from skvae.scores import Combined, LatentDensity, LikelihoodRegret, Score
+from tests.scores.helpers import scored_by
 
 SCORES = {
-    **SHORT_NAMES,
+    **{name: name for name in SHORT_NAMES["anomaly_score"]},
     "likelihood_regret": LikelihoodRegret(n_steps=3, n_bound_samples=4),
     "ranks": Combined(
         scores=("kl", LatentDensity(n_components=2), "latent_neighbors"), standardization="rank"
@@ -27,8 +28,9 @@ SCORES = {
 
 
 @pytest.fixture(scope="module", params=SCORES)
-def score(request, detector, X):
-    return FittedScore.learn(resolve_score(SCORES[request.param]), detector.module_, X, 16)
+def scorer(request, detector, X):
+    """Return a detector with one of the scores."""
+    return scored_by(SCORES[request.param], detector, X)
 
 
 def quick(score, X, **changes):
@@ -41,100 +43,97 @@ def quick(score, X, **changes):
     return VAEAnomalyDetector(2, anomaly_score=score, **settings).fit(X)
 
 
-def test_the_scores_of_the_model_are_what_they_were_to_the_bit(detector, X):
-    for quantity in _inference.SCORES:
-        for n_samples in (3, 16, 40):
-            found = FittedScore(SHORT_NAMES[quantity], {})(detector.module_, X, n_samples)
-            assert_array_equal(found, _inference.score(detector.module_, X, quantity, n_samples))
-
-
-def test_a_row_does_not_see_its_neighbours(score, detector, X):
-    scores = score(detector.module_, X, 16)
+def test_the_score_of_a_row_does_not_depend_on_the_other_rows(scorer, X):
+    scores = scorer.score_samples(X)
     order = np.random.default_rng(0).permutation(len(X))
-    assert_allclose(score(detector.module_, X[order], 16), scores[order], rtol=1e-9, atol=1e-9)
-    assert_allclose(score(detector.module_, X[7:8], 16), scores[7:8], rtol=1e-9, atol=1e-9)
+    assert_allclose(scorer.score_samples(X[order]), scores[order], rtol=1e-9, atol=1e-9)
+    assert_allclose(scorer.score_samples(X[7:8]), scores[7:8], rtol=1e-9, atol=1e-9)
 
 
-def test_chunks_change_nothing(score, detector, X, monkeypatch):
-    at_once = score(detector.module_, X, 16)
-    monkeypatch.setattr(_inference, "_CHUNK_VALUES", 7 * X.shape[1])
-    assert_allclose(score(detector.module_, X, 16), at_once, rtol=1e-9, atol=1e-9)
+def test_the_size_of_chunks_changes_nothing(scorer, X, monkeypatch):
+    at_once = scorer.score_samples(X)
+    monkeypatch.setattr(inference, "_CHUNK_VALUES", 7 * X.shape[1])
+    assert_allclose(scorer.score_samples(X), at_once, rtol=1e-9, atol=1e-9)
 
 
-def test_precision_follows_the_rows(score, detector, X):
-    single = score(detector.module_, X.astype(np.float32), 16)
-    double = score(detector.module_, X, 16)
+def test_precision_follows_the_rows(scorer, X):
+    single = scorer.score_samples(X.astype(np.float32))
+    double = scorer.score_samples(X)
     assert single.dtype == double.dtype == np.float64
     assert_allclose(single, double, rtol=1e-3, atol=2e-3 * double.std())
     assert np.abs(single - double).max() > 0
 
 
-def test_threads_copies_and_pickles_get_the_same(score, detector, X):
-    expected = score(detector.module_, X, 16)
-    assert_array_equal(score(detector.module_, X, 16), expected)
-    for twin in (copy.deepcopy(score), pickle.loads(pickle.dumps(score))):
-        assert_array_equal(twin(detector.module_, X, 16), expected)
+def test_threads_copies_and_pickles_return_the_same_scores(scorer, X):
+    expected = scorer.score_samples(X)
+    assert_array_equal(scorer.score_samples(X), expected)
+    for twin in (copy.deepcopy(scorer), pickle.loads(pickle.dumps(scorer))):
+        assert_array_equal(twin.score_samples(X), expected)
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda _: score(detector.module_, X, 16), range(8)):
+        for found in pool.map(lambda _: scorer.score_samples(X), range(8)):
             assert_array_equal(found, expected)
 
 
-def test_scoring_changes_nothing(score, detector, X):
+def test_scoring_does_not_change_the_score(scorer, X):
+    score = scorer.anomaly_score_
     before = {name: tensor.clone() for name, tensor in score.tensors.items()}
     spec = repr(score.spec)
-    score(detector.module_, 3 * X, 16)
+    scorer.score_samples(3 * X)
     assert repr(score.spec) == spec
     assert all(torch.equal(score.tensors[name], tensor) for name, tensor in before.items())
 
 
-def test_what_is_learned_has_the_shapes_that_the_score_declares(score, detector):
-    parts = detector.module_.parts
-    restored = FittedScore.restore(score.spec, score.tensors, parts)
-    assert restored.tensors.keys() == score.tensors.keys() == score.spec.shapes(parts).keys()
+def test_what_is_learned_has_the_shapes_that_the_score_declares(scorer):
+    tensors, parts = scorer.anomaly_score_.tensors, scorer.module_.parts
+    shapes, sizes = scorer.anomaly_score_.spec.shapes(parts), {}
+    assert tensors.keys() == shapes.keys()
+    for name, tensor in tensors.items():
+        sizes |= {size: n for size, n in zip(shapes[name], tensor.shape, strict=True)} | sizes
+        assert tensor.shape == tuple(sizes.get(size, size) for size in shapes[name])
 
 
 @pytest.mark.parametrize("name", SCORES)
-def test_a_saved_score_comes_back_to_the_bit(tmp_path, X, name):
+def test_a_saved_score_is_loaded_to_the_bit(tmp_path, X, name):
     detector = quick(SCORES[name], X, calibration_fraction=0.3)
-    detector.save(tmp_path / "model.skvae")
+    skvae.save(detector, tmp_path / "model.skvae")
     loaded = skvae.load(tmp_path / "model.skvae")
     for method in ("score_samples", "decision_function", "predict", "p_values", "explain"):
         rows = X[:3] if method == "explain" else X
         assert_array_equal(getattr(loaded, method)(rows), getattr(detector, method)(rows))
     assert_array_equal(loaded.calibration_scores_, detector.calibration_scores_)
-    loaded.save(tmp_path / "again.skvae")
+    skvae.save(loaded, tmp_path / "again.skvae")
     again, first = (tmp_path / "again.skvae"), (tmp_path / "model.skvae")
     assert again.read_bytes() == first.read_bytes()
 
 
-def test_what_a_detector_was_fitted_with_is_saved_not_what_was_set_later(tmp_path, X):
+def test_the_score_of_the_last_fit_is_saved_beside_a_later_parameter(tmp_path, X):
     detector = quick("latent_density", X)
     scores = detector.score_samples(X)
     detector.set_params(anomaly_score="combined")
     assert_array_equal(detector.score_samples(X), scores)
-    detector.save(tmp_path / "model.skvae")
+    skvae.save(detector, tmp_path / "model.skvae")
     loaded = skvae.load(tmp_path / "model.skvae")
     assert loaded.anomaly_score == "combined"
     assert_array_equal(loaded.score_samples(X), scores)
 
 
 class Distance(Score):
-    """A score of a user's own, which learns something."""
+    """A user's score that learns a tensor."""
 
     def build(self, module, X, n_samples):
         return {"centre": torch.from_numpy(X.mean(0))}
 
-    def score(self, module, x, known, n_samples):
+    def __call__(self, module, x, known, n_samples):
         return -(x - known["centre"]).norm(dim=1)
 
     def shapes(self, parts):
         return {"centre": (parts.n_features,)}
 
 
-def test_a_score_of_ones_own_is_saved_and_loaded_on_trust(tmp_path, X):
+def test_a_users_score_is_loaded_only_if_trusted(tmp_path, X):
     detector = quick(Distance(), X)
     assert_allclose(detector.score_samples(X), -np.linalg.norm(X - X.mean(0), axis=1))
-    detector.save(tmp_path / "model.skvae")
+    skvae.save(detector, tmp_path / "model.skvae")
     with pytest.raises(ValueError, match=r"trusted=\[Distance\]"):
         skvae.load(tmp_path / "model.skvae")
     loaded = skvae.load(tmp_path / "model.skvae", trusted=[Distance])
@@ -142,87 +141,104 @@ def test_a_score_of_ones_own_is_saved_and_loaded_on_trust(tmp_path, X):
 
 
 def forged(path, change):
-    """Change what the file says, and write it with a right checksum."""
+    """Change the content of the file and write it with a matching checksum."""
     header, tensors = read_file(path)
     del header["format"], header["versions"]
-    change(header, tensors)
+    change(header["state"], tensors)
     write_file(path, header, tensors)
 
 
 def resized(name, shape):
-    def change(header, tensors):
+    def change(state, tensors):
+        assert name in tensors
         tensors[name] = torch.ones(shape, dtype=torch.float64)
 
     return change
 
 
-def of_dtype(header, tensors):
-    tensors["score.means"] = tensors["score.means"].long()
+def of_dtype(state, tensors):
+    tensors["score_tensors.means"] = tensors["score_tensors.means"].long()
 
 
-def not_finite(header, tensors):
-    tensors["score.means"][0, 0] = torch.nan
+def not_finite(state, tensors):
+    tensors["score_tensors.means"][0, 0] = torch.nan
 
 
-def lost(header, tensors):
-    del tensors["score.means"]
+def removed(state, tensors):
+    (learned,) = state["score_tensors"].values()
+    learned[:] = [pair for pair in learned if pair[0] != "means"]
+    del tensors["score_tensors.means"]
 
 
-def added(header, tensors):
-    tensors["score.more"] = torch.ones(1)
+def added(state, tensors):
+    state["score_tensors"]["dict"].append(["more", {"tensor": "score_tensors.more"}])
+    tensors["score_tensors.more"] = torch.ones(1)
 
 
-def of_another_score(header, tensors):
-    header["score"] = "kl"
+def of_another_score(state, tensors):
+    state["score"] = {"spec": ["ModelScore", {"dict": [["quantity", "kl"]]}]}
 
 
-def no_score(header, tensors):
-    header["score"] = {"spec": ["MLP", {"dict": []}]}
+def not_a_score(state, tensors):
+    state["score"] = {"spec": ["MLP", {"dict": []}]}
 
 
-def out_of_range(header, tensors):
-    header["score"]["spec"][1]["dict"][0][1] = -1
+def out_of_range(state, tensors):
+    params = state["score"]["spec"][1]["dict"]
+    (pair,) = (pair for pair in params if pair[0] == "n_components")
+    pair[1] = -1
 
 
 def calibration(values):
-    def change(header, tensors):
-        tensors["calibration scores"] = torch.tensor(values)
+    def change(state, tensors):
+        assert "calibration_scores" in tensors
+        tensors["calibration_scores"] = torch.tensor(values)
 
     return change
 
 
-LIES = {
-    "other size": resized("score.means", (3, 5)),
-    "other number": resized("score.means", (2, 2)),
-    "no rows": resized("score.means", (0, 2)),
-    "other rank": resized("score.whitening", (3, 2)),
+def offset(node):
+    def change(state, tensors):
+        state["offset"] = node
+
+    return change
+
+
+FORGERIES = {
+    "other size": resized("score_tensors.means", (3, 5)),
+    "other number": resized("score_tensors.means", (2, 2)),
+    "no rows": resized("score_tensors.means", (0, 2)),
+    "other rank": resized("score_tensors.whitening", (3, 2)),
     "integers": of_dtype,
     "not finite": not_finite,
-    "lost": lost,
+    "removed": removed,
     "added": added,
     "another score": of_another_score,
-    "no score": no_score,
+    "not a score": not_a_score,
     "out of range": out_of_range,
-    "calibration out of order": calibration([2.0, 1.0]),
+    "calibration out of order": calibration(np.array([2.0, 1.0])),
     "calibration in single precision": calibration(np.ones(3, np.float32)),
-    "calibration not finite": calibration([1.0, np.inf]),
-    "calibration empty": resized("calibration scores", (0,)),
+    "calibration not finite": calibration(np.array([1.0, np.inf])),
+    "calibration empty": resized("calibration_scores", (0,)),
     "calibration in two dimensions": calibration(np.ones((2, 2))),
+    "offset not finite": offset({"float": "nan"}),
+    "offset not a number": offset("0.5"),
 }
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, X):
-    path = tmp_path_factory.mktemp("lies") / "sound.skvae"
-    quick(LatentDensity(n_components=3), X, calibration_fraction=0.2).save(path)
+    path = tmp_path_factory.mktemp("forged") / "sound.skvae"
+    skvae.save(quick(LatentDensity(n_components=3), X, calibration_fraction=0.2), path)
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_a_file_that_lies_is_refused(tmp_path, written, lie):
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forged_file_is_refused(tmp_path, written, forgery):
     path = tmp_path / "model.skvae"
     path.write_bytes(written)
+    forged(path, lambda state, tensors: None)
     skvae.load(path)
-    forged(path, LIES[lie])
+    forged(path, FORGERIES[forgery])
     with pytest.raises(ValueError, match="model.skvae cannot be used as a model"):
         skvae.load(path)

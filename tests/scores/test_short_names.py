@@ -1,10 +1,12 @@
-"""What short names stand for, and what is refused before training starts."""
+"""Short names of the scores, and parameters that are refused before training starts."""
 
 import numpy as np
 import pytest
-from skvae.scores._registry import SHORT_NAMES, resolve_score
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
 
 from skvae import VAEAnomalyDetector
+from skvae._specs import SHORT_NAMES, resolve
 from skvae._validation import InvalidParameterError
 from skvae.networks import MLP
 from skvae.scores import (
@@ -18,12 +20,12 @@ from skvae.scores import (
     Typicality,
 )
 
+CLASSES = {type(make()) for make in SHORT_NAMES["anomaly_score"].values()}
 X = np.random.default_rng(0).normal(size=(30, 4))
 
 
 def test_every_public_score_has_a_short_name():
-    classes = {type(score) for score in SHORT_NAMES.values()}
-    assert classes == {
+    assert CLASSES == {
         Combined,
         LatentDensity,
         LatentNeighbors,
@@ -35,12 +37,17 @@ def test_every_public_score_has_a_short_name():
     }
 
 
-def test_the_parts_of_a_sum_are_resolved_and_what_was_given_is_not_changed():
+def test_short_names_are_valid_as_parts_of_a_sum():
     given = Combined(scores=("kl", LatentDensity(n_components=3)))
-    resolved = resolve_score(given)
-    assert repr(resolved.scores) == "(ModelScore(quantity='kl'), LatentDensity(n_components=3))"
+    detector = VAEAnomalyDetector(
+        2, network=MLP(hidden_layer_sizes=(8,)), anomaly_score=given, max_epochs=1, random_state=0
+    ).fit(X)
+    spelt_out = Combined(scores=(ModelScore(quantity="kl"), LatentDensity(n_components=3)))
+    same = clone(detector).set_params(anomaly_score=spelt_out).fit(X)
+    assert_array_equal(detector.score_samples(X), same.score_samples(X))
     assert given.scores[0] == "kl"
-    assert resolve_score("combined") is not SHORT_NAMES["combined"]
+    assert detector.anomaly_score_.spec is not given
+    assert resolve("anomaly_score", "combined") is not resolve("anomaly_score", "combined")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +78,8 @@ def test_the_parts_of_a_sum_are_resolved_and_what_was_given_is_not_changed():
             Combined(scores=(LatentDensity(n_components=0),)),
             "'n_components' parameter of LatentDensity",
         ),
-        (LatentDensity, "must be an object, got the class LatentDensity"),
+        (LatentDensity, "'anomaly_score' parameter .* an instance of 'skvae.scores.Score'"),
+        (Combined(scores=(LatentDensity,)), "'scores' parameter of Combined"),
     ],
     ids=str,
 )
@@ -79,9 +87,9 @@ def test_a_score_out_of_range_is_refused_before_training(score, message):
     detector = VAEAnomalyDetector(2, network=MLP(hidden_layer_sizes=(8,)), anomaly_score=score)
     with pytest.raises(InvalidParameterError, match=message):
         detector.fit(X)
-    assert not hasattr(detector, "net_")
+    assert not hasattr(detector, "module_")
 
 
-def test_scikit_learn_routes_nothing_to_a_score():
-    for cls in {type(score) for score in SHORT_NAMES.values()}:
+def test_scores_request_no_metadata():
+    for cls in CLASSES:
         assert not [name for name in dir(cls) if name.startswith("set_") and "request" in name]
