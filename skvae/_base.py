@@ -341,6 +341,8 @@ class BaseVAE(BaseEstimator):
         generator = make_generator(seed, net.device)
         net.module_.prior.conclude(lambda: inference.draw_posterior(net.module_, X, generator))
         self._adopt(net.module_, net.history, net.settings.precision, X.dtype)
+        # callbacks belong to the run, and may hold objects that cannot be copied
+        net.settings = replace(net.settings, callbacks=())
         self._net = net
 
     def _adopt(self, module: VAEModule, history: History, precision: str, dtype: np.dtype) -> None:
