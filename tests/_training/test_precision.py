@@ -1,10 +1,18 @@
-"""What trains in bfloat16 beside the module that keeps the weights."""
+"""The copy of a module that trains in bfloat16."""
 
 import pytest
 import torch
 from torch import nn
 
 from skvae._training.precision import WorkingCopy
+
+
+class Layers(nn.Sequential):
+    likelihood = prior = nn.Module()  # without weights
+
+
+class LayerList(nn.ModuleList):
+    likelihood = prior = nn.Module()
 
 
 class Counter(nn.Module):
@@ -23,7 +31,7 @@ class Counter(nn.Module):
 @pytest.fixture
 def module():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), Counter(), nn.Linear(4, 2))
+    return Layers(nn.Linear(3, 4), nn.BatchNorm1d(4), Counter(), nn.Linear(4, 2))
 
 
 def loss(module, x, lowered):
@@ -87,20 +95,20 @@ def test_refreshed_by_what_became_of_the_weights(module):
 def test_weights_that_others_use_too_stay_as_they_are():
     layer, table = nn.Linear(3, 5, bias=False), nn.Embedding(5, 3)
     table.weight = layer.weight
-    copy = WorkingCopy(nn.ModuleList([layer, table]), torch.bfloat16)
+    copy = WorkingCopy(LayerList([layer, table]), torch.bfloat16)
     assert copy.module[0].weight is copy.module[1].weight is layer.weight
 
 
 def test_weights_shared_by_layers_are_lowered_together():
     first, second = nn.Linear(3, 3), nn.Linear(3, 3)
     second.weight = first.weight
-    copy = WorkingCopy(nn.Sequential(first, second), torch.bfloat16)
+    copy = WorkingCopy(Layers(first, second), torch.bfloat16)
     assert copy.module[0].weight is copy.module[1].weight
     assert copy.module[0].weight.dtype == torch.bfloat16
 
 
 def test_channels_of_a_convolution_come_last():
-    copy = WorkingCopy(nn.Sequential(nn.Conv2d(3, 4, 3)), torch.bfloat16)
+    copy = WorkingCopy(Layers(nn.Conv2d(3, 4, 3)), torch.bfloat16)
     assert copy.module[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert copy.module(torch.randn(2, 3, 8, 8).bfloat16()).is_contiguous(
         memory_format=torch.channels_last
