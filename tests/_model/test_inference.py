@@ -187,7 +187,9 @@ def test_precision_follows_the_rows(vae, X):
         assert method(X).dtype == np.float64
         assert method(single).dtype == np.float32
         np.testing.assert_allclose(method(single), method(X), rtol=1e-3, atol=1e-3)
-        assert np.abs(method(single) - method(X)).max() > 0  # float64 rows are not computed in float32
+        assert (
+            np.abs(method(single) - method(X)).max() > 0
+        )  # float64 rows are not computed in float32
     assert vae.score_samples(single).dtype == vae.score_samples(X).dtype == np.float64
     assert next(vae.module_.parameters()).dtype == torch.float32
 

@@ -41,7 +41,7 @@ def test_length_is_the_number_of_batches(x, batch_size, expected):
 
 
 def test_staged_batches_equal_the_others(x):
-    """On a GPU the stages are page-locked; here they are ordinary memory, filled in the same way."""
+    """On a GPU the stages are page-locked; here they are ordinary memory."""
     batches = Batches(Dataset(x), batch_size=4, generator=make_generator(0))
     staged = list(batches._staged())
     batches.generator.manual_seed(0)

@@ -51,7 +51,9 @@ def test_the_cycle_has_mean_one_warms_up_and_ends_at_zero():
         ("bfloat16", 4, False, "bfloat16"),
     ],
 )
-def test_auto_precision_is_bfloat16_for_wide_rows_if_native(monkeypatch, precision, n_features, native, expected):
+def test_auto_precision_is_bfloat16_for_wide_rows_if_native(
+    monkeypatch, precision, n_features, native, expected
+):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
     assert resolve_precision(precision, "cpu", n_features) == expected
 

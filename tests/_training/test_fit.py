@@ -1,9 +1,5 @@
 """Training: what is recorded, when it stops, how it continues."""
 
-import os
-import signal
-import threading
-
 import numpy as np
 import pytest
 import torch

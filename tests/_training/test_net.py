@@ -61,7 +61,9 @@ def test_an_objective_without_a_loss_raises(X, record):
             return record
 
     vae = model(objective=Lossless())
-    with pytest.raises(TypeError, match="must return a dict of scalar tensors that includes 'loss'"):
+    with pytest.raises(
+        TypeError, match="must return a dict of scalar tensors that includes 'loss'"
+    ):
         vae.fit(X)
     assert not hasattr(vae, "module_")
 

@@ -87,9 +87,12 @@ def test_what_is_learned_has_the_shapes_that_the_score_declares(scorer):
     tensors, parts = scorer.anomaly_score_.tensors, scorer.module_.parts
     shapes, sizes = scorer.anomaly_score_.spec.shapes(parts), {}
     assert tensors.keys() == shapes.keys()
-    for name, tensor in tensors.items():
-        sizes |= {size: n for size, n in zip(shapes[name], tensor.shape, strict=True)} | sizes
-        assert tensor.shape == tuple(sizes.get(size, size) for size in shapes[name])
+    for name, shape in shapes.items():
+        assert len(shape) == tensors[name].ndim
+        for declared, size in zip(shape, tensors[name].shape, strict=True):
+            # a size that goes by a name is the same in all shapes
+            named = isinstance(declared, str)
+            assert size == (sizes.setdefault(declared, size) if named else declared)
 
 
 @pytest.mark.parametrize("name", SCORES)
