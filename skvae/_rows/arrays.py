@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 # the first entry is what other types become: bytes become float32, never float64
-_FLOAT_DTYPES = [np.float32, np.float64]
+_FLOAT_DTYPES: list[type] = [np.float32, np.float64]
 
 
 def check_rows(
