@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from skvae.plotting._figure import WIDTH, panels_within
+from skvae.plotting._figure_layout import WIDTH, panels_within
 from skvae.plotting._mosaic import draw_mosaic, mosaic_height
 
 _TITLE_HEIGHT = 0.3  # inches

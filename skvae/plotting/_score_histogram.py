@@ -10,7 +10,7 @@ from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skvae.plotting._figure import COLOURS
+from skvae.plotting._figure_layout import COLOURS
 
 _N_BINS = 40
 _REACH_BELOW = 4  # times as far below the threshold as above it

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.patches import StepPatch
 
-from skvae.plotting._figure import COLOURS, panels_within
+from skvae.plotting._figure_layout import COLOURS, panels_within
 
 MOST_LINES, MOST_PANELS = 30, 9  # features that a picture shows if not asked for others
 _WIDEST, _N_BINS = 4.0, 40  # of a histogram, in standard deviations

@@ -9,7 +9,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from skvae.plotting._figure import COLOURS
+from skvae.plotting._figure_layout import COLOURS
 
 # Petroff (2021), "Accessible Color Sequences for Data Visualization", the sequence of ten
 _TEN_COLOURS = (

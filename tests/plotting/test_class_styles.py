@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from skvae.plotting._classes import MOST_CLASSES, class_styles, label_at_medians
+from skvae.plotting._class_styles import MOST_CLASSES, class_styles, label_at_medians
 
 
 @pytest.mark.parametrize("n_classes", [2, 7, 8, 26, MOST_CLASSES])

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from skvae.plotting._figure import WIDTH, axes_to_draw_on, panels_within, place_below
+from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on, panels_within, place_below
 
 
 def test_makes_a_figure_of_one_width_or_takes_the_axes_given():

@@ -9,10 +9,15 @@ from sklearn.utils import check_array
 
 from skvae._validation import check_count
 from skvae.plotting._decoding import decode
-from skvae.plotting._figure import WIDTH, axes_to_draw_on
+from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on
 from skvae.plotting._mosaic import draw_mosaic, mosaic_height, tile_centres
-from skvae.plotting._rows import choose_features, feature_names_of, image_shape_of, settled_kind
-from skvae.plotting._table import MOST_PANELS, feature_panels, label_outer, panel_lines
+from skvae.plotting._rows_display import (
+    choose_features,
+    feature_names_of,
+    image_shape_of,
+    settled_kind,
+)
+from skvae.plotting._table_panels import MOST_PANELS, feature_panels, label_outer, panel_lines
 
 
 class ManifoldDisplay:

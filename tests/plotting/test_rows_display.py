@@ -8,7 +8,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from skvae import VAETransformer
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
-from skvae.plotting._rows import (
+from skvae.plotting._rows_display import (
     checked_pair,
     choose_features,
     feature_names_of,

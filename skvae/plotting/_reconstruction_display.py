@@ -7,16 +7,16 @@ import math
 import numpy as np
 from sklearn.metrics import r2_score
 
-from skvae.plotting._figure import WIDTH, axes_to_draw_on
+from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on
 from skvae.plotting._mosaic import GAP, draw_mosaic, mosaic_height
-from skvae.plotting._rows import (
+from skvae.plotting._rows_display import (
     checked_pair,
     choose_features,
     feature_names_of,
     image_shape_of,
     settled_kind,
 )
-from skvae.plotting._table import MAP_LINE, MOST_LINES, draw_feature_maps, standardize
+from skvae.plotting._table_panels import MAP_LINE, MOST_LINES, draw_feature_maps, standardize
 
 _IMAGES_IN_A_LINE = 12
 

@@ -6,10 +6,15 @@ import math
 
 from sklearn.utils import check_array
 
-from skvae.plotting._figure import WIDTH, axes_to_draw_on
+from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on
 from skvae.plotting._mosaic import draw_mosaic, mosaic_height
-from skvae.plotting._rows import choose_features, feature_names_of, image_shape_of, settled_kind
-from skvae.plotting._table import MOST_LINES, draw_distributions, standardize
+from skvae.plotting._rows_display import (
+    choose_features,
+    feature_names_of,
+    image_shape_of,
+    settled_kind,
+)
+from skvae.plotting._table_panels import MOST_LINES, draw_distributions, standardize
 
 _N_IMAGES, _N_TABLE_ROWS = 64, 1000
 

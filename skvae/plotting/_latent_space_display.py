@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from skvae.plotting._classes import MOST_CLASSES, class_styles, label_at_medians
-from skvae.plotting._figure import COLOURS, axes_to_draw_on
+from skvae.plotting._class_styles import MOST_CLASSES, class_styles, label_at_medians
+from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on
 
 _LONGEST_LABEL = 3  # letters of a class that is written on the map itself
 _LEGEND_LINES = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skvae._validation import check_is_fitted
-from skvae.plotting._figure import COLOURS, axes_to_draw_on, panels_within
+from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, panels_within
 
 _TITLES = {
     "loss": "loss: lower is better",

@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skvae._validation import check_is_fitted
-from skvae.plotting._figure import COLOURS, WIDTH, axes_to_draw_on, panels_within
+from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, panels_within
 from skvae.plotting._mosaic import mosaic
-from skvae.plotting._rows import (
+from skvae.plotting._rows_display import (
     checked_pair,
     choose_features,
     feature_names_of,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from skvae.plotting._table import (
+from skvae.plotting._table_panels import (
     draw_distributions,
     draw_feature_maps,
     feature_panels,

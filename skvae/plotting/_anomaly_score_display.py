@@ -8,8 +8,8 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from skvae._model.inference import SCORES
 from skvae._validation import check_count
 from skvae.plotting._examples import deviations, draw_strips, most_deviant, strips_height
-from skvae.plotting._figure import axes_to_draw_on, place_below
-from skvae.plotting._rows import (
+from skvae.plotting._figure_layout import axes_to_draw_on, place_below
+from skvae.plotting._rows_display import (
     checked_pair,
     choose_features,
     feature_names_of,
@@ -17,7 +17,7 @@ from skvae.plotting._rows import (
     settled_kind,
 )
 from skvae.plotting._score_histogram import draw_histogram, groups_of
-from skvae.plotting._table import MAP_LINE, draw_feature_maps
+from skvae.plotting._table_panels import MAP_LINE, draw_feature_maps
 
 _HEIGHT = 3.2
 _MOST_FEATURES = 10
