@@ -1,6 +1,6 @@
-"""Displays: pictures of a fitted estimator, in the manner of scikit-learn's.
+"""Displays: pictures of a fitted estimator, as in scikit-learn.
 
-Rows are shown as images or as rows of a table; `kind` says which, and "auto" finds out.
+Rows are drawn as images or as rows of a table, according to the parameter `kind`.
 """
 
 from skvae.plotting._anomaly_score_display import AnomalyScoreDisplay

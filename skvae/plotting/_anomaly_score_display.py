@@ -1,4 +1,4 @@
-"""The display of a detector's scores."""
+"""Display of a detector's scores."""
 
 from __future__ import annotations
 
@@ -7,78 +7,63 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skvae._model.inference import SCORES
 from skvae._validation import check_count
-from skvae.plotting._examples import deviations, draw_strips, most_deviant, strips_height
 from skvae.plotting._figure_layout import axes_to_draw_on, place_below
-from skvae.plotting._rows_display import (
-    checked_pair,
-    choose_features,
-    feature_names_of,
-    image_shape_of,
-    settled_kind,
-)
+from skvae.plotting._mosaic import draw_strips, strips_height
+from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
 from skvae.plotting._score_histogram import draw_histogram, groups_of
+from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import MAP_LINE, draw_feature_maps
 
 _HEIGHT = 3.2
 _MOST_FEATURES = 10
 
 
-class AnomalyScoreDisplay:
-    """Histogram of anomaly scores, with the detector's threshold and rows of either end below it.
+@share_docs(default_features="the ten that deviate most")
+class AnomalyScoreDisplay(RowsDisplay):
+    """Histogram of anomaly scores, with the detector's threshold and the most extreme rows.
 
-    Images are shown as they are. Of a table, colours show how far the least and the most normal
-    rows lie from their reconstructions, in standard deviations of that difference over all rows,
-    with the features in which the least normal rows deviate most.
+    The least and the most normal images are drawn below the histogram. For a table, colours show
+    the difference between these rows and their reconstructions, in standard deviations of that
+    difference over all rows, for the features in which the least normal rows deviate most.
 
     Parameters
     ----------
     scores : array-like of shape (n_samples,)
-        What `score_samples` returned; higher is more normal.
+        Scores as returned by `score_samples`; higher is more normal.
     threshold : float
-        The detector's `offset_`: rows below it are called outliers.
+        The detector's `offset_`; rows with lower scores are outliers.
     y : array-like of shape (n_samples,), default=None
-        The truth, where it is known: -1 for outliers, 1 for inliers, as `predict` has it.
+        True labels, if known: -1 for outliers and 1 for inliers, as in `predict`.
     score_name : str, default="log_likelihood"
-        What the scores are.
+        Name of the score.
     X : array-like of shape (n_samples, n_features), default=None
         The rows; None draws the histogram alone.
     X_reconstructed : array-like of shape (n_samples, n_features), default=None
-        Their reconstructions, which a table needs; images do without.
+        Their reconstructions, required for a table and not used for images.
     n_examples : int, default=8
-        Rows to show from either end.
-    kind : {"auto", "image", "table"}, default="auto"
-        What the rows are; "auto" decides as in :class:`ReconstructionDisplay`.
-    image_shape : tuple of (height, width) or (height, width, 3), default=None
-        Shape of the images; None takes them for square and grey.
-    features : list of int or str, default=None
-        Features of a table to show; None shows the ten that deviate most.
-    feature_names : array-like of str of shape (n_features,), default=None
-        Names of the features of a table; None takes those of a data frame, else "x0", "x1", ….
+        Number of rows to show from each end of the scores.
+    {rows}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the histogram.
+    {axes}
     example_axes_ : list of matplotlib Axes
         Axes with the least and the most normal rows; empty without rows.
-    figure_ : matplotlib Figure
-        Figure of the axes.
     histograms_ : list of matplotlib BarContainer
-        Inliers and outliers, or all rows in one.
+        Histograms of inliers and of outliers, or a single one of all rows.
     line_ : matplotlib Line2D
         The threshold.
     images_ : list of matplotlib AxesImage
         The least and the most normal rows; empty without rows.
     least_normal_, most_normal_ : ndarray of int
-        Which rows they are, the most extreme first.
+        Indices of these rows, the most extreme first.
 
     See Also
     --------
-    skvae.VAEAnomalyDetector : Where the scores come from.
+    skvae.VAEAnomalyDetector : Computes the scores.
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_iris
     >>> from skvae import VAEAnomalyDetector
     >>> from skvae.plotting import AnomalyScoreDisplay
@@ -87,7 +72,6 @@ class AnomalyScoreDisplay:
     >>> display = AnomalyScoreDisplay.from_estimator(detector, X)
     >>> bool(display.line_.get_xdata()[0] == detector.offset_)
     True
-    >>> plt.close(display.figure_)
     """
 
     def __init__(
@@ -105,6 +89,7 @@ class AnomalyScoreDisplay:
         features=None,
         feature_names=None,
     ):
+        super().__init__(kind, image_shape, features, feature_names)
         self.scores = scores
         self.threshold = threshold
         self.y = y
@@ -112,10 +97,6 @@ class AnomalyScoreDisplay:
         self.X = X
         self.X_reconstructed = X_reconstructed
         self.n_examples = n_examples
-        self.kind = kind
-        self.image_shape = image_shape
-        self.features = features
-        self.feature_names = feature_names
 
     @classmethod
     def from_estimator(
@@ -131,95 +112,59 @@ class AnomalyScoreDisplay:
         feature_names=None,
         ax=None,
     ):
-        """Score rows and draw the histogram, with examples from either end.
+        """Score rows and draw the histogram, with examples from each end.
 
         Parameters
         ----------
-        estimator : VAEAnomalyDetector
-            Fitted.
+        {detector}
         X : array-like of shape (n_samples, n_features)
             Rows in the units of the training data.
         y : array-like of shape (n_samples,), default=None
-            The truth, where it is known: -1 for outliers, 1 for inliers.
+            True labels, if known: -1 for outliers and 1 for inliers.
         n_examples : int, default=8
-            Rows to show from either end.
-        kind : {"auto", "image", "table"}, default="auto"
-            What the rows are; "auto" decides as in :class:`ReconstructionDisplay`.
-        image_shape : tuple of (height, width) or (height, width, 3), default=None
-            Shape of the images; None takes them for square and grey.
-        features : list of int or str, default=None
-            Features of a table to show; None shows the ten that deviate most.
-        feature_names : array-like of str of shape (n_features,), default=None
-            Names of the features of a table; None takes those of X or of the estimator.
-        ax : matplotlib Axes, default=None
-            Axes whose place histogram and examples take; None makes a figure.
-
-        Returns
-        -------
-        display : AnomalyScoreDisplay
-            With what was drawn.
+            Number of rows to show from each end of the scores.
+        {rows}
+        {ax}
+        {returns}
         """
         if not hasattr(estimator, "anomaly_score"):
             raise ValueError(
-                f"{type(estimator).__name__} is no VAEAnomalyDetector. Pass one, or the scores and "
-                "the threshold of another detector to from_predictions."
+                f"{type(estimator).__name__} is not a VAEAnomalyDetector. Pass one, or the scores "
+                "and the threshold of another detector to from_predictions."
             )
-        if feature_names is None:
-            feature_names = feature_names_of(X, estimator)
-        kind = settled_kind(estimator, kind, image_shape)
+        settings = settings_for(estimator, X, kind, image_shape, features, feature_names)
         display = cls(
             estimator.score_samples(X),
             estimator.offset_,
             y,
             score_name=str(estimator.anomaly_score),
             X=X,
-            X_reconstructed=estimator.reconstruct(X) if kind == "table" else None,
+            X_reconstructed=estimator.reconstruct(X) if settings["kind"] == "table" else None,
             n_examples=n_examples,
-            kind=kind,
-            image_shape=image_shape,
-            features=features,
-            feature_names=feature_names,
+            **settings,
         )
         return display.plot(ax)
 
     @classmethod
     def from_predictions(cls, scores, threshold, y=None, *, score_name="log_likelihood", ax=None):
-        """Draw the histogram of scores that any detector gave, such as an isolation forest.
+        """Draw the histogram of the scores of any detector, such as an isolation forest.
 
         Parameters
         ----------
         scores : array-like of shape (n_samples,)
-            What `score_samples` returned; higher is more normal.
+            Scores as returned by `score_samples`; higher is more normal.
         threshold : float
-            The detector's `offset_`: rows below it are called outliers.
+            The detector's `offset_`; rows with lower scores are outliers.
         y : array-like of shape (n_samples,), default=None
-            The truth, where it is known: -1 for outliers, 1 for inliers.
+            True labels, if known: -1 for outliers and 1 for inliers.
         score_name : str, default="log_likelihood"
-            What the scores are.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-
-        Returns
-        -------
-        display : AnomalyScoreDisplay
-            With what was drawn.
+            Name of the score.
+        {ax}
+        {returns}
         """
         return cls(scores, threshold, y, score_name=score_name).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes whose place histogram and examples take; None makes a figure.
-
-        Returns
-        -------
-        self : AnomalyScoreDisplay
-            With `ax_`, `example_axes_`, `figure_`, `histograms_`, `line_`, `images_`,
-            `least_normal_` and `most_normal_` set.
-        """
+    def _draw(self, ax) -> None:
         check_count("n_examples", self.n_examples)
         scores = column_or_1d(self.scores)
         groups = groups_of(scores, self.y)
@@ -230,12 +175,10 @@ class AnomalyScoreDisplay:
         if self.X is None:
             self.ax_ = axes_to_draw_on(ax, _HEIGHT)
         else:
-            self._plot_examples(ax, scores)
-        self.figure_ = self.ax_.figure
-        self._plot_histogram(scores, groups)
-        return self
+            self._draw_examples(ax, scores)
+        self._draw_scores(scores, groups)
 
-    def _plot_histogram(self, scores, groups) -> None:
+    def _draw_scores(self, scores, groups) -> None:
         self.histograms_, self.line_, note = draw_histogram(
             self.ax_, scores, self.threshold, groups
         )
@@ -247,35 +190,31 @@ class AnomalyScoreDisplay:
         )
         self.ax_.legend(frameon=False)
 
-    def _plot_examples(self, ax, scores) -> None:
+    def _draw_examples(self, ax, scores) -> None:
         X = check_array(self.X)
         check_consistent_length(scores, X)
-        shape = image_shape_of(X, self.kind, self.image_shape)
+        shape = self._image_shape_of(X)
         examples = {
             "least normal rows": self.least_normal_,
             "most normal rows": self.most_normal_,
         }
         if shape is None:
-            panels, self.images_ = self._plot_deviations(ax, X, examples)
+            panels, self.images_ = self._draw_deviations(ax, X, examples)
         else:
             frame = self._make_room(ax, strips_height(2, len(self.least_normal_), shape))
             strips = {title: X[rows] for title, rows in examples.items()}
             panels, self.images_ = draw_strips(frame, strips, shape)
         self.example_axes_ = list(panels)
 
-    def _plot_deviations(self, ax, X, examples):
+    def _draw_deviations(self, ax, X, examples):
         if self.X_reconstructed is None:
             raise ValueError(
-                "Rows of a table are shown against their reconstructions: pass 'X_reconstructed' "
-                "too, or kind='image' if they are images."
+                "Rows of a table are shown by their distance from their reconstructions: pass "
+                "'X_reconstructed' too, or kind='image' if they are images."
             )
-        pair = checked_pair(X, self.X_reconstructed, ("X", "X_reconstructed"))
-        Z, features = deviations(*pair), self.features
-        if features is None:
-            features = most_deviant(Z[self.least_normal_], _MOST_FEATURES)
-        columns, names, _ = choose_features(
-            self.X, features, self.feature_names, limit=_MOST_FEATURES
-        )
+        Z = _deviations(*check_pair(X, self.X_reconstructed, ("X", "X_reconstructed")))
+        most_deviant = np.argsort(-np.abs(Z[self.least_normal_]).mean(axis=0), kind="stable")
+        columns, names, _ = self._choose_features(self.X, most_deviant[:_MOST_FEATURES])
         return draw_feature_maps(
             self._make_room(ax, 1.2 + MAP_LINE * len(columns)),
             {title: Z[rows][:, columns] for title, rows in examples.items()},
@@ -289,3 +228,10 @@ class AnomalyScoreDisplay:
         self.ax_ = axes_to_draw_on(ax, _HEIGHT + height)
         place = place_below(self.ax_, share=height / (_HEIGHT + height))
         return self.ax_.figure.add_subplot(place)
+
+
+def _deviations(X: np.ndarray, X_reconstructed: np.ndarray) -> np.ndarray:
+    """Return the differences from the reconstructions, in their own standard deviations."""
+    errors = X - X_reconstructed
+    std = errors.std(axis=0, dtype=np.float64)
+    return errors / np.where(std > 0, std, 1.0)

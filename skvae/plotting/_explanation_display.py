@@ -1,4 +1,4 @@
-"""The display of what each feature contributes to the scores of rows."""
+"""Display of the contribution of each feature to the scores of rows."""
 
 from __future__ import annotations
 
@@ -8,54 +8,39 @@ from sklearn.utils import check_array
 from skvae._validation import check_is_fitted
 from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, panels_within
 from skvae.plotting._mosaic import mosaic
-from skvae.plotting._rows_display import (
-    checked_pair,
-    choose_features,
-    feature_names_of,
-    image_shape_of,
-    settled_kind,
-)
+from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
+from skvae.plotting._shared_docs import share_docs
 
 _MOST_FEATURES, _FEWER_FEATURES = 10, 5  # of one row, and of each of several
 _MOST_ROWS, _MOST_IMAGES = 9, 12
 _BAR_LINE, _PANEL_MARGIN, _MAP_MARGIN = 0.2, 0.6, 0.9  # inches
 
 
-class ExplanationDisplay:
-    """What makes rows unusual: by how much each feature lowers their scores.
+@share_docs(default_features="those that lower the scores most")
+class ExplanationDisplay(RowsDisplay):
+    """Contributions of features to anomaly scores: by how much each lowers the score of a row.
 
-    Of a table, each row has a panel with bars for the features that matter most, the greatest on
-    top. Images stand above maps of their pixels: red where a pixel lowers the score, blue where it
-    raises it.
+    Each row of a table has a panel with bars for the features that lower its score most:
+    ten features of a single row, or five of each of several rows, the largest contribution on top.
+    Images are drawn above maps of their pixels: red pixels lower the score, blue pixels raise it.
 
     Parameters
     ----------
     contributions : array-like of shape (n_samples, n_features)
-        What `explain` returned.
+        Contributions as returned by `explain`.
     X : array-like of shape (n_samples, n_features)
         The rows.
     scores : array-like of shape (n_samples,), default=None
         Their scores, for the titles.
     unit : str, default=""
         Unit of the scores.
-    kind : {"auto", "image", "table"}, default="auto"
-        What the rows are; "auto" decides as in :class:`ReconstructionDisplay`.
-    image_shape : tuple of (height, width) or (height, width, 3), default=None
-        Shape of the images; None takes them for square and grey.
-    features : list of int or str, default=None
-        Features of a table to show; None shows those that lower a row's score most: ten
-        of one row, five of each of several.
-    feature_names : array-like of str of shape (n_features,), default=None
-        Names of the features of a table; None takes those of a data frame, else "x0", "x1", ….
+    {rows}
 
     Attributes
     ----------
+    {axes}
     axes_ : ndarray of matplotlib Axes
         Panels: one for each row of a table; two lines of them for images.
-    ax_ : matplotlib Axes
-        The axes whose place they take.
-    figure_ : matplotlib Figure
-        Figure of the axes.
     bars_ : list of matplotlib BarContainer
         The bars of every row of a table; empty for images.
     images_ : list of matplotlib AxesImage
@@ -65,12 +50,11 @@ class ExplanationDisplay:
 
     See Also
     --------
-    skvae.VAEAnomalyDetector.explain : Where the contributions come from.
-    AnomalyScoreDisplay : Which rows to explain.
+    skvae.VAEAnomalyDetector.explain : Computes the contributions.
+    AnomalyScoreDisplay : Shows the scores, and rows that may need an explanation.
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_iris
     >>> from skvae import VAEAnomalyDetector
     >>> from skvae.plotting import ExplanationDisplay
@@ -80,7 +64,6 @@ class ExplanationDisplay:
     >>> display = ExplanationDisplay.from_estimator(detector, odd)
     >>> len(display.bars_[0])
     4
-    >>> plt.close(display.figure_)
     """
 
     def __init__(
@@ -95,14 +78,11 @@ class ExplanationDisplay:
         features=None,
         feature_names=None,
     ):
+        super().__init__(kind, image_shape, features, feature_names)
         self.contributions = contributions
         self.X = X
         self.scores = scores
         self.unit = unit
-        self.kind = kind
-        self.image_shape = image_shape
-        self.features = features
-        self.feature_names = feature_names
 
     @classmethod
     def from_estimator(
@@ -116,78 +96,42 @@ class ExplanationDisplay:
         feature_names=None,
         ax=None,
     ):
-        """Explain rows and draw what was found.
+        """Explain rows and draw the contributions.
 
         Parameters
         ----------
-        estimator : VAEAnomalyDetector
-            Fitted.
+        {detector}
         X : array-like of shape (n_samples, n_features)
             Rows in the units of the training data: at most nine of a table, or twelve images.
-        kind : {"auto", "image", "table"}, default="auto"
-            What the rows are; "auto" decides as in :class:`ReconstructionDisplay`.
-        image_shape : tuple of (height, width) or (height, width, 3), default=None
-            Shape of the images; None takes them for square and grey.
-        features : list of int or str, default=None
-            Features of a table to show; None shows those that lower a row's score most: ten of
-            one row, five of each of several.
-        feature_names : array-like of str of shape (n_features,), default=None
-            Names of the features of a table; None takes those of X or of the estimator.
-        ax : matplotlib Axes, default=None
-            Axes whose place the panels take; None makes a figure.
-
-        Returns
-        -------
-        display : ExplanationDisplay
-            With what was drawn.
+        {rows}
+        {ax}
+        {returns}
         """
         if not hasattr(estimator, "explain"):
             raise ValueError(
-                f"{type(estimator).__name__} explains no scores. Pass a VAEAnomalyDetector."
+                f"{type(estimator).__name__} does not explain scores. Pass a VAEAnomalyDetector."
             )
         check_is_fitted(estimator)
-        kind = settled_kind(estimator, kind, image_shape)
-        _check_number(len(X), kind)  # before the work is done
-        if feature_names is None:
-            feature_names = feature_names_of(X, estimator)
-        display = cls(
-            estimator.explain(X),
-            X,
-            estimator.score_samples(X),
-            unit=getattr(estimator.anomaly_score_.spec, "unit", ""),
-            kind=kind,
-            image_shape=image_shape,
-            features=features,
-            feature_names=feature_names,
-        )
-        return display.plot(ax)
+        settings = settings_for(estimator, X, kind, image_shape, features, feature_names)
+        _check_number(len(X), settings["kind"])  # before the work is done
+        contributions, scores = estimator.explain(X), estimator.score_samples(X)
+        unit = estimator.anomaly_score_.spec.unit
+        return cls(contributions, X, scores, unit=unit, **settings).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes whose place the panels take; None makes a figure.
-
-        Returns
-        -------
-        self : ExplanationDisplay
-            With `axes_`, `ax_`, `figure_`, `bars_`, `images_` and `maps_` set.
-        """
-        contributions, X = checked_pair(self.contributions, self.X, ("contributions", "X"))
-        shape = image_shape_of(X, self.kind, self.image_shape)
+    def _draw(self, ax) -> None:
+        contributions, X = check_pair(self.contributions, self.X, ("contributions", "X"))
+        shape = self._image_shape_of(X)
         _check_number(len(X), "table" if shape is None else "image")
         self.bars_, self.images_, self.maps_ = [], [], []
         if shape is None:
-            self._plot_bars(ax, contributions)
+            self._draw_bars(ax, contributions)
         else:
-            self._plot_maps(ax, contributions, X, shape)
-        self.figure_ = self.ax_.figure
-        return self
+            self._draw_maps(ax, contributions, X, shape)
 
-    def _plot_bars(self, ax, contributions) -> None:
-        chosen = [self._features_of(row) for row in contributions]
+    def _draw_bars(self, ax, contributions) -> None:
+        n_shown = _MOST_FEATURES if len(contributions) == 1 else _FEWER_FEATURES
+        largest = np.argsort(-contributions, kind="stable")[:, :n_shown]
+        chosen = [self._choose_features(self.X, features) for features in largest]
         n_lines = sum(len(features.names) for features in chosen)
         self.ax_ = axes_to_draw_on(ax, _PANEL_MARGIN * len(chosen) + _BAR_LINE * n_lines)
         self.axes_ = panels_within(self.ax_, len(chosen), 1)[:, 0]
@@ -202,16 +146,8 @@ class ExplanationDisplay:
             panel.tick_params(axis="y", length=0)
         self.axes_[-1].set_xlabel(self._label())
 
-    def _features_of(self, row):
-        """Return the features of a table to show of a row, the weightiest first."""
-        features = self.features
-        if features is None:
-            n_shown = _MOST_FEATURES if len(self.X) == 1 else _FEWER_FEATURES
-            features = np.argsort(-row, kind="stable")[:n_shown]
-        return choose_features(self.X, features, self.feature_names, limit=len(features))
-
-    def _plot_maps(self, ax, contributions, X, shape) -> None:
-        maps = contributions.reshape(len(X), *shape[:2], -1).sum(-1)  # colours of a pixel as one
+    def _draw_maps(self, ax, contributions, X, shape) -> None:
+        maps = contributions.reshape(len(X), *shape[:2], -1).sum(-1)  # over the colours of a pixel
         tile = WIDTH / max(len(X), 3)
         self.ax_ = axes_to_draw_on(ax, 2 * tile * shape[0] / shape[1] + _MAP_MARGIN)
         self.axes_ = panels_within(self.ax_, 2, len(X))
@@ -242,6 +178,6 @@ def _check_number(n_rows: int, kind: str) -> None:
     most = _MOST_ROWS if kind == "table" else _MOST_IMAGES
     if n_rows > most:
         raise ValueError(
-            f"{n_rows} rows are too many for one picture, which explains {most}. Pass fewer, such "
-            "as those of the lowest scores: X[scores.argsort()[:4]]."
+            f"{n_rows} rows are too many for one picture, which explains {most}. Pass fewer rows, "
+            "such as those with the lowest scores: X[scores.argsort()[:4]]."
         )

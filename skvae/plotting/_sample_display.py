@@ -1,4 +1,4 @@
-"""The display of new rows from the model."""
+"""Display of new rows from the model."""
 
 from __future__ import annotations
 
@@ -6,62 +6,47 @@ import math
 
 from sklearn.utils import check_array
 
-from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on
-from skvae.plotting._mosaic import draw_mosaic, mosaic_height
-from skvae.plotting._rows_display import (
-    choose_features,
-    feature_names_of,
-    image_shape_of,
-    settled_kind,
-)
-from skvae.plotting._table_panels import MOST_LINES, draw_distributions, standardize
+from skvae.plotting._figure_layout import axes_to_draw_on
+from skvae.plotting._rows_display import RowsDisplay, settings_for
+from skvae.plotting._shared_docs import share_docs
+from skvae.plotting._table_panels import FIRST_LINES, draw_distributions, standardize
 
 _N_IMAGES, _N_TABLE_ROWS = 64, 1000
 
 
-class SampleDisplay:
+@share_docs(default_features="the first 30")
+class SampleDisplay(RowsDisplay):
     """New rows from the model: images in a square, tables by the distribution of each feature.
 
-    The distributions are histograms, of equal scale along a line and each line of its own: data,
-    where they are given, stand on it, and samples hang below. The unit is the standard deviation of
-    the data, else that of the samples; the outermost bars take what lies beyond four of them.
+    Each feature of a table has a line with the histogram of the data, if given, above it and that
+    of the samples below it, both on one scale. The unit is the standard deviation of the data, else
+    that of the samples; the outermost bars include all values beyond four standard deviations.
 
     Parameters
     ----------
     samples : array-like of shape (n_samples, n_features)
         Rows.
     X : array-like of shape (n_rows, n_features), default=None
-        Data to compare the samples of a table with; images do without.
-    kind : {"auto", "image", "table"}, default="auto"
-        What the rows are; "auto" decides as in :class:`ReconstructionDisplay`.
-    image_shape : tuple of (height, width) or (height, width, 3), default=None
-        Shape of the images; None takes them for square and grey.
-    features : list of int or str, default=None
-        Features of a table to show; None shows the first 30.
-    feature_names : array-like of str of shape (n_features,), default=None
-        Names of the features of a table; None takes those of a data frame, else "x0", "x1", ….
+        Data to compare the samples of a table with; not used for images.
+    {rows}
     source : str, default=None
-        What the samples come from, for the title, such as "the prior".
+        Source of the samples for the title, such as "the prior".
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the picture.
-    figure_ : matplotlib Figure
-        Figure of the axes.
+    {axes}
     image_ : matplotlib AxesImage
         The mosaic; None for a table.
     histograms_ : list of matplotlib StepPatch
-        For a table: of each feature the data, where given, then the samples; else empty.
+        For each feature of a table, the data, if given, then the samples; empty for images.
 
     See Also
     --------
-    ReconstructionDisplay : Rows and what the model makes of them.
-    ManifoldDisplay : What the model decodes from a plane of the latent space.
+    ReconstructionDisplay : Rows and their reconstructions.
+    ManifoldDisplay : A decoded plane of the latent space.
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_digits
     >>> from skvae import VAETransformer
     >>> from skvae.plotting import SampleDisplay
@@ -70,7 +55,6 @@ class SampleDisplay:
     >>> display = SampleDisplay.from_estimator(vae, n_samples=9, random_state=0)
     >>> display.samples.shape
     (9, 64)
-    >>> plt.close(display.figure_)
     """
 
     def __init__(
@@ -84,12 +68,9 @@ class SampleDisplay:
         feature_names=None,
         source=None,
     ):
+        super().__init__(kind, image_shape, features, feature_names)
         self.samples = samples
         self.X = X
-        self.kind = kind
-        self.image_shape = image_shape
-        self.features = features
-        self.feature_names = feature_names
         self.source = source
 
     @classmethod
@@ -111,99 +92,55 @@ class SampleDisplay:
 
         Parameters
         ----------
-        estimator : VAETransformer or VAEAnomalyDetector
-            Fitted.
+        {estimator}
         X : array-like of shape (n_rows, n_features), default=None
-            Data to compare the samples of a table with; images do without.
+            Data to compare the samples of a table with; not used for images.
         n_samples : int or "auto", default="auto"
-            Rows to draw; "auto" draws 64 images, or 1,000 rows of a table.
+            Number of rows; "auto" draws 64 images or 1,000 rows of a table.
         noise : bool or "auto", default="auto"
-            Whether to draw rows from p(x|z), or to take its mean, as in the estimator's `sample`.
-            "auto" draws the rows of a table, which are to vary as data do, and takes mean images.
+            Whether to draw rows from p(x|z) or to return its mean, as in the estimator's `sample`.
+            "auto" draws the rows of a table, so that they vary as data do, and shows mean images.
         random_state : int, RandomState instance or None, default=None
-            Decides the draws.
-        kind : {"auto", "image", "table"}, default="auto"
-            What the rows are; "auto" decides as in :class:`ReconstructionDisplay`.
-        image_shape : tuple of (height, width) or (height, width, 3), default=None
-            Shape of the images; None takes them for square and grey.
-        features : list of int or str, default=None
-            Features of a table to show; None shows the first 30.
-        feature_names : array-like of str of shape (n_features,), default=None
-            Names of the features of a table; None takes those of X or of the estimator.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-
-        Returns
-        -------
-        display : SampleDisplay
-            With what was drawn.
+            Seed or generator of the draws.
+        {rows}
+        {ax}
+        {returns}
         """
-        kind = settled_kind(estimator, kind, image_shape)
+        settings = settings_for(estimator, X, kind, image_shape, features, feature_names)
+        is_table = settings["kind"] == "table"
         if n_samples == "auto":
-            n_samples = _N_TABLE_ROWS if kind == "table" else _N_IMAGES
+            n_samples = _N_TABLE_ROWS if is_table else _N_IMAGES
         if noise == "auto":
-            noise = kind == "table"
-        if feature_names is None:
-            feature_names = feature_names_of(X, estimator)
-        display = cls(
-            estimator.sample(n_samples, random_state=random_state, noise=noise),
-            X,
-            kind=kind,
-            image_shape=image_shape,
-            features=features,
-            feature_names=feature_names,
-            source="the prior" if estimator.density_ is None else "the fitted density",
-        )
-        return display.plot(ax)
+            noise = is_table
+        samples = estimator.sample(n_samples, random_state=random_state, noise=noise)
+        source = "the prior" if estimator.density_ is None else "the fitted density"
+        return cls(samples, X, source=source, **settings).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-
-        Returns
-        -------
-        self : SampleDisplay
-            With `ax_`, `figure_`, `image_` and `histograms_` set.
-        """
+    def _draw(self, ax) -> None:
         samples = check_array(self.samples)
-        shape = image_shape_of(samples, self.kind, self.image_shape)
+        shape = self._image_shape_of(samples)
         self.image_, self.histograms_ = None, []
         if shape is None:
-            self._plot_table(ax, samples)
+            self._draw_table(ax, samples)
         else:
-            self._plot_images(ax, samples, shape)
-        self.figure_ = self.ax_.figure
-        return self
+            self._draw_images(ax, samples, shape)
 
-    def _plot_images(self, ax, samples, shape) -> None:
+    def _draw_images(self, ax, samples, shape) -> None:
         n_columns = math.ceil(math.sqrt(len(samples)))
-        n_lines = math.ceil(len(samples) / n_columns)
-        height = mosaic_height(n_lines, n_columns, shape, WIDTH)
-        self.ax_ = axes_to_draw_on(ax, height + 0.4)
-        self.image_ = draw_mosaic(self.ax_, samples, n_columns, shape)
-        self.ax_.set_title(self._description(samples))
+        title = self._description(samples)
+        self._draw_mosaic(ax, samples, n_columns, shape, title, margin=0.4)
 
-    def _plot_table(self, ax, samples) -> None:
-        tables = {"samples": samples}
+    def _draw_table(self, ax, samples) -> None:
+        tables, title = [samples], self._description(samples)
         if self.X is not None:
-            tables = {"data": _checked_data(self.X, samples.shape[1]), "samples": samples}
-        like = next(iter(tables.values()))
-        columns, names, note = choose_features(
-            self.samples, self.features, self.feature_names, MOST_LINES
-        )
-        tables = {
-            name: standardize(rows[:, columns], like[:, columns]) for name, rows in tables.items()
-        }
+            tables = [_checked_data(self.X, samples.shape[1]), samples]
+            title = "Data (above) and samples (below)"
+        columns, names, note = self._choose_features(self.samples, FIRST_LINES)
+        tables = [table[:, columns] for table in tables]
+        tables = [standardize(table, like=tables[0]) for table in tables]
         self.ax_ = axes_to_draw_on(ax, height=1.1 + 0.26 * len(columns))
         self.histograms_ = draw_distributions(self.ax_, tables, names)
-        self.ax_.set_xlabel("standard deviations from the mean")
-        alone = self.X is None
-        title = self._description(samples) if alone else "Data (above) and samples (below)"
-        self.ax_.set_title(title + note)
+        self.ax_.set(xlabel="standard deviations from the mean", title=title + note)
 
     def _description(self, samples) -> str:
         return f"{len(samples)} samples" + (f" from {self.source}" if self.source else "")
