@@ -24,7 +24,7 @@ image_shape : tuple of (height, width) or (height, width, 3), default=None
 features : list of int or str, default=None
     Indices or names of the features of a table to show; None shows %s.
 feature_names : array-like of str of shape (n_features,), default=None
-    Names of the features of a table; None takes those of the data frame or of the estimator,
+    Names of the features of a table; None takes those of the data frame or the estimator,
     else "x0", "x1", ….""",
     "curve_kwargs": """\
 curve_kwargs : dict, default=None
