@@ -16,7 +16,7 @@ _MOST_ROWS, _MOST_IMAGES = 9, 12
 _BAR_LINE, _PANEL_MARGIN, _MAP_MARGIN = 0.2, 0.6, 0.9  # inches
 
 
-@share_docs(default_features="those that lower the scores most")
+@share_docs(default_features="those that lower scores most")
 class ExplanationDisplay(RowsDisplay):
     """Contributions of features to anomaly scores: by how much each lowers the score of a row.
 

@@ -22,7 +22,7 @@ kind : {"auto", "image", "table"}, default="auto"
 image_shape : tuple of (height, width) or (height, width, 3), default=None
     Shape of the images; None assumes square greyscale images.
 features : list of int or str, default=None
-    Indices or names of the features of a table to show; None shows %s.
+    Features of a table to show, by index or name; None shows %s.
 feature_names : array-like of str of shape (n_features,), default=None
     Names of the features of a table; None takes those of the data frame or the estimator,
     else "x0", "x1", ….""",
