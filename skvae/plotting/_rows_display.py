@@ -67,7 +67,7 @@ class RowsDisplay:
         self.image_ = draw_mosaic(self.ax_, images, n_columns, shape)
 
     def _make_panels(self, ax, X, title, *, line_height, margin) -> np.ndarray:
-        """Make a panel for each feature of a table to show, and return the columns of these."""
+        """Make a panel for each feature that is shown, and return the columns of these features."""
         columns, names, note = self._choose_features(X, FIRST_PANELS)
         self.ax_ = axes_to_draw_on(ax, margin + line_height * panel_lines(len(names)))
         self.ax_.set_title(title + note)
@@ -91,7 +91,7 @@ class RowsDisplay:
         return shape
 
     def _choose_features(self, X, default: Sequence[int]) -> Features:
-        """Return the features of a table to show, by default those given, if it has as many."""
+        """Return the features that the user chose, else those of the default that exist."""
         names = _names_for(X, self.feature_names)
         features = default[: len(names)] if self.features is None else self.features
         columns = np.array([_column_of(feature, names) for feature in features])
@@ -100,7 +100,7 @@ class RowsDisplay:
 
 
 def settings_for(estimator, X, kind, image_shape, features, feature_names) -> dict:
-    """Return the keyword arguments of a display for rows that a fitted estimator knows."""
+    """Return the settings of a display, with kind and names completed from a fitted estimator."""
     kind = _settled_kind(estimator, kind, image_shape)
     if feature_names is None:
         feature_names = _names_in(X)

@@ -51,7 +51,7 @@ figure_ : matplotlib Figure
 def share_docs(default_features: str = ""):
     """Return a decorator that replaces each ``{name}`` line in the docstrings of a display.
 
-    The text tells which features of a table `features=None` shows.
+    `default_features` completes the sentence on the features that ``features=None`` shows.
     """
 
     def decorate(cls: type) -> type:

@@ -42,9 +42,6 @@ def _names(display):
     return [label.get_text() for label in display.plot().ax_.get_yticklabels()]
 
 
-# images or tables
-
-
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
 def test_tables_are_drawn_as_tables(load):
     assert not _is_image(load().data)
@@ -110,9 +107,6 @@ def test_an_unknown_kind_raises():
         SampleDisplay(X, kind="photo").plot()
 
 
-# mosaics of images
-
-
 def test_images_fill_lines_with_gaps_of_the_background():
     rows = np.arange(3 * 6, dtype=float).reshape(3, 6)
     canvas = SampleDisplay(rows, image_shape=(2, 3)).plot().image_.get_array()
@@ -138,9 +132,6 @@ def test_images_of_a_single_value_are_background():
 def test_too_many_images_raise():
     with pytest.raises(ValueError, match=r"1025 images are too many.*1024.*Pass fewer rows"):
         SampleDisplay(np.ones((1025, 4)), kind="image").plot()
-
-
-# features of tables
 
 
 def test_names_come_from_the_user_or_the_frame_or_the_position():
@@ -176,9 +167,6 @@ def test_each_feature_has_a_panel_and_only_the_lowest_are_labelled(n_features, n
     assert [panel.get_xlabel() for panel in display.axes_].count("dimension 0") == n_at_foot
 
 
-# layout
-
-
 @pytest.mark.parametrize(
     "display", WITH_PANELS + ON_AXES, ids=lambda display: type(display).__name__
 )
@@ -211,9 +199,6 @@ def test_titles_of_the_frame_and_of_panels_do_not_overlap():
     display.figure_.canvas.draw()
     panel_title = display.axes_[0].title.get_window_extent()
     assert display.ax_.title.get_window_extent().y0 >= panel_title.y1
-
-
-# docstrings
 
 
 @pytest.mark.parametrize("name", plotting.__all__)
