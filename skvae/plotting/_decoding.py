@@ -1,4 +1,4 @@
-"""Decoding for displays: detectors have a decoder too, but no `inverse_transform`."""
+"""Decoding latent rows, also of detectors, which have no `inverse_transform`."""
 
 from __future__ import annotations
 
