@@ -1,7 +1,5 @@
 """The base of the estimators: parameters, training, and the methods that all of them share."""
 
-# Over 500 lines: one class, of whose lines more than half are docstrings.
-
 from __future__ import annotations
 
 import copy

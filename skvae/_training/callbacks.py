@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from skorch.callbacks import Callback
-from tqdm.auto import tqdm
+from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from skvae._training.budget import one_cycle
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from skvae._model.module import VAEModule
 from skvae._random import make_generator
 from skvae._rows.batches import Batches
+from skvae._training.optimizers import AdamW
 from skvae._training.precision import WorkingCopy
 
 _VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
@@ -60,7 +61,7 @@ class VAENet(NeuralNet):
     """
 
     def __init__(self, module: VAEModule, settings: Settings):
-        fused = {"optimizer__fused": True} if settings.optimizer is torch.optim.AdamW else {}
+        fused = {"optimizer__fused": True} if settings.optimizer is AdamW else {}
         super().__init__(
             module,
             criterion=torch.nn.Identity,  # the objective is the loss
@@ -313,7 +314,8 @@ def clip_gradients(parameters: Iterator[nn.Parameter], largest: float = LARGEST_
 
 def _decay_groups(module: VAEModule) -> list[dict[str, Any]]:
     """Separate the weights that decay from biases, gains, noise scales and a learned prior."""
-    decaying, free = [], []
+    decaying: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for name, weights in module.named_parameters():
         stays = weights.ndim < 2 or name.startswith(("likelihood.", "prior."))
         (free if stays else decaying).append(weights)

@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skvae._validation import check_count
-from skvae.plotting._decoding import decode
 from skvae.plotting._figure_layout import COLOURS
 from skvae.plotting._mosaic import tile_centres
 from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
@@ -153,7 +152,8 @@ def _decode_lines(estimator, start: np.ndarray, end: np.ndarray, n_steps: int) -
     """Return decoded rows, (n_pairs, n_steps, n_features), along the lines between latent rows."""
     way = np.linspace(0, 1, n_steps, dtype=start.dtype)[:, None]
     Z = start[:, None] + way * (end - start)[:, None]  # (n_pairs, n_steps, n_components)
-    return decode(estimator, Z.reshape(-1, start.shape[1])).reshape(len(start), n_steps, -1)
+    X_decoded = estimator.inverse_transform(Z.reshape(-1, start.shape[1]))
+    return X_decoded.reshape(len(start), n_steps, -1)
 
 
 def _draw_paths(ax, start, end, path) -> list:

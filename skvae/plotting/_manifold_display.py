@@ -8,7 +8,6 @@ from scipy.special import ndtri
 from sklearn.utils import check_array
 
 from skvae._validation import check_count
-from skvae.plotting._decoding import decode
 from skvae.plotting._figure_layout import WIDTH
 from skvae.plotting._mosaic import tile_centres
 from skvae.plotting._rows_display import RowsDisplay, settings_for
@@ -116,7 +115,8 @@ class ManifoldDisplay(RowsDisplay):
         settings = settings_for(estimator, None, kind, image_shape, features, feature_names)
         check_count("n_points", n_points)
         grid = ndtri((np.arange(n_points) + 0.5) / n_points)
-        X_decoded = decode(estimator, _plane(grid, components, z, estimator.n_components_))
+        plane = _plane(grid, components, z, estimator.n_components_)
+        X_decoded = estimator.inverse_transform(plane)
         return cls(X_decoded, grid, components=components, **settings).plot(ax)
 
     def _draw(self, ax) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sklearn.utils import check_array
 
 from skvae._validation import check_is_fitted
@@ -119,8 +118,7 @@ def _settled_kind(estimator, kind: str, image_shape) -> str:
     check_is_fitted(estimator)
     if kind != "auto":
         return kind
-    scale = torch.as_tensor(getattr(estimator.module_.likelihood, "scale", 1.0))
-    one_scale = scale.unique().numel() == 1
+    one_scale = estimator.module_.likelihood.scaling != "feature"
     is_image = image_shape is not None or (one_scale and _is_square(estimator.n_features_in_))
     return "image" if is_image else "table"
 

@@ -80,7 +80,7 @@ class SampleDisplay(RowsDisplay):
         X=None,
         *,
         n_samples="auto",
-        noise="auto",
+        mean="auto",
         random_state=None,
         kind="auto",
         image_shape=None,
@@ -97,9 +97,9 @@ class SampleDisplay(RowsDisplay):
             Data to compare the samples of a table with; not used for images.
         n_samples : int or "auto", default="auto"
             Number of rows; "auto" draws 64 images or 1,000 rows of a table.
-        noise : bool or "auto", default="auto"
-            Whether to draw rows from p(x|z) or to return its mean, as in the estimator's `sample`.
-            "auto" draws the rows of a table, so that they vary as data do, and shows mean images.
+        mean : bool or "auto", default="auto"
+            Whether to show means of p(x|z) or draws from it, as in the estimator's `sample`. "auto"
+            shows means of images, and draws the rows of a table, so that they vary as data do.
         random_state : int, RandomState instance or None, default=None
             Seed or generator of the draws.
         {rows}
@@ -110,11 +110,10 @@ class SampleDisplay(RowsDisplay):
         is_table = settings["kind"] == "table"
         if n_samples == "auto":
             n_samples = _N_TABLE_ROWS if is_table else _N_IMAGES
-        if noise == "auto":
-            noise = is_table
-        samples = estimator.sample(n_samples, random_state=random_state, noise=noise)
-        source = "the prior" if estimator.density_ is None else "the fitted density"
-        return cls(samples, X, source=source, **settings).plot(ax)
+        if mean == "auto":
+            mean = not is_table
+        samples = estimator.sample(n_samples, random_state=random_state, mean=mean)
+        return cls(samples, X, source="the prior", **settings).plot(ax)
 
     def _draw(self, ax) -> None:
         samples = check_array(self.samples)
