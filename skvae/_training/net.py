@@ -18,7 +18,6 @@ from skvae._model.module import VAEModule
 from skvae._random import make_generator
 from skvae._rows.batches import Batches
 from skvae._training.optimizers import AdamW
-from skvae._training.precision import WorkingCopy
 
 _VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
 _EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
@@ -126,10 +125,8 @@ class VAENet(NeuralNet):
 
     def train_step_single(self, batch, **fit_params):
         x, _ = batch
-        self.working_copy_.refresh()
         record = self._evaluate(x, self.epochs_done, self.noise_generator_)
         record["loss"].backward()
-        self.working_copy_.return_gradients()
         clip_gradients(self.module_.parameters())
         return record
 
@@ -140,9 +137,9 @@ class VAENet(NeuralNet):
 
     def _evaluate(self, x, epoch, generator):
         x = self.module_.likelihood.redraw(x, generator)
-        module, objective = self.working_copy_.module, self.settings.objective
+        objective = self.settings.objective
         with self._autocast():
-            record = objective(module, x, epoch=epoch, generator=generator)
+            record = objective(self.module_, x, epoch=epoch, generator=generator)
         if not isinstance(record, dict) or "loss" not in record:
             raise TypeError(
                 f"objective={objective!r} must return a dict of scalar tensors that includes "
@@ -156,8 +153,6 @@ class VAENet(NeuralNet):
         return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
-        dtype = None if self.settings.precision == "float32" else torch.bfloat16
-        self.working_copy_ = WorkingCopy(self.module_, dtype)
         n_epochs = self.max_epochs - len(self.history)
         try:
             return super().fit_loop(X, y, epochs=max(0, n_epochs), **fit_params)
@@ -165,15 +160,11 @@ class VAENet(NeuralNet):
             stopping = self.callbacks_of(EarlyStopping)
             self.interrupted_ = not any(part.misses_ >= part.patience for part in stopping)
             raise
-        finally:
-            del self.working_copy_
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         if iterator is None:
             return
         self._set_training(training)
-        self.working_copy_.module.train(training)
-        self.working_copy_.refresh()
         self.batches_done_, self.batches_per_epoch_ = 0, len(iterator)
         self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
         sizes, values = [], None
