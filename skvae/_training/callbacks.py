@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from skorch.callbacks import Callback
-from tqdm.auto import tqdm
+from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from skvae._training.budget import one_cycle
 
@@ -52,12 +52,12 @@ def is_a(callback: Any, kind: type) -> bool:
 class OneCycle(Callback):
     """Moves the learning rate through one cycle between two epochs, counted from the first ever."""
 
-    def __init__(self, learning_rate, first_epoch, last_epoch):
+    def __init__(self, learning_rate: float, first_epoch: int, last_epoch: int):
         self.learning_rate = learning_rate
         self.first_epoch = first_epoch
         self.last_epoch = last_epoch
 
-    def on_batch_begin(self, net, training=False, **kwargs):
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         if not training:
             return
         # half a step ahead: neither the first step nor the last is lost to a rate of zero
@@ -69,12 +69,12 @@ class OneCycle(Callback):
 class ProgressBar(Callback):
     """One bar for the whole fit, with the loss, reconstruction and KL of the last epoch."""
 
-    def __init__(self, first_epoch, last_epoch, steps_per_epoch):
+    def __init__(self, first_epoch: int, last_epoch: int, steps_per_epoch: int):
         self.first_epoch = first_epoch
         self.last_epoch = last_epoch
         self.steps_per_epoch = steps_per_epoch
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self.bar_ = tqdm(
             total=(self.last_epoch - self.first_epoch) * self.steps_per_epoch,
             initial=(len(net.history) - self.first_epoch) * self.steps_per_epoch,
@@ -82,10 +82,10 @@ class ProgressBar(Callback):
             desc="fit",
         )
 
-    def on_batch_end(self, net, training=False, **kwargs):
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         self.bar_.update(int(training))
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         last = net.history[-1]
         shown = {"epoch": last["epoch"]}
         for name in ("loss", "reconstruction", "kl"):
@@ -95,6 +95,6 @@ class ProgressBar(Callback):
             shown["valid_loss"] = f"{last['valid_loss']:.2f}"
         self.bar_.set_postfix(shown)
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self.bar_.close()
         del self.bar_

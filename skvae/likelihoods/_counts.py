@@ -31,6 +31,7 @@ class CountModule(LikelihoodModule):
     def __init__(self, spec: Likelihood, X: np.ndarray):
         super().__init__(spec, X.shape[1])
         statistics = measure(np.log1p(X), "auto")
+        self.scaling = statistics.kind
         self.register_buffer("loc", torch.from_numpy(statistics.loc))
         self.register_buffer("scale", torch.from_numpy(statistics.scale))
         self.register_buffer("largest_input", torch.from_numpy(statistics.largest_input))

@@ -1,4 +1,4 @@
-"""The display of the latent space as a map."""
+"""Display of rows as points of the latent space."""
 
 from __future__ import annotations
 
@@ -6,53 +6,51 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from skvae.plotting._classes import MOST_CLASSES, class_styles, label_at_medians
-from skvae.plotting._figure import COLOURS, axes_to_draw_on
+from skvae.plotting._class_styles import MOST_CLASSES, class_styles, label_at_medians
+from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on
+from skvae.plotting._shared_docs import share_docs
 
 _LONGEST_LABEL = 3  # letters of a class that is written on the map itself
 _LEGEND_LINES = 16
 _N_BINS = 30
 
 
+@share_docs()
 class LatentSpaceDisplay:
     """Rows in the latent plane, coloured by class or by number.
 
-    More than two latent dimensions are projected onto their first two principal components, which
-    title and axes say. A single one takes the horizontal axis; upwards go the classes, jittered, or
-    the numbers, or without either the count of the rows.
+    More than two latent dimensions are projected onto their first two principal components, as the
+    title and the axes say. A single dimension is drawn from left to right; the vertical axis shows
+    the classes, jittered, or the numbers, or, without either, the number of rows.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_components)
         Latent rows, such as `transform` returns.
     y : array-like of shape (n_samples,), default=None
-        What to colour by: numbers that are not whole, or of more than 50 values, get a colour bar;
-        anything else is a class with an entry in the legend.
+        Values to colour by. Numbers get a colour bar if they have fractions or more than 50
+        distinct values; all other values are classes with an entry in the legend.
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the picture.
-    figure_ : matplotlib Figure
-        Figure of the axes.
+    {axes}
     scatters_ : list of matplotlib PathCollection
         The points, class by class; empty for a histogram.
     points_ : ndarray of shape (n_samples, 2)
-        What was drawn; (n_samples, 1) for a histogram.
+        Coordinates of the points; (n_samples, 1) for a histogram.
     labels_ : list of matplotlib Text
-        More than seven classes of short names are also written at their medians; else empty.
+        Labels at the medians of more than seven classes with short names; otherwise empty.
     colorbar_ : matplotlib Colorbar
-        The scale of the numbers; None without.
+        The scale of the numbers; None for classes.
     histogram_ : matplotlib BarContainer
-        Counts along a single latent dimension without `y`; else None.
+        Counts along a single latent dimension without `y`; otherwise None.
 
     See Also
     --------
-    ManifoldDisplay : What the model decodes from the latent plane.
+    ManifoldDisplay : A decoded plane of the latent space.
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_iris
     >>> from skvae import VAETransformer
     >>> from skvae.plotting import LatentSpaceDisplay
@@ -61,7 +59,6 @@ class LatentSpaceDisplay:
     >>> display = LatentSpaceDisplay.from_estimator(vae, X, y)
     >>> len(display.scatters_)  # one for each class
     3
-    >>> plt.close(display.figure_)
     """
 
     def __init__(self, Z, y=None):
@@ -74,40 +71,26 @@ class LatentSpaceDisplay:
 
         Parameters
         ----------
-        estimator : VAETransformer or VAEAnomalyDetector
-            Fitted.
+        {estimator}
         X : array-like of shape (n_samples, n_features)
             Rows in the units of the training data.
         y : array-like of shape (n_samples,), default=None
             Classes or numbers to colour by.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-        scatter_kwargs : dict, default=None
-            For :meth:`matplotlib.axes.Axes.scatter`, such as ``{"s": 20}``.
-
-        Returns
-        -------
-        display : LatentSpaceDisplay
-            With what was drawn.
+        {ax}
+        {scatter_kwargs}
+        {returns}
         """
         Z = estimator.posterior(X)[0]
         return cls(Z, y).plot(ax, scatter_kwargs=scatter_kwargs)
 
     def plot(self, ax=None, *, scatter_kwargs=None):
-        """Draw.
+        """Draw the display.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-        scatter_kwargs : dict, default=None
-            For :meth:`matplotlib.axes.Axes.scatter`, such as ``{"s": 20}``.
-
-        Returns
-        -------
-        self : LatentSpaceDisplay
-            With `ax_`, `figure_`, `scatters_`, `points_`, `labels_`, `colorbar_` and `histogram_`
-            set.
+        {ax}
+        {scatter_kwargs}
+        {returns}
         """
         Z = check_array(self.Z)
         y = None if self.y is None else _checked_labels(self.y, Z)
@@ -164,7 +147,7 @@ class LatentSpaceDisplay:
         if len(classes) > MOST_CLASSES:
             raise ValueError(
                 f"'y' has {len(classes)} classes, but no more than {MOST_CLASSES} can be told "
-                "apart. Pass fewer of them, or numbers."
+                "apart. Pass fewer classes, or numbers."
             )
         self.scatters_ = [
             self.ax_.scatter(*self.points_[y == label].T, label=str(label), **look | style)
@@ -172,7 +155,7 @@ class LatentSpaceDisplay:
         ]
 
     def _name_classes(self, y) -> None:
-        """Add a legend and, where colours run out, the classes themselves at their medians."""
+        """Add a legend and, for more classes than colours, labels at their medians."""
         classes = np.unique(y)
         self.ax_.legend(
             title=getattr(self.y, "name", None),
@@ -199,14 +182,14 @@ def _checked_labels(y, Z: np.ndarray) -> np.ndarray:
 
 
 def _are_numbers(y: np.ndarray) -> bool:
-    """Return whether a colour bar tells more than a legend: fractions, or many whole numbers."""
+    """Return whether a colour bar is clearer than a legend: for fractions or many integers."""
     if y.dtype.kind not in "iuf":
         return False
     return bool((y != np.round(y)).any()) or len(np.unique(y)) > MOST_CLASSES
 
 
 def _plane(Z: np.ndarray) -> tuple[np.ndarray, str, str, str]:
-    """Return two coordinates a row, what they are, and how many dimensions there were."""
+    """Return two coordinates per row, the labels of both, and a note on the projection."""
     if Z.shape[1] == 2:
         return Z, "latent dimension 0", "latent dimension 1", ""
     Z = check_array(Z, ensure_min_samples=2, input_name="Z", estimator="the projection by PCA")
@@ -215,4 +198,4 @@ def _plane(Z: np.ndarray) -> tuple[np.ndarray, str, str, str]:
         f"principal component {i} ({share:.0%} of variance)"
         for i, share in enumerate(plane.explained_variance_ratio_, start=1)
     ]
-    return plane.transform(Z), names[0], names[1], f": {Z.shape[1]} dimensions projected by PCA"
+    return plane.transform(Z), *names, f": {Z.shape[1]} dimensions projected by PCA"

@@ -1,4 +1,4 @@
-"""Pictures of tables: rows as columns of a colour map, and a panel for each feature."""
+"""Pictures of tables: colour maps of features, a panel for each feature, and distributions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.patches import StepPatch
 
-from skvae.plotting._figure import COLOURS, panels_within
+from skvae.plotting._figure_layout import COLOURS, panels_within
 
-MOST_LINES, MOST_PANELS = 30, 9  # features that a picture shows if not asked for others
+FIRST_LINES, FIRST_PANELS = range(30), range(9)  # features that are shown by default
 _WIDEST, _N_BINS = 4.0, 40  # of a histogram, in standard deviations
-_NAME_LETTERS = {1: 60, 2: 28, 3: 14}  # of a line of a name, by the number of panels abreast
+_NAME_LETTERS = {1: 60, 2: 28, 3: 14}  # in a line of a name, by the number of panels abreast
 MAP_LINE = 0.21  # inches: height of a feature in a map of features
 
 
 def standardize(X: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Return X in standard deviations from the mean, column by column, of another table."""
+    """Return X in standard deviations from the mean of each column of another table."""
     std = like.std(axis=0, dtype=np.float64)
     return (X - like.mean(axis=0, dtype=np.float64)) / np.where(std > 0, std, 1.0)
 
@@ -27,10 +27,7 @@ def standardize(X: np.ndarray, like: np.ndarray) -> np.ndarray:
 def draw_feature_maps(
     ax: Axes, tables: dict[str, np.ndarray], names: list[str], unit: str, limit: float
 ) -> tuple[np.ndarray, list[AxesImage]]:
-    """Draw tables side by side under their titles, features downwards and rows across.
-
-    Values beyond the limit have the colour of the limit.
-    """
+    """Draw tables side by side, features as lines and rows as columns; colours end at the limit."""
     panels = panels_within(ax, 1, len(tables), sharey=True)[0]
     images = [
         panel.imshow(Z.T, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit)
@@ -54,7 +51,7 @@ def draw_feature_maps(
 
 
 def feature_panels(ax: Axes, names: list[str]) -> np.ndarray:
-    """Return a panel for each feature under its name, in the place of `ax`."""
+    """Return a panel for each feature, titled with its name, in the place of `ax`."""
     n_columns = _panel_columns(len(names))
     grid = panels_within(ax, panel_lines(len(names)), n_columns)
     for empty in grid.flat[len(names) :]:
@@ -67,7 +64,7 @@ def feature_panels(ax: Axes, names: list[str]) -> np.ndarray:
 
 
 def panel_lines(n_panels: int) -> int:
-    """Return how many lines that many panels fill."""
+    """Return the number of lines of that many panels."""
     return math.ceil(n_panels / _panel_columns(n_panels))
 
 
@@ -76,7 +73,7 @@ def _panel_columns(n_panels: int) -> int:
 
 
 def label_outer(panels: np.ndarray, xlabel: str = "", ylabel: str = "") -> None:
-    """Label the axes that panels have in common at the left and at the foot of each column."""
+    """Label common axes only in the leftmost panels and at the foot of each column."""
     n_columns = _panel_columns(len(panels))
     for index, panel in enumerate(panels):
         at_foot, at_left = index + n_columns >= len(panels), index % n_columns == 0
@@ -86,16 +83,11 @@ def label_outer(panels: np.ndarray, xlabel: str = "", ylabel: str = "") -> None:
             panel.tick_params(labelleft=at_left)
 
 
-def draw_distributions(
-    ax: Axes, tables: dict[str, np.ndarray], names: list[str]
-) -> list[StepPatch]:
-    """Draw one table's distribution of every feature or, back to back, that of two tables.
-
-    Each feature has a line of its own; the first table stands upright on it, the second hangs.
-    """
+def draw_distributions(ax: Axes, tables: list[np.ndarray], names: list[str]) -> list[StepPatch]:
+    """Draw the distribution of each feature on a line: one table above it, a second one below."""
     edges = np.linspace(-_WIDEST, _WIDEST, _N_BINS + 1)
     patches = []
-    for line, columns in enumerate(zip(*(Z.T for Z in tables.values()), strict=True)):
+    for line, columns in enumerate(zip(*(Z.T for Z in tables), strict=True)):
         shares = [_histogram(column, edges) for column in columns]
         tallest = max(share.max() for share in shares)
         patches += [
@@ -109,6 +101,6 @@ def draw_distributions(
 
 
 def _histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the share of the values in each bin; the outermost take what lies beyond them."""
+    """Return the share of the values in each bin; the outermost include all beyond them."""
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     return counts / len(values)

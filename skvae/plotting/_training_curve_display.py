@@ -1,11 +1,12 @@
-"""The display of how training went."""
+"""Display of the losses over the epochs of training."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from skvae._validation import check_is_fitted
-from skvae.plotting._figure import COLOURS, axes_to_draw_on, panels_within
+from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, panels_within
+from skvae.plotting._shared_docs import share_docs
 
 _TITLES = {
     "loss": "loss: lower is better",
@@ -14,26 +15,24 @@ _TITLES = {
 }
 
 
+@share_docs()
 class TrainingCurveDisplay:
     """Loss, reconstruction and KL divergence over the epochs, in nats per row.
 
-    Where there was a validation split it is drawn beside the training rows, and the epoch of its
-    lowest loss, to which early stopping returns, is marked.
+    With a validation split, its curves are drawn beside those of the training rows, and the epoch
+    of the lowest validation loss, to which early stopping returns, is marked.
 
     Parameters
     ----------
     history : dict of str to array-like of shape (n_epochs,)
-        Such as the `history_` of a fitted estimator: `train_loss`, `train_reconstruction`,
-        `train_kl`, and whatever else begins with `train_`; the same with `valid_`, if at all.
+        History such as `history_` of a fitted estimator: `train_loss`, `train_reconstruction`,
+        `train_kl` and any other `train_` entries; with a validation split also `valid_` entries.
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Frame of the panels.
+    {axes}
     axes_ : ndarray of matplotlib Axes
         A panel for each quantity.
-    figure_ : matplotlib Figure
-        Figure of the axes.
     lines_ : dict of str to matplotlib Line2D
         The curves, by their names in the history.
     best_lines_ : list of matplotlib Line2D
@@ -41,11 +40,10 @@ class TrainingCurveDisplay:
 
     See Also
     --------
-    skvae.VAETransformer : Where the history comes from.
+    skvae.VAETransformer : Records the history.
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_iris
     >>> from skvae import VAETransformer
     >>> from skvae.plotting import TrainingCurveDisplay
@@ -54,7 +52,6 @@ class TrainingCurveDisplay:
     >>> display = TrainingCurveDisplay.from_estimator(vae)
     >>> sorted(display.lines_)
     ['train_kl', 'train_loss', 'train_reconstruction']
-    >>> plt.close(display.figure_)
     """
 
     def __init__(self, history):
@@ -66,61 +63,42 @@ class TrainingCurveDisplay:
 
         Parameters
         ----------
-        estimator : VAETransformer or VAEAnomalyDetector
-            Fitted.
-        ax : matplotlib Axes, default=None
-            Axes whose place the panels take; None makes a figure.
-        curve_kwargs : dict, default=None
-            For :meth:`matplotlib.axes.Axes.plot` of every curve.
-
-        Returns
-        -------
-        display : TrainingCurveDisplay
-            With what was drawn.
+        {estimator}
+        {ax}
+        {curve_kwargs}
+        {returns}
         """
         check_is_fitted(estimator)
         return cls(estimator.history_).plot(ax, curve_kwargs=curve_kwargs)
 
     @classmethod
     def from_history(cls, history, *, ax=None, curve_kwargs=None):
-        """Draw a history, such as one that was kept from an earlier fit.
+        """Draw a history, such as that of an earlier fit.
 
         Parameters
         ----------
         history : dict of str to array-like of shape (n_epochs,)
-            As the `history_` of an estimator.
-        ax : matplotlib Axes, default=None
-            Axes whose place the panels take; None makes a figure.
-        curve_kwargs : dict, default=None
-            For :meth:`matplotlib.axes.Axes.plot` of every curve.
-
-        Returns
-        -------
-        display : TrainingCurveDisplay
-            With what was drawn.
+            History such as `history_` of a fitted estimator.
+        {ax}
+        {curve_kwargs}
+        {returns}
         """
         return cls(history).plot(ax, curve_kwargs=curve_kwargs)
 
     def plot(self, ax=None, *, curve_kwargs=None):
-        """Draw.
+        """Draw the display.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes whose place the panels take; None makes a figure.
-        curve_kwargs : dict, default=None
-            For :meth:`matplotlib.axes.Axes.plot` of every curve.
-
-        Returns
-        -------
-        self : TrainingCurveDisplay
-            With `ax_`, `axes_`, `figure_`, `lines_` and `best_lines_` set.
+        {ax}
+        {curve_kwargs}
+        {returns}
         """
         terms = [name.removeprefix("train_") for name in self.history if name.startswith("train_")]
         if not terms:
             raise ValueError(
-                f"'history' has no entry that begins with 'train_', only {list(self.history)}. "
-                "Pass the history_ of a fitted estimator."
+                "'history' has no entry whose name begins with 'train_', only "
+                f"{list(self.history)}. Pass the history_ of a fitted estimator."
             )
         self.ax_ = axes_to_draw_on(ax, height=0.7 + 1.4 * len(terms))
         self.figure_ = self.ax_.figure

@@ -1,15 +1,15 @@
 """The decoded plane of the latent space."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy.stats import norm
 from sklearn.exceptions import NotFittedError
 
 from skvae import VAETransformer
+from skvae.networks import MLP
 from skvae.plotting import ManifoldDisplay
 
-QUANTILES = norm.ppf([0.125, 0.375, 0.625, 0.875])  # of four points, even in probability
+QUANTILES = norm.ppf([0.125, 0.375, 0.625, 0.875])  # of four points, evenly spaced in probability
 
 
 def test_tiles_are_decoded_quantiles_of_the_prior(of_images, decoder):
@@ -27,7 +27,7 @@ def test_tiles_are_decoded_quantiles_of_the_prior(of_images, decoder):
     assert display.ax_.get_ylabel() == "latent dimension 2"
 
 
-def test_ticks_stand_at_their_latent_values(of_images):
+def test_ticks_are_at_their_latent_values(of_images):
     display = ManifoldDisplay.from_estimator(of_images, n_points=15)
     ticks = {label.get_text(): label.get_position() for label in display.ax_.get_xticklabels()}
     assert ticks["0"][0] == pytest.approx(7 * 9 + 3.5)  # the middle of the middle image
@@ -37,7 +37,7 @@ def test_ticks_stand_at_their_latent_values(of_images):
     assert heights["1"] < heights["0"] < heights["−1"]  # pixels are counted downwards
 
 
-def test_the_plane_goes_through_z(of_images, decoder):
+def test_the_plane_passes_through_z(of_images, decoder):
     z = [0.5, -1.0, 2.0]
     display = ManifoldDisplay.from_estimator(of_images, n_points=1, z=z)
     np.testing.assert_allclose(
@@ -45,7 +45,7 @@ def test_the_plane_goes_through_z(of_images, decoder):
     )
 
 
-def test_a_table_has_a_map_for_each_feature_in_its_units(of_table, iris, decoder):
+def test_a_table_has_a_map_of_each_feature_in_its_units(of_table, iris, decoder):
     display = ManifoldDisplay.from_estimator(of_table, n_points=4)
     assert [panel.get_title() for panel in display.axes_] == list(iris.data.columns)
     x = decoder(of_table, np.array([[QUANTILES[3], QUANTILES[1], 0.0]]))
@@ -54,26 +54,19 @@ def test_a_table_has_a_map_for_each_feature_in_its_units(of_table, iris, decoder
     assert display.image_ is None
 
 
-def test_features_of_a_table_are_limited_and_the_title_says_so(of_images):
+def test_only_nine_features_are_shown_and_the_title_says_so(of_images):
     display = ManifoldDisplay.from_estimator(of_images, n_points=2, kind="table")
     assert len(display.meshes_) == 9
     assert "9 of 64 features" in display.ax_.get_title()
 
 
-def test_draws_on_the_axes_given(of_table):
-    figure, axes = plt.subplots(1, 2)
-    display = ManifoldDisplay.from_estimator(of_table, n_points=2, features=[3], ax=axes[0])
-    assert display.ax_ is axes[0]
-    assert display.figure_ is figure
-
-
 @pytest.mark.parametrize("components", [(0, 0), (0, 3), (0,), (-1, 0)])
-def test_components_that_make_no_plane_are_refused(of_images, components):
+def test_components_that_span_no_plane_raise(of_images, components):
     with pytest.raises(ValueError, match="two different latent dimensions from 0 to 2"):
         ManifoldDisplay.from_estimator(of_images, components=components)
 
 
-def test_bad_input_is_refused(of_images, iris):
+def test_invalid_input_raises(of_images):
     with pytest.raises(ValueError, match=r"'z' has shape \(2,\); expected \(3,\)"):
         ManifoldDisplay.from_estimator(of_images, z=[0, 0])
     with pytest.raises(ValueError, match="'n_points' must be an integer of at least 1, got 0"):
@@ -82,6 +75,7 @@ def test_bad_input_is_refused(of_images, iris):
         ManifoldDisplay(np.ones((3, 4)), [0, 1]).plot()
     with pytest.raises(NotFittedError):
         ManifoldDisplay.from_estimator(VAETransformer())
-    line = VAETransformer(1, max_epochs=1, random_state=0).fit(iris.data)
+    network = MLP(hidden_layer_sizes=(4,))
+    line = VAETransformer(1, network=network, max_epochs=1).fit(np.eye(9))
     with pytest.raises(ValueError, match="A model of one dimension has no plane"):
         ManifoldDisplay.from_estimator(line)

@@ -1,6 +1,5 @@
-"""The way between rows."""
+"""The decoded path between rows."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -9,7 +8,7 @@ from skvae import VAETransformer
 from skvae.plotting import InterpolationDisplay
 
 
-def test_the_path_is_decoded_from_a_straight_line(of_images, digits, decoder):
+def test_a_path_is_decoded_from_a_straight_line(of_images, digits, decoder):
     start, end = digits.data[:2], digits.data[2:4]
     display = InterpolationDisplay.from_estimator(of_images, start, end, n_steps=5)
     z_start, z_end = of_images.posterior(start)[0], of_images.posterior(end)[0]
@@ -19,7 +18,7 @@ def test_the_path_is_decoded_from_a_straight_line(of_images, digits, decoder):
     np.testing.assert_allclose(display.X_path[:, 0], of_images.reconstruct(start), rtol=1e-5)
 
 
-def test_a_strip_has_the_originals_at_its_ends(of_images, digits):
+def test_a_strip_of_images_has_the_originals_at_its_ends(of_images, digits):
     start, end = digits.data[:2], digits.data[2:4]
     display = InterpolationDisplay.from_estimator(of_images, start, end, n_steps=5)
     mosaic = np.asarray(display.image_.get_array())
@@ -31,7 +30,7 @@ def test_a_strip_has_the_originals_at_its_ends(of_images, digits):
     assert [label.get_text() for label in display.ax_.get_xticklabels()] == ["start", "end"]
 
 
-def test_a_table_has_a_path_for_each_pair_in_each_panel(of_table, iris):
+def test_each_panel_of_a_table_has_a_path_for_each_pair(of_table, iris):
     start, end = iris.data[:3], iris.data[100:103]
     display = InterpolationDisplay.from_estimator(of_table, start, end, n_steps=4)
     assert [panel.get_title() for panel in display.axes_] == list(iris.data.columns)
@@ -42,13 +41,7 @@ def test_a_table_has_a_path_for_each_pair_in_each_panel(of_table, iris):
     np.testing.assert_array_equal(dots[1].get_ydata(), [start.iloc[1, 2], end.iloc[1, 2]])
 
 
-def test_draws_on_the_axes_given(of_table, iris):
-    _, ax = plt.subplots()
-    X = iris.data[:1]
-    assert InterpolationDisplay.from_estimator(of_table, X, X, ax=ax).ax_ is ax
-
-
-def test_bad_input_is_refused(of_images, of_table, digits, iris):
+def test_invalid_input_raises(of_images, of_table, digits, iris):
     X = digits.data
     with pytest.raises(ValueError, match=r"'X_start' has shape \(2, 64\) and 'X_end' \(3, 64\)"):
         InterpolationDisplay.from_estimator(of_images, X[:2], X[:3])

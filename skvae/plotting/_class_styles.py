@@ -1,4 +1,4 @@
-"""Telling classes apart: colours, marks and labels that also the colour-blind can read."""
+"""Colours, markers and labels by which classes can be told apart, also by the colour-blind."""
 
 from __future__ import annotations
 
@@ -9,38 +9,28 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from skvae.plotting._figure import COLOURS
+from skvae.plotting._figure_layout import COLOURS
 
 # Petroff (2021), "Accessible Color Sequences for Data Visualization", the sequence of ten
-_TEN_COLOURS = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#94a4a2",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
-)
+_TEN_COLOURS = [
+    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
+    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
+]
 _MARKERS = "o^sXD"
 MOST_CLASSES = len(_TEN_COLOURS) * len(_MARKERS)
 
 
 def class_styles(n_classes: int) -> list[dict[str, str]]:
-    """Return a colour and a marker for each class; every round of the colours has its marker."""
+    """Return a colour and a marker for each class; each round of the colours has its marker."""
     colours = COLOURS if n_classes <= len(COLOURS) else _TEN_COLOURS
-    looks = itertools.product(_MARKERS, colours)
-    return [
-        {"marker": marker, "color": colour} for marker, colour in itertools.islice(looks, n_classes)
-    ]
+    looks = itertools.islice(itertools.product(_MARKERS, colours), n_classes)
+    return [{"marker": marker, "color": colour} for marker, colour in looks]
 
 
 def label_at_medians(
     ax: Axes, points: np.ndarray, y: np.ndarray, classes: np.ndarray
 ) -> list[Text]:
-    """Write each class at its median, or close by where another label stands."""
+    """Write each class at its median, or close by if another label is there."""
     medians = np.array([np.median(points[y == label], axis=0) for label in classes])
     low, extent = points.min(axis=0), np.ptp(points, axis=0)
     extent[extent == 0] = 1.0
@@ -53,7 +43,7 @@ def label_at_medians(
 
 
 def _spread(points: np.ndarray, distance: float) -> np.ndarray:
-    """Push points apart, a little at a time, until no two are closer than this."""
+    """Push points apart in small steps until no two are closer than this distance."""
     points = points + 1e-6 * np.arange(len(points))[:, None] * (1, -1)  # no two are the same
     for _ in range(200):
         offsets = points[:, None] - points

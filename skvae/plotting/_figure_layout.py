@@ -1,4 +1,4 @@
-"""What displays share: axes to draw on, panels within them, and sizes and colours to read by."""
+"""Axes to draw on, panels within them, and the width and colours of all figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.gridspec import SubplotSpec
 
-WIDTH = 4.8  # inches: matplotlib's 10 points are 7 where a column of 3.5 inches takes the figure
+WIDTH = 4.8  # inches: in a column of 3.5 inches, matplotlib's 10 points become 7
 
 # Okabe & Ito (2008), without yellow, which fades on white; the first two differ most
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -18,9 +18,7 @@ _TITLE_SHARE = 1 / 64
 
 def axes_to_draw_on(ax: Axes | None, height: float) -> Axes:
     """Return the axes given, or those of a new figure of this height in inches."""
-    if ax is not None:
-        return ax
-    return plt.subplots(figsize=(WIDTH, height), layout="constrained")[1]
+    return plt.subplots(figsize=(WIDTH, height), layout="constrained")[1] if ax is None else ax
 
 
 def panels_within(ax: Axes, n_rows: int, n_columns: int, **grid_options) -> np.ndarray:
@@ -31,12 +29,12 @@ def panels_within(ax: Axes, n_rows: int, n_columns: int, **grid_options) -> np.n
 
 
 def place_below(ax: Axes, share: float) -> SubplotSpec:
-    """Move axes up within their place; return the share of it that they left."""
+    """Move axes up within their place, and return the share of it below them."""
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError(
-            "This display has several panels and divides the place of 'ax' among them, but these "
-            "axes stand free in their figure. Make them with plt.subplots()."
+            "This display divides the place of 'ax' among several panels, but these axes are not "
+            "part of a grid. Make them with plt.subplots()."
         )
     upper, lower = place.subgridspec(2, 1, height_ratios=(1 - share, share))
     ax.set_subplotspec(upper)

@@ -1,4 +1,4 @@
-"""The display of what a model decodes from a plane of its latent space."""
+"""Display of a decoded plane of the latent space."""
 
 from __future__ import annotations
 
@@ -8,45 +8,38 @@ from scipy.special import ndtri
 from sklearn.utils import check_array
 
 from skvae._validation import check_count
-from skvae.plotting._decoding import decode
-from skvae.plotting._figure import WIDTH, axes_to_draw_on
-from skvae.plotting._mosaic import draw_mosaic, mosaic_height, tile_centres
-from skvae.plotting._rows import choose_features, feature_names_of, image_shape_of, settled_kind
-from skvae.plotting._table import MOST_PANELS, feature_panels, label_outer, panel_lines
+from skvae.plotting._figure_layout import WIDTH
+from skvae.plotting._mosaic import tile_centres
+from skvae.plotting._rows_display import RowsDisplay, settings_for
+from skvae.plotting._shared_docs import share_docs
+from skvae.plotting._table_panels import label_outer
+
+_TITLE = "Decoded plane of the latent space"
 
 
-class ManifoldDisplay:
+@share_docs(default_features="the first 9")
+class ManifoldDisplay(RowsDisplay):
     """The decoded plane of two latent dimensions: a grid of images, or a map of each feature.
 
-    The points of the grid are quantiles of the standard normal prior, evenly spaced in probability:
-    each stands for the same share of the rows that the model expects. Maps are drawn over the
-    latent plane itself, in the units of the feature.
+    The grid points are quantiles of the standard normal prior [1]_, evenly spaced in probability,
+    so that each represents the same share of the rows that the model expects. Maps are drawn over
+    the latent plane, in the units of the feature.
 
     Parameters
     ----------
     X_decoded : array-like of shape (n_points ** 2, n_features)
-        Decoded rows; along the first latent dimension first, both ascending.
+        Decoded rows, the first latent dimension varying fastest, both ascending.
     grid : array-like of shape (n_points,)
         Latent values along both dimensions.
     components : tuple of (int, int), default=(0, 1)
         The two latent dimensions, from left to right and upwards.
-    kind : {"auto", "image", "table"}, default="auto"
-        What the rows are; "auto" decides as in :class:`ReconstructionDisplay`.
-    image_shape : tuple of (height, width) or (height, width, 3), default=None
-        Shape of the images; None takes them for square and grey.
-    features : list of int or str, default=None
-        Features of a table to show; None shows the first 9.
-    feature_names : array-like of str of shape (n_features,), default=None
-        Names of the features of a table; None calls them "x0", "x1", ….
+    {rows}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the picture; for a table the frame of its panels.
+    {axes}
     axes_ : ndarray of matplotlib Axes
         The panels: one for images, one for each feature of a table.
-    figure_ : matplotlib Figure
-        Figure of the axes.
     image_ : matplotlib AxesImage
         The mosaic; None for a table.
     meshes_ : list of matplotlib QuadMesh
@@ -54,8 +47,8 @@ class ManifoldDisplay:
 
     See Also
     --------
-    LatentSpaceDisplay : Where rows lie in the latent space.
-    InterpolationDisplay : What lies between two rows.
+    LatentSpaceDisplay : Rows in the latent space.
+    InterpolationDisplay : Decoded lines between pairs of rows.
 
     References
     ----------
@@ -63,7 +56,6 @@ class ManifoldDisplay:
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from sklearn.datasets import load_digits
     >>> from skvae import VAETransformer
     >>> from skvae.plotting import ManifoldDisplay
@@ -72,7 +64,6 @@ class ManifoldDisplay:
     >>> display = ManifoldDisplay.from_estimator(vae, n_points=5)
     >>> display.grid.round(2)
     array([-1.28, -0.52,  0.  ,  0.52,  1.28])
-    >>> plt.close(display.figure_)
     """
 
     def __init__(
@@ -86,13 +77,10 @@ class ManifoldDisplay:
         features=None,
         feature_names=None,
     ):
+        super().__init__(kind, image_shape, features, feature_names)
         self.X_decoded = X_decoded
         self.grid = grid
         self.components = components
-        self.kind = kind
-        self.image_shape = image_shape
-        self.features = features
-        self.feature_names = feature_names
 
     @classmethod
     def from_estimator(
@@ -113,81 +101,43 @@ class ManifoldDisplay:
         Parameters
         ----------
         estimator : VAETransformer or VAEAnomalyDetector
-            Fitted, with two latent dimensions or more.
+            Fitted estimator with at least two latent dimensions.
         components : tuple of (int, int), default=(0, 1)
             The two latent dimensions, from left to right and upwards.
         n_points : int, default=20
-            Points along each of them.
+            Number of points along each of them.
         z : array-like of shape (n_components,), default=None
-            A latent row that the plane passes through; None is the prior's mean, all zeros.
-        kind : {"auto", "image", "table"}, default="auto"
-            What the rows are; "auto" decides as in :class:`ReconstructionDisplay`.
-        image_shape : tuple of (height, width) or (height, width, 3), default=None
-            Shape of the images; None takes them for square and grey.
-        features : list of int or str, default=None
-            Features of a table to show; None shows the first 9.
-        feature_names : array-like of str of shape (n_features,), default=None
-            Names of the features of a table; None takes those of the estimator.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-
-        Returns
-        -------
-        display : ManifoldDisplay
-            With what was drawn.
+            Latent row that the plane passes through; None uses the prior's mean, all zeros.
+        {rows}
+        {ax}
+        {returns}
         """
-        kind = settled_kind(estimator, kind, image_shape)
+        settings = settings_for(estimator, None, kind, image_shape, features, feature_names)
         check_count("n_points", n_points)
         grid = ndtri((np.arange(n_points) + 0.5) / n_points)
-        if feature_names is None:
-            feature_names = feature_names_of(None, estimator)
-        display = cls(
-            decode(estimator, _plane(grid, components, z, estimator.n_components_)),
-            grid,
-            components=components,
-            kind=kind,
-            image_shape=image_shape,
-            features=features,
-            feature_names=feature_names,
-        )
-        return display.plot(ax)
+        plane = _plane(grid, components, z, estimator.n_components_)
+        X_decoded = estimator.inverse_transform(plane)
+        return cls(X_decoded, grid, components=components, **settings).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
-
-        Returns
-        -------
-        self : ManifoldDisplay
-            With `ax_`, `axes_`, `figure_`, `image_` and `meshes_` set.
-        """
+    def _draw(self, ax) -> None:
         X, grid = check_array(self.X_decoded), np.asarray(self.grid)
         if len(X) != len(grid) ** 2:
             raise ValueError(
                 f"'X_decoded' has {len(X)} rows for a grid of {len(grid)} points; expected "
                 f"{len(grid)} times {len(grid)}."
             )
-        shape = image_shape_of(X, self.kind, self.image_shape)
+        shape = self._image_shape_of(X)
         self.image_, self.meshes_ = None, []
         if shape is None:
-            self._plot_table(ax, X, grid)
+            self._draw_table(ax, X, grid)
         else:
-            self._plot_images(ax, X, grid, shape)
-        self.figure_ = self.ax_.figure
-        return self
+            self._draw_images(ax, X, grid, shape)
 
-    def _plot_images(self, ax, X, grid, shape) -> None:
+    def _draw_images(self, ax, X, grid, shape) -> None:
         n_points = len(grid)
         from_the_top = X.reshape(n_points, n_points, -1)[::-1].reshape(X.shape)
-        height = mosaic_height(n_points, n_points, shape, WIDTH - 0.6)
-        self.ax_ = axes_to_draw_on(ax, height + 0.8)
-        self.axes_ = np.array([self.ax_])
-        self.image_ = draw_mosaic(self.ax_, from_the_top, n_points, shape)
-        self.ax_.set_title("Decoded plane of the latent space")
+        width = WIDTH - 0.6  # less the labels of the latent values
+        self._draw_mosaic(ax, from_the_top, n_points, shape, _TITLE, margin=0.8, width=width)
         self._mark_latent_values(grid, shape)
 
     def _mark_latent_values(self, grid, shape) -> None:
@@ -200,13 +150,8 @@ class ManifoldDisplay:
         across, upwards = self.components
         self.ax_.set(xlabel=f"latent dimension {across}", ylabel=f"latent dimension {upwards}")
 
-    def _plot_table(self, ax, X, grid) -> None:
-        columns, names, note = choose_features(
-            self.X_decoded, self.features, self.feature_names, MOST_PANELS
-        )
-        self.ax_ = axes_to_draw_on(ax, height=0.8 + 1.5 * panel_lines(len(names)))
-        self.ax_.set_title(f"Decoded plane of the latent space{note}")
-        self.axes_ = feature_panels(self.ax_, names)
+    def _draw_table(self, ax, X, grid) -> None:
+        columns = self._make_panels(ax, self.X_decoded, _TITLE, line_height=1.5, margin=0.8)
         for panel, values in zip(self.axes_, X[:, columns].T, strict=True):
             mesh = panel.pcolormesh(grid, grid, values.reshape(len(grid), -1), shading="nearest")
             panel.figure.colorbar(mesh, ax=panel)

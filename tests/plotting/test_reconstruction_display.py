@@ -1,6 +1,5 @@
 """Rows beside their reconstructions."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -10,8 +9,8 @@ from skvae import VAETransformer
 from skvae.plotting import ReconstructionDisplay
 
 
-def test_each_image_stands_over_its_reconstruction(of_images, digits):
-    X = digits.data[:5]
+def test_each_image_is_drawn_above_its_reconstruction(of_images, images):
+    X = images[:5]
     display = ReconstructionDisplay.from_estimator(of_images, X)
     mosaic = np.asarray(display.image_.get_array())
     both = np.concatenate([X, of_images.reconstruct(X)])
@@ -21,8 +20,8 @@ def test_each_image_stands_over_its_reconstruction(of_images, digits):
     assert "reconstructions" in display.ax_.get_title()
 
 
-def test_many_images_wrap_into_pairs_of_lines(digits):
-    X = digits.data[:17]
+def test_many_images_wrap_into_pairs_of_lines(images):
+    X = images[:17]
     display = ReconstructionDisplay.from_predictions(X, X / 2)
     mosaic = np.asarray(display.image_.get_array())
     assert mosaic.shape == (4 * 9 - 1, 9 * 9 - 1)
@@ -31,7 +30,7 @@ def test_many_images_wrap_into_pairs_of_lines(digits):
     assert not mosaic[18:, 72:].any()
 
 
-def test_a_table_is_shown_in_standard_deviations_of_the_rows(of_table, iris):
+def test_a_table_is_drawn_in_standard_deviations_of_its_features(of_table, iris):
     display = ReconstructionDisplay.from_estimator(of_table, iris.data)
     X, X_reconstructed = iris.data.to_numpy(), of_table.reconstruct(iris.data)
     scaler = StandardScaler().fit(X)
@@ -41,9 +40,12 @@ def test_a_table_is_shown_in_standard_deviations_of_the_rows(of_table, iris):
     np.testing.assert_allclose(drawn[in_order[1]], expected[in_order[0]], rtol=1e-5, atol=1e-5)
     names = [label.get_text() for label in display.axes_[0].get_yticklabels()]
     assert names == list(iris.data.columns)
+    titles = [panel.get_title() for panel in display.axes_]
+    assert titles == ["originals", "reconstructions"]
+    assert [image.get_clim() for image in display.images_] == [(-2, 2), (-2, 2)]
 
 
-def test_the_share_of_explained_variance_stands_beside_each_feature(iris):
+def test_explained_variance_is_written_beside_each_feature(iris):
     X = iris.data.to_numpy()
     X_reconstructed = X + np.random.default_rng(0).normal(size=X.shape) * [0.1, 0.3, 1, 3]
     display = ReconstructionDisplay.from_predictions(X, X_reconstructed)
@@ -59,47 +61,31 @@ def test_a_constant_feature_has_no_explained_variance():
     assert [label.get_text() for label in right.get_yticklabels()] == ["1.00", "–"]
 
 
-def test_rows_are_in_the_order_of_what_varies_most():
+def test_rows_are_in_the_order_of_their_first_principal_component():
     first = np.random.default_rng(0).permutation(20.0 * np.arange(20))
     X = np.c_[first, first, first % 3]
     drawn = ReconstructionDisplay(X, X).plot().image_.get_array()[0]
     assert (np.diff(drawn) > 0).all() or (np.diff(drawn) < 0).all()
 
 
-def test_rows_that_are_all_the_same_can_be_drawn():
+def test_identical_rows_are_drawn_as_zeros():
     display = ReconstructionDisplay(np.ones((3, 4)), np.ones((3, 4))).plot()
     assert not display.image_.get_array().any()
 
 
-def test_many_features_are_cut_and_the_title_says_so():
+def test_only_30_features_are_shown_and_the_title_says_so():
     X = np.random.default_rng(0).normal(size=(10, 40))
     display = ReconstructionDisplay(X, X).plot()
     assert display.image_.get_array().shape == (30, 10)
     assert "30 of 40 features" in display.ax_.get_title()
 
 
-def test_panels_of_a_table_take_the_place_of_the_axes_given(iris):
-    figure, (left, right) = plt.subplots(1, 2)
-    X = iris.data.to_numpy()
-    display = ReconstructionDisplay.from_predictions(X, X, features=[0, 3], ax=right)
-    assert display.ax_ is right
-    assert display.figure_ is figure
-    assert display.image_.get_array().shape == (2, 150)
-    assert left.get_position().x1 < min(panel.get_position().x0 for panel in display.axes_)
-
-
-def test_one_row_of_a_table_is_refused():
+def test_invalid_input_raises(of_images, images):
     with pytest.raises(ValueError, match=r"One row of a table.*Pass more rows"):
         ReconstructionDisplay(np.ones((1, 4)), np.ones((1, 4))).plot()
-
-
-def test_what_does_not_belong_together_is_refused():
     with pytest.raises(ValueError, match=r"'X' has shape \(3, 4\) and 'X_reconstructed' \(2, 4\)"):
         ReconstructionDisplay(np.ones((3, 4)), np.ones((2, 4))).plot()
-
-
-def test_the_estimators_own_checks_come_first(of_images, digits):
     with pytest.raises(NotFittedError):
-        ReconstructionDisplay.from_estimator(VAETransformer(), digits.data)
+        ReconstructionDisplay.from_estimator(VAETransformer(), images)
     with pytest.raises(ValueError, match="expecting 64 features"):
-        ReconstructionDisplay.from_estimator(of_images, digits.data[:, :60])
+        ReconstructionDisplay.from_estimator(of_images, images[:, :60])
