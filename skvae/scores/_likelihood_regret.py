@@ -10,6 +10,7 @@ import torch
 from skvae._model import inference as _inference
 from skvae._parts import Score
 from skvae._random import fixed_normal_draws
+from skvae._training.optimizers import AdamW
 from skvae._validation import Interval
 
 
@@ -75,7 +76,7 @@ class LikelihoodRegret(Score):
     def _negative_gain(self, module, x):
         q = torch.stack(module.encode(x)).detach().requires_grad_()  # mean and log variance
         draws = torch.from_numpy(fixed_normal_draws(self.n_bound_samples, q.shape[2]).copy()).to(q)
-        optimizer = torch.optim.Adam([q])
+        optimizer = AdamW([q], weight_decay=0.0)
         bounds = []
         for step in range(self.n_steps + 1):
             bound = _inference.SCORES["elbo"](module, x, *q, draws, 1)  # (n_samples,)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
-from skorch.history import History
 
-from skvae._training.fit import history_arrays, history_columns, history_of
+import skvae
 from tests._training.helpers import Spy, model
 from tests.helpers import Interruption
 
@@ -152,31 +151,29 @@ def test_ctrl_c_in_the_first_epoch_leaves_the_estimator_unfitted(X):
     assert not hasattr(vae, "module_")
 
 
-def a_history():
-    history = History()
-    for epoch, error in ((1, None), (2, 0.5)):
-        history.new_epoch()
-        history.record("epoch", epoch)
-        history.record("train_loss", 1.0 / epoch)
-        history.record("train_batch_count", 5)
-        history.record("train_loss_best", True)
-        history.record("dur", 0.1 * epoch)
-        if error is not None:
-            history.record("error", error)
-    return history
+class Recorder(Callback):
+    """Records a measurement, a whole number and a flag of its own, from the second epoch on."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) > 1:
+            for name, value in (("train_error", 0.5), ("n_rows", 3), ("train_error_best", True)):
+                net.history.record(name, value)
 
 
-def test_history_arrays_hold_measurements_alone():
-    arrays = history_arrays(a_history())
-    assert set(arrays) == {"train_loss", "duration"}
-    np.testing.assert_array_equal(arrays["train_loss"], [1.0, 0.5])
-    np.testing.assert_array_equal(arrays["duration"], [0.1, 0.2])
+def test_history_has_the_measurements_that_callbacks_record(X):
+    history = model(max_epochs=3, callbacks=[Recorder()]).fit(X).history_
+    names = {"train_loss", "train_reconstruction", "train_kl", "train_error", "duration"}
+    assert set(history) == names
+    np.testing.assert_array_equal(history["train_error"], [np.nan, 0.5, 0.5])
 
 
-def test_a_history_is_restored_from_its_columns():
-    columns = history_columns(a_history())
-    assert columns["epoch"] == [1, 2]
-    np.testing.assert_array_equal(columns["error"], [np.nan, 0.5])
-    restored = history_of(columns)
-    expected = [{k: v for k, v in row.items() if k != "batches"} for row in a_history()]
-    assert [{k: v for k, v in row.items() if k != "batches"} for row in restored] == expected
+def test_history_is_saved_and_continued(X, tmp_path):
+    vae = model(max_epochs=3, callbacks=[Recorder()]).fit(X)
+    skvae.save(vae, tmp_path / "vae.skvae")
+    loaded = skvae.load(tmp_path / "vae.skvae")
+    continued = skvae.load(tmp_path / "vae.skvae").set_params(warm_start=True, max_epochs=4).fit(X)
+    assert (loaded.n_iter_, loaded.n_steps_) == (vae.n_iter_, vae.n_steps_) == (3, 15)
+    assert (continued.n_iter_, continued.n_steps_) == (4, 20)
+    for name, values in vae.history_.items():
+        np.testing.assert_array_equal(loaded.history_[name], values)
+        np.testing.assert_array_equal(continued.history_[name][:3], values)
