@@ -106,7 +106,7 @@ def test_a_trained_model_keeps_no_callbacks(X):
 
 
 class Observer(FitCallback):
-    """Notes when it is called, with what."""
+    """Keeps the arguments of its calls."""
 
     def __init__(self, start=None):
         self.start = start

@@ -1,4 +1,4 @@
-"""Training: what is recorded, when it stops, how it continues."""
+"""Training: its record, its end, and its continuation."""
 
 import numpy as np
 import pytest

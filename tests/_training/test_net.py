@@ -17,7 +17,7 @@ from tests._training.helpers import Spy, model
 
 
 class Keeper(Callback):
-    """Keeps the net, of which no fitted estimator says anything."""
+    """Keeps the net, which is not public in a fitted estimator."""
 
     def on_train_begin(self, net, **kwargs):
         self.net_ = net
