@@ -63,7 +63,8 @@ plt.show()
 # ------------
 # The p-value of a row is the share of the rows set aside that score no higher, counting the row
 # itself. At most one in ten new benign tumours is expected to have a p-value of 0.1 or less, for
-# any model and any score.
+# any model and any score. The default threshold is at this value, so ``predict`` returns -1 for
+# exactly these rows.
 
 flagged = detector.p_values(X_test) <= 0.1
 is_malignant = labels == -1
@@ -106,8 +107,11 @@ for name, fitted in detectors.items():
 # %%
 # A map
 # -----
-# The detector embeds rows as the transformer does. It has not seen a malignant tumour, yet many of
-# them lie apart:
+# The detector embeds rows as :class:`~skvae.VAETransformer` does. There was no malignant tumour in
+# the training data, yet most of them lie apart from the benign ones:
 
-LatentSpaceDisplay(detector.posterior(X_test)[0], np.where(is_malignant, "malignant", "benign")).plot()
+kinds = np.where(is_malignant, "malignant", "benign")
+LatentSpaceDisplay(detector.transform(X_test), kinds).plot()
 plt.show()
+
+# sphinx_gallery_thumbnail_number = 2
