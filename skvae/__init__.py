@@ -7,19 +7,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skvae._anomaly import VAEAnomalyDetector
-    from skvae._checkpoint import Checkpoint
+    from skvae._detector import VAEAnomalyDetector
     from skvae._transformer import VAETransformer
-    from skvae.persistence import load, save
+    from skvae.persistence import Autosave, export_onnx, load, save
 
-__all__ = ["Checkpoint", "VAEAnomalyDetector", "VAETransformer", "__version__", "load", "save"]
+__all__ = [
+    "Autosave",
+    "VAEAnomalyDetector",
+    "VAETransformer",
+    "__version__",
+    "export_onnx",
+    "load",
+    "save",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Checkpoint": "skvae._checkpoint",
-    "VAEAnomalyDetector": "skvae._anomaly",
+    "Autosave": "skvae.persistence",
+    "VAEAnomalyDetector": "skvae._detector",
     "VAETransformer": "skvae._transformer",
+    "export_onnx": "skvae.persistence",
     "load": "skvae.persistence",
     "save": "skvae.persistence",
 }

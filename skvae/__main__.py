@@ -1,4 +1,4 @@
-"""``python -m skvae`` is the command ``skvae``."""
+"""Entry point of ``python -m skvae``, which is the same as the command ``skvae``."""
 
 import sys
 

@@ -1,45 +1,59 @@
-"""What both estimators share before and during fit: parameters and training."""
+"""The base of the estimators: parameters, training, and the methods that all of them share."""
+
+# Over 500 lines: one class, of whose lines more than half are docstrings.
 
 from __future__ import annotations
 
-import os
-from functools import partial
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from skorch.callbacks import Callback
+from skorch.history import History
 
-from skvae._budget import training_budget
-from skvae._checkpoint import Checkpoint
-from skvae._density import fit_density
-from skvae._fitted import FittedVAE
-from skvae._inference import encode_mean
-from skvae._parameters import OPTIMIZERS, SHORT_NAMES, resolve_device
-from skvae._random import draw_seed, isolated_rng
-from skvae._resume import CheckpointedRun
-from skvae._training import copy_net, new_net, train_one_pass, train_to_budget
+from skvae._model import inference
+from skvae._model.module import Parts, VAEModule, build_module, restore_module
+from skvae._parts import Likelihood, Network, Objective, Prior
+from skvae._random import draw_seed, isolated_rng, make_generator
+from skvae._rows.arrays import check_latent_rows, check_rows
+from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
+from skvae._training.budget import resolve_device, resolve_precision, training_budget
+from skvae._training.callbacks import FitCallback, Start, is_a
+from skvae._training.fit import (
+    history_arrays,
+    history_columns,
+    history_of,
+    train,
+    train_one_pass,
+)
+from skvae._training.net import Settings, VAENet, copy_net, new_net
 from skvae._validation import (
-    HasMethods,
     Interval,
+    InvalidParameterError,
     StrOptions,
     _fit_context,
-    check_rows,
-    unchanged_on_failure,
+    check_count,
+    check_is_fitted,
 )
 
+_EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
 
-class BaseVAE(FittedVAE):
+
+class BaseVAE(BaseEstimator):
     """Base of the estimators; its parameters are documented where users meet them."""
 
     _parameter_constraints: ClassVar[dict] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "network": [
-            StrOptions(set(SHORT_NAMES["network"])),
-            HasMethods(["build_encoder", "build_decoder"]),
-        ],
-        "likelihood": [StrOptions(set(SHORT_NAMES["likelihood"])), HasMethods("build")],
-        "prior": [StrOptions(set(SHORT_NAMES["prior"])), HasMethods("build")],
-        "objective": [StrOptions(set(SHORT_NAMES["objective"])), callable],
+        "network": [StrOptions(set(SHORT_NAMES["network"])), Network],
+        "likelihood": [StrOptions(set(SHORT_NAMES["likelihood"])), Likelihood],
+        "prior": [StrOptions(set(SHORT_NAMES["prior"])), Prior],
+        "objective": [StrOptions(set(SHORT_NAMES["objective"])), Objective],
         "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -49,12 +63,9 @@ class BaseVAE(FittedVAE):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
-        "fit_density": [HasMethods(["fit", "sample"]), None],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str, torch.device],
-        "compile": ["boolean"],
         "callbacks": [list, None],
-        "checkpoint": [str, os.PathLike, Checkpoint, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -77,12 +88,9 @@ class BaseVAE(FittedVAE):
         validation_fraction=0.1,
         n_iter_no_change=10,
         n_importance_samples=16,
-        fit_density=None,
         precision="auto",
         device="auto",
-        compile=False,
         callbacks=None,
-        checkpoint=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -101,12 +109,9 @@ class BaseVAE(FittedVAE):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.n_importance_samples = n_importance_samples
-        self.fit_density = fit_density
         self.precision = precision
         self.device = device
-        self.compile = compile
         self.callbacks = callbacks
-        self.checkpoint = checkpoint
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
@@ -134,17 +139,15 @@ class BaseVAE(FittedVAE):
         FloatingPointError
             If the loss becomes NaN or infinite.
         """
-        with unchanged_on_failure(self):
-            go_on = self.warm_start and hasattr(self, "net_")
-            X = check_rows(self, X, reset=not go_on, min_samples=2)
-            self._train(X, train_to_budget, go_on, self.checkpoint)
+        with self._unchanged_on_failure():
+            self._fit_rows(self._check_training_rows(X))
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None):
         """Train for one pass over these rows, from where the last call or fit ended.
 
-        For data that do not fit in memory. The first call decides the scaling of the features, the
+        For data that do not fit in memory. The first call takes the scaling of the features, the
         batch size and the weight decay from its chunk; the learning rate stays constant.
 
         Parameters
@@ -166,39 +169,298 @@ class BaseVAE(FittedVAE):
         FloatingPointError
             If the loss becomes NaN or infinite.
         """
-        with unchanged_on_failure(self):
-            go_on = hasattr(self, "net_")
-            X = check_rows(self, X, reset=not go_on, min_samples=1 if go_on else 2)
-            self._train(X, train_one_pass, go_on)
+        with self._unchanged_on_failure():
+            self._fit_pass(self._check_chunk(X))
         return self
 
-    def _train(self, X, train, go_on: bool, checkpoint=None) -> None:
-        """Train a new net or, to go on, a copy of the one there is; keep it when all went well."""
-        params = self.get_params(deep=False)
-        budget = training_budget(len(X), self.batch_size)
-        seed, run = draw_seed(self.random_state), None
-        if checkpoint is not None:
-            describe = partial(self._describe, dtype=X.dtype)
-            run = CheckpointedRun(checkpoint, params, X, seed, describe)
-            seed = run.seed
-        if go_on:
-            self._check_compatible(X)
+    def reconstruct(self, X):
+        """Encode and decode: E[p(x|z)] at the posterior mean of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            In the units of X.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        X = self._check_rows(X)
+        return inference.decode(self.module_, inference.encode_mean(self.module_, X))
+
+    def posterior(self, X):
+        """Return the posterior q(z|x) of every row, a diagonal Gaussian.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        mean, std : ndarrays of shape (n_samples, n_components)
+            In the units of the prior.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        X = self._check_rows(X)
+        return inference.encode(self.module_, X)
+
+    def sample(self, n_samples=1, *, random_state=None, mean=False):
+        """Draw new rows from the model.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows to draw.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws; None gives different draws at every call.
+        mean : bool, default=False
+            False draws z from the prior and x from p(x|z), so that the rows are distributed as the
+            model says and as `score_samples` scores them. True returns the mean of p(x|z) instead
+            of a draw from it: rows without noise, as for pictures.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features)
+            In the units of X and the dtype of the training data.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `n_samples` is not a positive integer.
+        """
+        check_is_fitted(self)
+        check_count("n_samples", n_samples)
+        generator = make_generator(draw_seed(random_state), self.device_)
+        Z = inference.sample_prior(self.module_, n_samples, generator).astype(self._fit_dtype)
+        if mean:
+            return inference.decode(self.module_, Z)
+        return inference.draw_rows(self.module_, Z, generator)
+
+    @property
+    def device_(self):
+        """The device of the module, as a string."""
+        return str(next(self.module_.parameters()).device)
+
+    def _check_training_rows(self, X) -> np.ndarray:
+        return check_rows(self, X, reset=not self._goes_on(), min_samples=2)
+
+    def _check_chunk(self, X) -> np.ndarray:
+        first = not hasattr(self, "module_")
+        return check_rows(self, X, reset=first, min_samples=2 if first else 1)
+
+    def _check_rows(self, X) -> np.ndarray:
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        self._check_support(X)
+        return X
+
+    def _check_support(self, X: np.ndarray) -> None:
+        support = self.module_.likelihood.support
+        if support is not None:
+            support.check(X, self.likelihood)
+
+    def _fit_rows(self, X: np.ndarray) -> None:
+        """Train on rows that were checked: a new module or, under a warm start, a copy."""
+        start = Start(draw_seed(self.random_state), self.n_iter_ if self._goes_on() else 0)
+        for callback in self.callbacks or ():
+            if is_a(callback, FitCallback):
+                start = callback.on_fit_begin(self, X, start)
+        with isolated_rng(start.seed, resolve_device(self.device)):
+            net = self._net_to_train(X, start.seed, self._goes_on())
+            train(net, X, start.epochs_before)
+        self._adopt_trained(net, X, start.seed)
+
+    def _fit_pass(self, X: np.ndarray) -> None:
+        """Train for one epoch on rows that were checked."""
+        seed = draw_seed(self.random_state)
         with isolated_rng(seed, resolve_device(self.device)):
-            net = copy_net(self.net_, params) if go_on else new_net(params, X, budget, seed)
-            train(net, X, params, budget, run)
-        self._adopt(net, X.dtype)
-        if self.fit_density is not None:
-            self.density_ = fit_density(self.fit_density, encode_mean(self.module_, X), seed)
-        self._finish_fit(X)
+            net = self._net_to_train(X, seed, hasattr(self, "module_"))
+            train_one_pass(net, X)
+        self._adopt_trained(net, X, seed)
 
-    def _finish_fit(self, X) -> None:
-        """Set what a subclass derives from the training rows."""
+    def _goes_on(self) -> bool:
+        return self.warm_start and hasattr(self, "module_")
 
-    def _check_compatible(self, X) -> None:
-        """Refuse to go on with another latent size, or with rows the likelihood cannot take."""
+    def _net_to_train(self, X: np.ndarray, seed: int, goes_on: bool) -> VAENet:
+        settings = self._settings(X, seed)
+        if not goes_on:
+            specs = (
+                resolve(role, getattr(self, role)) for role in ("network", "likelihood", "prior")
+            )
+            return new_net(build_module(*specs, X, self.n_components), settings)
         if self.n_components != self.n_components_:
             raise ValueError(
                 f"n_components={self.n_components} differs from the {self.n_components_} of the "
-                "fit to go on from. Set warm_start=False, or clone the estimator, to start anew."
+                "fit to continue. Set warm_start=False, or clone the estimator, to start anew."
             )
         self._check_support(X)
+        if self._net is None:
+            return new_net(copy.deepcopy(self.module_), settings, self._history)
+        kept = ("objective", "optimizer", "weight_decay", "precision", "device")
+        if self.batch_size == "auto":
+            kept += ("batch_size",)
+        settings = replace(settings, **{name: getattr(self._net.settings, name) for name in kept})
+        return copy_net(self._net, settings)
+
+    def _settings(self, X: np.ndarray, seed: int) -> Settings:
+        """Resolve every parameter of training, once."""
+        budget = training_budget(len(X), self.batch_size)
+        ceiling = budget.max_epochs * (_EARLY_STOPPING_CEILING if self.early_stopping else 1)
+        decay = budget.weight_decay if self.optimizer == "adam" else 0.0
+        device = resolve_device(self.device)
+        return Settings(
+            objective=resolve("objective", self.objective),
+            seed=seed,
+            max_epochs=ceiling if self.max_epochs == "auto" else self.max_epochs,
+            batch_size=budget.batch_size,
+            lr=self.learning_rate,
+            optimizer=resolve_optimizer(self.optimizer),
+            weight_decay=decay if self.weight_decay == "auto" else self.weight_decay,
+            precision=resolve_precision(self.precision, device, X.shape[1]),
+            device=device,
+            callbacks=_checked_callbacks(self.callbacks),
+            patience=self.n_iter_no_change if self.early_stopping else None,
+            validation_fraction=self.validation_fraction,
+            verbose=self.verbose,
+        )
+
+    def _adopt_trained(self, net: VAENet, X: np.ndarray, seed: int) -> None:
+        generator = make_generator(seed, net.device)
+        net.module_.prior.conclude(lambda: inference.draw_posterior(net.module_, X, generator))
+        self._adopt(net.module_, net.history, net.settings.precision, X.dtype)
+        self._net = net
+
+    def _adopt(self, module: VAEModule, history: History, precision: str, dtype: np.dtype) -> None:
+        """Take a trained module as one's own, with the attributes that follow from it."""
+        self.module_ = module
+        self.n_components_ = module.parts.n_components
+        self.history_ = history_arrays(history)
+        self.n_iter_ = len(history)
+        self.n_steps_ = int(sum(row["train_batch_count"] for row in history))
+        self.precision_ = precision
+        self._history = history
+        self._fit_dtype = dtype
+        self._net = None  # without one, further training starts with a fresh optimiser
+
+    def _get_state(self) -> dict[str, Any]:
+        """Return what `fit` has set as a dictionary of plain values and tensors."""
+        names = getattr(self, "feature_names_in_", None)
+        return {
+            "parts": self.module_.parts._asdict(),
+            "weights": self.module_.state_dict(),
+            "history": history_columns(self._history),
+            "precision": self.precision_,
+            "dtype": str(self._fit_dtype),
+            "feature_names": None if names is None else names.tolist(),
+        }
+
+    def _set_state(self, state: dict[str, Any], device: str) -> None:
+        """Set what `_get_state` returned; the module is built on a device before it is filled."""
+        module = restore_module(Parts(**state["parts"]), state["weights"], device)
+        self.n_features_in_ = module.parts.n_features
+        if state["feature_names"] is not None:
+            self.feature_names_in_ = np.array(state["feature_names"], dtype=object)
+        module.to(_device_here(self.device))
+        history, dtype = history_of(state["history"]), np.dtype(state["dtype"])
+        self._adopt(module, history, state["precision"], dtype)
+
+    @contextmanager
+    def _unchanged_on_failure(self) -> Iterator[None]:
+        """Restore all attributes if the block raises: fitted wholly or not at all."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+
+class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """The methods of the estimators whose `transform` is the embedding."""
+
+    def transform(self, X):
+        """Embed rows: the mean of q(z|x).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Posterior means, in the units of the prior.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        X = self._check_rows(X)
+        return inference.encode_mean(self.module_, X)
+
+    def inverse_transform(self, X):
+        """Decode latent rows: E[p(x|z)].
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Latent rows, such as `transform` returns.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Decoded means in the units of the training data.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If X has another number of columns than `n_components_`.
+        """
+        check_is_fitted(self)
+        Z = check_latent_rows(self, X, self.n_components_)
+        return inference.decode(self.module_, Z)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _checked_callbacks(callbacks: list[Any] | None) -> tuple[Any, ...]:
+    """Return the callbacks, if skorch can take them: objects, classes, or pairs with a name."""
+    for callback in callbacks or ():
+        if not is_a(callback, Callback):
+            raise InvalidParameterError(
+                f"The 'callbacks' parameter must be a list of skorch callbacks, got {callback!r} "
+                "in it."
+            )
+    return tuple(callbacks or ())
+
+
+def _device_here(device: str | torch.device) -> str:
+    """Return the device, or the CPU if that device is not available."""
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return "cpu"

@@ -1,14 +1,45 @@
-"""Saving and loading fitted estimators; the format lies below, in files of its own."""
+"""Saving, loading and resuming estimators: what a file says of an estimator, and nothing else."""
 
 from __future__ import annotations
 
-from skvae._anomaly import VAEAnomalyDetector
-from skvae._model_file import read_file, unsound
-from skvae._transformer import VAETransformer
+import copy
+import hashlib
+import json
+import os
+from numbers import Integral
 
-__all__ = ["load", "save"]
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skvae._base import BaseVAE
+from skvae._detector import VAEAnomalyDetector
+from skvae._files import onnx_graphs
+from skvae._files.checkpoint_folder import CheckpointFolder
+from skvae._files.model_file import read_file, unsound, write_file
+from skvae._files.values import Decoder, Encoder
+from skvae._model.inference import SCORES
+from skvae._model.module import load_weights
+from skvae._specs import SPEC_CLASSES
+from skvae._training.callbacks import FitCallback, Start
+from skvae._training.fit import history_of
+from skvae._transformer import VAETransformer
+from skvae._validation import Interval, check_is_fitted
+from skvae.scores import ModelScore
+
+__all__ = ["Autosave", "export_onnx", "load", "save"]
 
 _ESTIMATORS = {cls.__name__: cls for cls in (VAETransformer, VAEAnomalyDetector)}
+# A resumed fit may change these: they leave the weights alone, or are there to be raised.
+_FREE_PARAMETERS = {
+    "max_epochs",
+    "n_importance_samples",
+    "device",
+    "callbacks",
+    "warm_start",
+    "verbose",
+    "anomaly_score",
+    "contamination",
+}
 
 
 def save(estimator, path):
@@ -26,18 +57,19 @@ def save(estimator, path):
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If a parameter cannot be written, such as `callbacks`, or the estimator is another one.
+        If a parameter cannot be written, or the estimator is of another class.
     OSError
         If the folder or the disk cannot take the file; one that was there before stays as it was.
 
     See Also
     --------
-    load : Bring it back.
+    load : Load such a file.
 
     Notes
     -----
     The file is a safetensors file whose header holds parameters, fitted attributes, versions and a
-    checksum. Saving the same model twice makes the same bytes. `checkpoint` is not saved.
+    checksum. It is written whole or not at all, and saving the same model twice gives the same
+    bytes. `callbacks` belong to a training run and are not saved.
 
     Examples
     --------
@@ -54,38 +86,35 @@ def save(estimator, path):
     >>> np.array_equal(same.transform(X), vae.transform(X))
     True
     """
-    if type(estimator) not in _ESTIMATORS.values():
-        raise ValueError(
-            f"skvae.save takes a fitted {' or '.join(_ESTIMATORS)}, got {estimator!r}. For a "
-            "pipeline, save the step: pipeline[0].save(path)."
-        )
-    estimator.save(path)
+    _check_estimator("save", estimator)
+    header, tensors = _described(estimator, estimator._get_state())
+    write_file(path, {**header, "kind": "model"}, tensors)
 
 
 def load(path, *, trusted=()):
-    """Load an estimator from a file that :func:`save` or a checkpoint of a transformer wrote.
+    """Load an estimator from a file that :func:`save` or :class:`Autosave` wrote.
 
-    Nothing in the file is run or imported: it may come from anyone.
+    Nothing in the file is run or imported, so a file may come from anyone.
 
     Parameters
     ----------
     path : str or path-like
-        The file.
+        The file. A checkpoint of a transformer is loaded as the model that it was at that epoch.
     trusted : sequence of type, default=()
-        Your own classes of networks, likelihoods, priors, objectives or optimisers that the model
-        was built with. A file that names others is refused.
+        Your own classes of networks, likelihoods, priors, objectives, scores or optimisers with
+        which the model was built. A file that names others is refused.
 
     Returns
     -------
     estimator : VAETransformer or VAEAnomalyDetector
-        As it was when saved; on the CPU where its device is not to be had. The state of the
-        optimiser is not part of a model: to train on from here takes up the weights alone.
+        As it was when saved; on the CPU if its device is not available. The state of the optimiser
+        is not part of a model: further training starts from the weights with a fresh optimiser.
 
     Raises
     ------
     ValueError
-        If the file is damaged, is no model of skvae, comes from a newer version, or names a class
-        that is not trusted.
+        If the file is damaged, is not a model of skvae, comes from a newer version, or names a
+        class that is not trusted.
     FileNotFoundError
         If there is no such file.
 
@@ -100,9 +129,10 @@ def load(path, *, trusted=()):
     >>> import skvae
     >>> from sklearn.datasets import load_iris
     >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = skvae.VAEAnomalyDetector(2, max_epochs=2, random_state=0).fit(X)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "iris.skvae"
-    ...     skvae.VAEAnomalyDetector(2, max_epochs=2, random_state=0).fit(X).save(path)
+    ...     skvae.save(detector, path)
     ...     skvae.load(path)
     VAEAnomalyDetector(max_epochs=2, n_components=2, random_state=0)
     """
@@ -112,6 +142,251 @@ def load(path, *, trusted=()):
 def rebuild(path, header, tensors, *, trusted=()):
     """Rebuild the estimator from what was read of a file; `path` names it in errors."""
     try:
-        return _ESTIMATORS[header["estimator"]]._from_file(header, tensors, trusted)
+        decoder = Decoder(SPEC_CLASSES, trusted, tensors)
+        estimator = _ESTIMATORS[header["estimator"]](**decoder.decode(header["parameters"]))
+        estimator._validate_params()
+        state = {name: decoder.decode(node) for name, node in header["state"].items()}
+        # a user's own parts may compute with their weights when they are built
+        estimator._set_state(state, "cpu" if trusted else "meta")
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as exc:
         raise unsound(path, exc) from exc
+    return estimator
+
+
+def export_onnx(estimator, path, *, part="encoder"):
+    """Write a part of a fitted model as an ONNX graph, which runs without Python and torch.
+
+    The graph takes and returns float32 in the units of X: scaling is part of it. Needs the extra
+    `onnx`, and torch 2.6 or later.
+
+    Parameters
+    ----------
+    estimator : VAETransformer or VAEAnomalyDetector
+        Fitted.
+    path : str or path-like
+        The file, replaced if it exists. Its usual ending is ``.onnx``.
+    part : {"encoder", "decoder", "score"}, default="encoder"
+        "encoder" takes `X` and returns `Z`, the posterior means that `transform` returns;
+        "decoder" takes `Z` and returns `X`, as `inverse_transform` does; "score" takes `X`
+        and returns `score`, as `score_samples` does, with as many draws.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If there is no such part, or the score is not a quantity of the model itself.
+    ImportError
+        If the packages of the extra are not installed.
+    OSError
+        If the folder or the disk cannot take the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import skvae
+    >>> from sklearn.datasets import load_iris
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> vae = skvae.VAETransformer(n_components=2, max_epochs=2, random_state=0).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "iris.onnx"
+    ...     skvae.export_onnx(vae, path, part="decoder")
+    ...     path.exists()
+    True
+    """
+    _check_estimator("export_onnx", estimator)
+    if part not in onnx_graphs.PARTS:
+        raise ValueError(f"'part' must be one of {onnx_graphs.PARTS}, got {part!r}.")
+    kind = _quantity(estimator) if part == "score" else ""
+    onnx_graphs.export(estimator.module_, path, part, kind, estimator.n_importance_samples)
+
+
+class Autosave(BaseEstimator, FitCallback):
+    """Periodic checkpoints of a fit, from which it continues after an interruption.
+
+    To be passed among the `callbacks` of an estimator. A checkpoint holds everything that training
+    needs: weights, the optimiser's state, the place in the learning-rate cycle, the random
+    generators, early stopping, and the history. A fit that continues from it ends with the same
+    weights, to the bit, as one that was never interrupted. A checkpoint is written whole or not at
+    all, and :func:`skvae.load` reads that of a transformer as the model that it was at that epoch.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder, created if it does not exist. One folder serves one fit.
+    every : int, default=1
+        Number of epochs between two checkpoints. The last epoch always gets one.
+    keep : int or None, default=1
+        Number of checkpoints to keep, the newest ones; None keeps all.
+    resume : bool, default=False
+        Whether `fit` continues from the newest sound checkpoint in the folder. It must have been
+        written with the same parameters and the same rows; only `max_epochs` may differ, and the
+        rest of the learning-rate cycle then follows the new number. If the folder is empty, the
+        fit starts anew. If False, the checkpoints of an earlier fit are replaced.
+
+    See Also
+    --------
+    VAETransformer : Takes this among its `callbacks`.
+
+    Notes
+    -----
+    Of the other `callbacks`, a :class:`skorch.callbacks.LRScheduler` continues where it was; all
+    others start as they do in a new fit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import Autosave, VAETransformer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     vae = VAETransformer(2, max_epochs=4, random_state=0, callbacks=[Autosave(folder)])
+    ...     vae.fit(X).n_iter_
+    ...     vae.set_params(max_epochs=6, callbacks=[Autosave(folder, resume=True)])
+    ...     vae.fit(X).n_iter_
+    4
+    VAETransformer(callbacks=[Autosave(path=...
+    6
+    """
+
+    _parameter_constraints: dict = {
+        "path": [str, os.PathLike],
+        "every": [Interval(Integral, 1, None, closed="left")],
+        "keep": [Interval(Integral, 1, None, closed="left"), None],
+        "resume": ["boolean"],
+    }
+
+    def __init__(self, path, *, every=1, keep=1, resume=False):
+        self.path = path
+        self.every = every
+        self.keep = keep
+        self.resume = resume
+
+    def on_fit_begin(self, estimator, X, start):
+        """Open the folder and return where the fit starts: with `resume`, at its newest checkpoint.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator to be fitted.
+        X : ndarray of shape (n_samples, n_features)
+            Training rows.
+        start : Start
+            Where the fit would start.
+
+        Returns
+        -------
+        start : Start
+
+        Raises
+        ------
+        ValueError
+            If the checkpoint was written with other parameters or other rows.
+        """
+        self._validate_params()
+        self.folder_ = CheckpointFolder(self.path, self.keep)
+        self.estimator_, self.dtype_ = estimator, X.dtype
+        self.identity_, self.start_, self.found_ = _identity(estimator, X), start, None
+        newest = self.folder_.newest() if self.resume else None
+        if newest:
+            path, header, tensors = newest
+            if header.get("kind") != "checkpoint":
+                raise unsound(path, "it is a finished model and not a checkpoint")
+            decoder = Decoder(SPEC_CLASSES, (), tensors)
+            run = decoder.decode(header["run"])
+            _check_identity(path, run["identity"], self.identity_)
+            names = ("weights", "history")
+            self.found_ = {**run, **{name: decoder.decode(header["state"][name]) for name in names}}
+            self.start_ = Start(run["seed"], run["epochs_before"])
+        return self.start_
+
+    def on_train_begin(self, net, **kwargs):
+        """Bring the net to the epoch of the checkpoint."""
+        if self.found_:
+            load_weights(net.module_, self.found_["weights"])
+            net.history_ = history_of(self.found_["history"])
+            net.restore_run(self.found_)
+            self.found_ = None
+
+    def on_epoch_end(self, net, **kwargs):
+        """Write the checkpoint of the epoch that has just ended."""
+        epoch = len(net.history)
+        if epoch % self.every and epoch != net.max_epochs:
+            return
+        snapshot = copy.copy(self.estimator_)
+        snapshot._adopt(net.module_, net.history, net.settings.precision, self.dtype_)
+        run = {"identity": self.identity_, **self.start_._asdict(), **net.run_state()}
+        header, tensors = _described(snapshot, BaseVAE._get_state(snapshot), run)
+        self.folder_.write(epoch, {**header, "kind": "checkpoint"}, tensors)
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of the estimator and of the rows' identity."""
+        del self.folder_, self.estimator_, self.dtype_, self.identity_, self.start_, self.found_
+
+
+def _check_estimator(caller, estimator):
+    if type(estimator) not in _ESTIMATORS.values():
+        raise ValueError(
+            f"skvae.{caller} takes a fitted {' or '.join(_ESTIMATORS)}, got {estimator!r}. For a "
+            "pipeline, pass its step: pipeline[0]."
+        )
+    check_is_fitted(estimator)
+
+
+def _described(estimator, state, run=None):
+    """Return the header and the tensors of a file."""
+    encoder = Encoder(SPEC_CLASSES)
+    params = estimator.get_params(deep=False) | {"callbacks": None}
+    header = {
+        "estimator": type(estimator).__name__,
+        "parameters": encoder.encode(params, "parameters"),
+        "state": {name: encoder.encode(value, name) for name, value in state.items()},
+    }
+    if run is not None:
+        header["run"] = encoder.encode(run, "run")
+    return header, encoder.tensors
+
+
+def _identity(estimator, X):
+    """Return what a run must share with the checkpoint from which it continues."""
+    params = estimator.get_params(deep=False)
+    params = {name: value for name, value in params.items() if name not in _FREE_PARAMETERS}
+    if not isinstance(params["random_state"], int):
+        del params["random_state"]  # the seed that was drawn from it is in the checkpoint
+    encoder = Encoder(SPEC_CLASSES)
+    nodes = {name: encoder.encode(value, f"parameters.{name}") for name, value in params.items()}
+    return {
+        "parameters": {name: json.dumps(node) for name, node in nodes.items()},
+        "rows": hashlib.sha256(np.ascontiguousarray(X)).hexdigest(),
+        "shape": X.shape,
+    }
+
+
+def _check_identity(path, before, now):
+    remedy = "or start anew: with resume=False, or in another folder."
+    if (before["rows"], before["shape"]) != (now["rows"], now["shape"]):
+        raise ValueError(
+            f"{path} was written for other rows (of shape {before['shape']}) than X (of shape "
+            f"{now['shape']}). Fit the same X, {remedy}"
+        )
+    for name, value in now["parameters"].items():
+        if value != before["parameters"].get(name):
+            raise ValueError(
+                f"{path} was written with {name}={before['parameters'].get(name)}, but the "
+                f"estimator now has {value}. Set it back, {remedy}"
+            )
+
+
+def _quantity(estimator):
+    """Return which quantity of the model `score_samples` is."""
+    if isinstance(estimator, VAETransformer):
+        return "log_likelihood"
+    score = estimator.anomaly_score_.spec
+    if type(score) is not ModelScore:
+        raise ValueError(
+            f"part='score' cannot be exported for anomaly_score={score!r}: a graph can only hold "
+            f"{', '.join(SCORES)}. Export the parts 'encoder' and 'decoder', or fit with one of "
+            "these scores."
+        )
+    return score.quantity

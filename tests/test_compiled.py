@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from skvae._compiled import compiled
 
 from skvae import VAETransformer, load
-from skvae._compiled import compiled
 from skvae.networks import MLP
 
 
 def small(**parameters):
-    parameters = {"network": MLP((16,)), "max_epochs": 2, "random_state": 0} | parameters
+    parameters = {
+        "network": MLP(hidden_layer_sizes=(16,)),
+        "max_epochs": 2,
+        "random_state": 0,
+    } | parameters
     return VAETransformer(4, batch_size=64, **parameters)
 
 

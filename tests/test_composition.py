@@ -37,7 +37,7 @@ from skvae.priors import StandardNormal
 
 QUICK = {
     "n_components": 8,
-    "network": MLP((64,)),
+    "network": MLP(hidden_layer_sizes=(64,)),
     "max_epochs": 10,
     "batch_size": 32,
     "learning_rate": 1e-2,
@@ -99,7 +99,7 @@ def test_grid_search_over_latent_size(split):
 def test_grid_search_over_hidden_layers(split):
     """The winner by log-likelihood, with no scorer, and without a trace in the spec searched."""
     X_train, X_test, _, _ = split
-    network = MLP((64,))
+    network = MLP(hidden_layer_sizes=(64,))
     pipeline = Pipeline([("vae", small_vae(network=network))])
     grid = {"vae__network__hidden_layer_sizes": [(1,), (4,), (64,)]}
     search = GridSearchCV(pipeline, grid, cv=2).fit(X_train)
@@ -284,7 +284,9 @@ TRAVELLERS = [
     small_vae(max_epochs=2),
     small_vae(max_epochs=2, network=Conv(channels=(4, 8), hidden_units=16)),
     small_vae(max_epochs=2, likelihood=Gaussian(noise="per_sample"), early_stopping=True),
-    VAEAnomalyDetector(4, network=MLP((16,), dropout=0.1), max_epochs=2, random_state=0),
+    VAEAnomalyDetector(
+        4, network=MLP(hidden_layer_sizes=(16,), dropout=0.1), max_epochs=2, random_state=0
+    ),
 ]
 
 
@@ -389,8 +391,12 @@ def test_nested_parameters_reach_the_fit(split):
     "estimator",
     [
         VAETransformer(),
-        VAETransformer(2, network=MLP((8,)), objective=ELBO(beta=4), random_state=0),
-        VAETransformer(network=Conv((9, 14)), likelihood=Gaussian("shared", "none")),
+        VAETransformer(
+            2, network=MLP(hidden_layer_sizes=(8,)), objective=ELBO(beta=4), random_state=0
+        ),
+        VAETransformer(
+            network=Conv(image_shape=(9, 14)), likelihood=Gaussian(noise="shared", scaling="none")
+        ),
         VAEAnomalyDetector(likelihood=Bernoulli(), prior=StandardNormal(), anomaly_score="kl"),
     ],
 )
@@ -405,7 +411,7 @@ def test_repr_is_the_code_that_makes_it(estimator):
 
 def test_repr_shows_what_differs_from_the_defaults():
     assert repr(VAETransformer()) == "VAETransformer()"
-    vae = VAETransformer(network=MLP((8,)), objective=ELBO(beta=4))
+    vae = VAETransformer(network=MLP(hidden_layer_sizes=(8,)), objective=ELBO(beta=4))
     assert repr(vae) == (
         "VAETransformer(network=MLP(hidden_layer_sizes=(8,)), objective=ELBO(beta=4))"
     )

@@ -18,7 +18,11 @@ N_THREADS = 32
 
 
 def quick(estimator_class=VAETransformer, **changes):
-    settings = {"network": MLP((16,), dropout=0.2), "max_epochs": 3, "random_state": 0}
+    settings = {
+        "network": MLP(hidden_layer_sizes=(16,), dropout=0.2),
+        "max_epochs": 3,
+        "random_state": 0,
+    }
     return estimator_class(4, **{**settings, **changes})
 
 

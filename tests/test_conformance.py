@@ -81,9 +81,9 @@ CONFIGURATIONS = [
     *({"likelihood": Gaussian(scaling=scaling)} for scaling in ("feature", "global", "none")),
     {"likelihood": Gaussian(noise="per_feature", scaling="global"), "precision": "bfloat16"},
     {"likelihood": Gaussian(scaling="global", bounded=True)},
-    {"network": MLP(())},
-    {"network": MLP((8, 4), activation="tanh")},
-    {"network": MLP((4, 8, 4), activation="silu", dropout=0.2)},
+    {"network": MLP(hidden_layer_sizes=())},
+    {"network": MLP(hidden_layer_sizes=(8, 4), activation="tanh")},
+    {"network": MLP(hidden_layer_sizes=(4, 8, 4), activation="silu", dropout=0.2)},
     {"network": PaddedImage()},
     {"network": Strip(), "likelihood": Gaussian(noise="shared")},
     {"objective": ELBO(beta=2.0, free_bits=0.1, warmup=1)},
@@ -91,12 +91,15 @@ CONFIGURATIONS = [
     {"n_importance_samples": 1},
     {"n_components": 1},
     {"fit_density": GaussianMixture(2)},
-    {"prior": VampPrior(5), "objective": IWAE(3, "doubly_reparameterized")},
-    {"prior": MixturePrior(3), "objective": BetaTCVAE()},
+    {
+        "prior": VampPrior(n_pseudo_inputs=5),
+        "objective": IWAE(n_samples=3, gradient="doubly_reparameterized"),
+    },
+    {"prior": MixturePrior(n_mixtures=3), "objective": BetaTCVAE()},
     {"prior": FlowPrior(n_layers=2, hidden_units=4), "objective": InfoVAE()},
     {
         "likelihood": StudentT(),
-        "network": MLP((8, 4), skip_connections=True),
+        "network": MLP(hidden_layer_sizes=(8, 4), skip_connections=True),
         "objective": ELBO(n_samples=2),
     },
     {"optimizer": "sgd", "learning_rate": 1e-4, "batch_size": 7},
@@ -104,7 +107,12 @@ CONFIGURATIONS = [
 
 
 def configured(estimator_class, **changes):
-    quick = {"n_components": 2, "network": MLP((8,)), "max_epochs": 2, "n_importance_samples": 16}
+    quick = {
+        "n_components": 2,
+        "network": MLP(hidden_layer_sizes=(8,)),
+        "max_epochs": 2,
+        "n_importance_samples": 16,
+    }
     return estimator_class(**{**quick, **changes})
 
 
@@ -120,7 +128,10 @@ SCORES = [
     ),
     LatentDensity(n_components=2),
     LikelihoodRegret(n_steps=2, n_bound_samples=2),
-    Combined(("relative_error", LatentDensity(2, "diag")), standardization="rank"),
+    Combined(
+        scores=("relative_error", LatentDensity(n_components=2, covariance_type="diag")),
+        standardization="rank",
+    ),
 ]
 TRANSFORMERS = [configured(VAETransformer, **changes) for changes in CONFIGURATIONS]
 DETECTORS_ALIKE = [configured(VAEAnomalyDetector, **changes) for changes in CONFIGURATIONS[1:]]

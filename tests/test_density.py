@@ -6,10 +6,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
+from skvae._density import draw
 
 import skvae
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae._density import draw
 from skvae.networks import MLP
 
 DENSITIES = [
@@ -25,7 +25,12 @@ def X(digits):
 
 
 def model(density, estimator_class=VAETransformer, **changes):
-    settings = {"network": MLP((16,)), "max_epochs": 5, "random_state": 0, "fit_density": density}
+    settings = {
+        "network": MLP(hidden_layer_sizes=(16,)),
+        "max_epochs": 5,
+        "random_state": 0,
+        "fit_density": density,
+    }
     return estimator_class(2, **settings | changes)
 
 

@@ -41,7 +41,11 @@ def one_thread():
 
 
 def _model(**params):
-    defaults = {"network": MLP((32,), dropout=0.1), "max_epochs": 3, "random_state": 7}
+    defaults = {
+        "network": MLP(hidden_layer_sizes=(32,), dropout=0.1),
+        "max_epochs": 3,
+        "random_state": 7,
+    }
     return VAETransformer(4, **defaults | params)
 
 
@@ -82,7 +86,10 @@ def test_a_random_state_instance_is_drawn_from(digits):
 def test_the_global_generators_are_left_alone(digits, estimator_class, random_state):
     before = global_states()
     estimator = estimator_class(
-        4, network=MLP((32,), dropout=0.1), max_epochs=2, random_state=random_state
+        4,
+        network=MLP(hidden_layer_sizes=(32,), dropout=0.1),
+        max_epochs=2,
+        random_state=random_state,
     )
     assert global_states() == before
     estimator.fit(digits.data)

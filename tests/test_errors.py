@@ -29,7 +29,12 @@ both_estimators = pytest.mark.parametrize("estimator_class", ESTIMATORS)
 
 def quick(estimator_class=VAETransformer, **changes):
     """Two epochs of two steps."""
-    settings = {"n_components": 2, "network": MLP((8,)), "max_epochs": 2, "batch_size": 20}
+    settings = {
+        "n_components": 2,
+        "network": MLP(hidden_layer_sizes=(8,)),
+        "max_epochs": 2,
+        "batch_size": 20,
+    }
     return estimator_class(**{**settings, "random_state": 0, **changes})
 
 
@@ -585,7 +590,9 @@ def test_row_far_from_all_is_an_outlier(distance):
 
 def test_failure_leaves_parameters_alone():
     """The specs and the callbacks that the user gave are not what is trained."""
-    estimator = quick(network=MLP((8,)), objective=Failing(0), callbacks=[Callback()])
+    estimator = quick(
+        network=MLP(hidden_layer_sizes=(8,)), objective=Failing(0), callbacks=[Callback()]
+    )
     parameters = estimator.get_params(deep=False)
     refuses(estimator, X, FloatingPointError, "became NaN")
     assert all(estimator.get_params(deep=False)[name] is parameters[name] for name in parameters)

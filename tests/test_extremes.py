@@ -73,7 +73,7 @@ EXTREMES = {
 
 
 def quick(estimator_class=VAEAnomalyDetector, **changes):
-    settings = {"network": MLP((16,)), "max_epochs": 20, "random_state": 0}
+    settings = {"network": MLP(hidden_layer_sizes=(16,)), "max_epochs": 20, "random_state": 0}
     return estimator_class(2, **{**settings, **changes})
 
 
@@ -158,7 +158,7 @@ def test_columns_of_many_types():
     assert quick().fit(pd.DataFrame(numbers)).n_features_in_ == 3
     bad = {
         "text": ["x", "y"] * 40,
-        "category": pd.Categorical(["x", "y"] * 40),
+        "category": pd.Categorical(n_categories=["x", "y"] * 40),
         "time": pd.Series(["now"] * 80, dtype=object),
     }
     with pytest.raises(ValueError, match="hold no numbers: 'text', 'category', 'time'. Drop them"):

@@ -16,12 +16,12 @@ GOLDEN = Path(__file__).parent / "golden"
 FORMATS = sorted(path.stem for path in GOLDEN.glob("*.json"))
 PARAMETERS = {
     "transformer": {
-        "network": MLP((4, 3), activation="tanh", dropout=0.1),
-        "likelihood": Gaussian("per_sample"),
+        "network": MLP(hidden_layer_sizes=(4, 3), activation="tanh", dropout=0.1),
+        "likelihood": Gaussian(noise="per_sample"),
         "objective": ELBO(beta=0.5, warmup=2),
         "early_stopping": True,
     },
-    "detector": {"network": MLP([5]), "contamination": 0.05},
+    "detector": {"network": MLP(hidden_layer_sizes=[5]), "contamination": 0.05},
 }
 
 
@@ -44,6 +44,6 @@ def test_a_model_of_an_earlier_version_answers_as_it_did(file_format, name):
 
 
 def test_the_format_of_this_version_has_its_files():
-    from skvae._model_file import FORMAT_VERSION
+    from skvae._files.model_file import FORMAT_VERSION
 
     assert f"format-{FORMAT_VERSION}" in FORMATS

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from skvae import Checkpoint, VAETransformer, load
-from skvae._checkpoint import CheckpointFolder
+from skvae._files.checkpoint_folder import CheckpointFolder
 from skvae.networks import MLP
 
 N_KILLS = 200
@@ -17,7 +17,7 @@ LONGEST_LIFE = 0.6  # seconds; a run takes about as long
 
 
 def model(**changes):
-    network = MLP((64, 32), dropout=0.1)
+    network = MLP(hidden_layer_sizes=(64, 32), dropout=0.1)
     return VAETransformer(4, network=network, max_epochs=24, random_state=0, **changes)
 
 

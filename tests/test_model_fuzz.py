@@ -14,7 +14,7 @@ import torch
 
 import skvae
 from skvae import VAEAnomalyDetector
-from skvae._model_file import read_file, write_file
+from skvae._files.model_file import read_file, write_file
 from skvae.networks import MLP
 
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
@@ -46,7 +46,9 @@ INSERTED = [
 def sound(tmp_path_factory):
     """Give a model, its file's bytes, and what the file holds."""
     path = tmp_path_factory.mktemp("sound") / "model.skvae"
-    detector = VAEAnomalyDetector(2, network=MLP((4,)), max_epochs=2, random_state=0).fit(X)
+    detector = VAEAnomalyDetector(
+        2, network=MLP(hidden_layer_sizes=(4,)), max_epochs=2, random_state=0
+    ).fit(X)
     detector.save(path)
     return detector, path.read_bytes(), *read_file(path)
 
@@ -157,7 +159,7 @@ print(peak() - before)
 def test_a_large_file_takes_no_more_than_four_times_its_size(tmp_path):
     rows = np.random.default_rng(0).normal(size=(20, 2000)).astype(np.float32)
     path = tmp_path / "large.skvae"
-    network = MLP((4000, 1000))
+    network = MLP(hidden_layer_sizes=(4000, 1000))
     VAEAnomalyDetector(2, network=network, max_epochs=1, random_state=0).fit(rows).save(path)
     run = subprocess.run([sys.executable, "-c", LOAD, path], capture_output=True, text=True)
     assert 1024 * int(run.stdout) < 4 * path.stat().st_size

@@ -15,7 +15,7 @@ from skorch.callbacks import EpochTimer
 
 import skvae
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae._model_file import write_file
+from skvae._files.model_file import write_file
 from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from skvae.networks import MLP, Conv
 from skvae.objectives import ELBO
@@ -30,17 +30,19 @@ ESTIMATORS = [VAETransformer, VAEAnomalyDetector]
 CONFIGURATIONS = {
     "default": {},
     "unfitted likelihood": {"likelihood": Gaussian()},
-    "shared": {"likelihood": Gaussian("shared", "global", bounded=True)},
+    "shared": {"likelihood": Gaussian(noise="shared", scaling="global", bounded=True)},
     "bounded by the rule": {"likelihood": Gaussian(scaling="global")},
-    "per sample": {"likelihood": Gaussian("per_sample")},
-    "fixed": {"likelihood": Gaussian(0.5, "none")},
+    "per sample": {"likelihood": Gaussian(noise="per_sample")},
+    "fixed": {"likelihood": Gaussian(noise=0.5, scaling="none")},
     "bernoulli": {"likelihood": "bernoulli"},
     "continuous": {"likelihood": ContinuousBernoulli()},
-    "linear": {"network": MLP(())},
-    "array of sizes": {"network": MLP(np.array([8, 4]), "tanh", dropout=0.1)},
+    "linear": {"network": MLP(hidden_layer_sizes=())},
+    "array of sizes": {
+        "network": MLP(hidden_layer_sizes=np.array([8, 4]), activation="tanh", dropout=0.1)
+    },
     "convolutions": {"network": Conv(channels=[4, 8], hidden_units=None)},
     "shaped": {"network": Conv(image_shape=(9, 1), channels=(3,))},
-    "objective": {"objective": ELBO(2, free_bits=0.1, warmup=1), "prior": StandardNormal()},
+    "objective": {"objective": ELBO(beta=2, free_bits=0.1, warmup=1), "prior": StandardNormal()},
     "stopped": {"early_stopping": True, "max_epochs": 5, "n_iter_no_change": 1},
     "one sample": {"n_importance_samples": 1, "n_components": 1},
     "sgd": {"optimizer": torch.optim.SGD, "learning_rate": 1e-4},
@@ -50,7 +52,12 @@ CONFIGURATIONS = {
 
 
 def quick(estimator_class=VAETransformer, **changes):
-    settings = {"n_components": 2, "network": MLP((8,)), "max_epochs": 2, "random_state": 0}
+    settings = {
+        "n_components": 2,
+        "network": MLP(hidden_layer_sizes=(8,)),
+        "max_epochs": 2,
+        "random_state": 0,
+    }
     return estimator_class(**{**settings, **copy.deepcopy(changes)})
 
 
@@ -167,10 +174,10 @@ class OwnNetwork(BaseEstimator):
         self.width = width
 
     def build_encoder(self, n_features, n_outputs):
-        return MLP((self.width,)).build_encoder(n_features, n_outputs)
+        return MLP(hidden_layer_sizes=(self.width,)).build_encoder(n_features, n_outputs)
 
     def build_decoder(self, n_components, n_outputs):
-        return MLP((self.width,)).build_decoder(n_components, n_outputs)
+        return MLP(hidden_layer_sizes=(self.width,)).build_decoder(n_components, n_outputs)
 
 
 class OwnLikelihood(Bernoulli):
@@ -192,7 +199,7 @@ def test_another_class_of_that_name_must_fit_the_weights(path):
 
     class Other(OwnNetwork):
         def build_encoder(self, n_features, n_outputs):
-            return MLP((self.width + 1,)).build_encoder(n_features, n_outputs)
+            return MLP(hidden_layer_sizes=(self.width + 1,)).build_encoder(n_features, n_outputs)
 
     Other.__qualname__ = "OwnNetwork"
     with pytest.raises(ValueError, match="its weights 'encoder.*shape"):

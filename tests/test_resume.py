@@ -25,7 +25,11 @@ def rows(digits):
 
 
 def quick(estimator_class=VAETransformer, **changes):
-    settings = {"network": MLP((16,), dropout=0.2), "max_epochs": 6, "random_state": 0}
+    settings = {
+        "network": MLP(hidden_layer_sizes=(16,), dropout=0.2),
+        "max_epochs": 6,
+        "random_state": 0,
+    }
     return estimator_class(4, **{**settings, **changes})
 
 
@@ -188,7 +192,10 @@ def test_the_checkpoint_of_a_detector_lacks_its_threshold_and_says_so(tmp_path, 
     ("change", "message"),
     [
         ({"learning_rate": 0.1}, r"with learning_rate=0\.001, but the estimator now has 0\.1"),
-        ({"network": MLP((17,), dropout=0.2)}, "with network=.*16.* now has .*17"),
+        (
+            {"network": MLP(hidden_layer_sizes=(17,), dropout=0.2)},
+            "with network=.*16.* now has .*17",
+        ),
         ({"random_state": 1}, "with random_state=0, but the estimator now has 1"),
     ],
 )

@@ -36,7 +36,9 @@ pytestmark = pytest.mark.skipif(
 
 
 def quick(estimator_class=VAEAnomalyDetector, **changes):
-    return estimator_class(2, network=MLP((16,)), max_epochs=2, random_state=0, **changes)
+    return estimator_class(
+        2, network=MLP(hidden_layer_sizes=(16,)), max_epochs=2, random_state=0, **changes
+    )
 
 
 @contextmanager

@@ -26,7 +26,9 @@ def test_a_thousand_fits_leave_nothing_behind(capsys):
     X = np.random.default_rng(0).normal(size=(300, 20)).astype(np.float32)
     at = {}
     for number in range(1, 1001):
-        detector = VAEAnomalyDetector(4, network=MLP((64,)), max_epochs=2, random_state=number)
+        detector = VAEAnomalyDetector(
+            4, network=MLP(hidden_layer_sizes=(64,)), max_epochs=2, random_state=number
+        )
         detector.fit(X).score_samples(X)
         if number in (100, 1000):
             at[number] = footprint()

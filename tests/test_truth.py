@@ -134,11 +134,11 @@ def patches():
 
 
 CASES = {
-    "gaussian shared": (Gaussian("shared"), flowers),
-    "gaussian per_feature": (Gaussian("per_feature"), flowers),
-    "gaussian per_sample": (Gaussian("per_sample"), flowers),
-    "gaussian fixed": (Gaussian(0.8), flowers),
-    "gaussian bounded": (Gaussian(0.5, "global", bounded=True), flowers),
+    "gaussian shared": (Gaussian(noise="shared"), flowers),
+    "gaussian per_feature": (Gaussian(noise="per_feature"), flowers),
+    "gaussian per_sample": (Gaussian(noise="per_sample"), flowers),
+    "gaussian fixed": (Gaussian(noise=0.8), flowers),
+    "gaussian bounded": (Gaussian(noise=0.5, scaling="global", bounded=True), flowers),
     "bernoulli": (Bernoulli(), lambda: patches().round()),
     "continuous bernoulli": (ContinuousBernoulli(), patches),
 }
@@ -151,7 +151,7 @@ def test_score_samples_integrates_over_the_latent_space(case, n_components):
     X = rows()
     vae = VAETransformer(
         n_components,
-        network=MLP((16,), activation="tanh"),
+        network=MLP(hidden_layer_sizes=(16,), activation="tanh"),
         likelihood=likelihood,
         max_epochs=150 * n_components,
         learning_rate=6e-3,
@@ -184,7 +184,9 @@ def integrate(vae, X, n_points):
 
 
 def test_bound_rises_with_the_number_of_draws(digits):
-    vae = VAETransformer(8, network=MLP((64,)), max_epochs=5, random_state=0).fit(digits.data)
+    vae = VAETransformer(
+        8, network=MLP(hidden_layer_sizes=(64,)), max_epochs=5, random_state=0
+    ).fit(digits.data)
     bounds = [vae.set_params(n_importance_samples=n).score(digits.data) for n in (1, 4, 16, 64)]
     assert all(later > earlier for earlier, later in itertools.pairwise(bounds)), bounds
 

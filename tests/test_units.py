@@ -15,7 +15,7 @@ FACTOR, SHIFT = 1000.0, 5.0
 def pair(request, digits):
     """Rows, the estimator fitted on them, and the one fitted on the same rows in other units."""
     X = load_iris().data if request.param == "table" else digits.data
-    vae = VAETransformer(3, network=MLP((32,)), max_epochs=20, random_state=0)
+    vae = VAETransformer(3, network=MLP(hidden_layer_sizes=(32,)), max_epochs=20, random_state=0)
     vae.fit(X)
     moved = clone(vae).fit(FACTOR * X + SHIFT)
     kind = "feature" if request.param == "table" else "global"
@@ -51,7 +51,9 @@ def test_decoded_and_sampled_rows_are_in_the_new_units(pair):
 
 def test_a_column_whose_offset_dwarfs_its_spread_is_not_lost():
     seconds = 1.7e9 + np.random.default_rng(0).normal(scale=10, size=(200, 3))
-    vae = VAETransformer(1, network=MLP((8,)), max_epochs=5, random_state=0).fit(seconds)
+    vae = VAETransformer(1, network=MLP(hidden_layer_sizes=(8,)), max_epochs=5, random_state=0).fit(
+        seconds
+    )
     assert vae.transform(seconds).std() > 1e-3  # float32 would see steps of 128 seconds
     assert np.abs(vae.reconstruct(seconds) - seconds).mean() < 15
     np.testing.assert_allclose(vae.sample(500, noise=True, random_state=0).std(), 10, rtol=0.3)

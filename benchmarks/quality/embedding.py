@@ -31,7 +31,7 @@ from skvae.priors import VampPrior
 CONVOLUTIONAL = {
     "network": Conv(),
     "likelihood": "bernoulli",
-    "prior": VampPrior(300),
+    "prior": VampPrior(n_pseudo_inputs=300),
     "objective": ELBO(beta=0.3),
     "max_epochs": 20,
     "batch_size": 256,
@@ -43,7 +43,7 @@ MODELS = {
     "VAE defaults, 16": VAETransformer(16, likelihood="bernoulli"),
     "VAE, 2": VAETransformer(
         2,
-        network=MLP((512, 512, 256), "gelu"),
+        network=MLP(hidden_layer_sizes=(512, 512, 256), activation="gelu"),
         likelihood="bernoulli",
         objective=ELBO(beta=0.05),
         max_epochs=20,

@@ -26,13 +26,13 @@ from skvae.priors import FlowPrior
 
 COMMON = {
     "n_components": 40,
-    "network": MLP((512, 512), "silu"),
+    "network": MLP(hidden_layer_sizes=(512, 512), activation="silu"),
     "likelihood": Bernoulli(binarize="dynamic"),
 }
 BETTER = {
     **COMMON,
-    "prior": FlowPrior(6, 128),
-    "objective": IWAE(5, "doubly_reparameterized"),
+    "prior": FlowPrior(n_layers=6, hidden_units=128),
+    "objective": IWAE(n_samples=5, gradient="doubly_reparameterized"),
     "batch_size": 256,
     "learning_rate": 3e-3,
     "weight_decay": 0.2,

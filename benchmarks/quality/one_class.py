@@ -32,7 +32,7 @@ DETECTOR = VAEAnomalyDetector(
     objective=ELBO(beta=4),
     max_epochs=20,
     anomaly_score=Combined(
-        (RelativeError("zero", floor=0.04, blur=1), LatentDensity(reg_covar=0.03))
+        scores=(RelativeError(origin="zero", floor=0.04, blur=1), LatentDensity(reg_covar=0.03))
     ),
 )
 PUBLISHED = [

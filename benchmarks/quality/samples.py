@@ -32,7 +32,7 @@ MODELS = {
     "N(0, I), later a mixture": VAETransformer(**VAE, fit_density=GaussianMixture(50, tol=1e-2)),
     "MixturePrior": VAETransformer(**VAE, prior="mixture"),
     "FlowPrior": VAETransformer(**VAE, prior="flow"),
-    "VampPrior": VAETransformer(**VAE, prior=VampPrior(100)),
+    "VampPrior": VAETransformer(**VAE, prior=VampPrior(n_pseudo_inputs=100)),
 }
 
 

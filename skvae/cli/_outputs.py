@@ -1,4 +1,4 @@
-"""Results as files: arrays, tables and pictures, written whole or not at all."""
+"""Results of the verbs: records, and files of rows or pictures, which are written atomically."""
 
 from __future__ import annotations
 
@@ -10,70 +10,88 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skvae.cli._errors import UsageError
-from skvae.cli._tables import import_parquet
+from skvae.cli._failures import UsageError
+from skvae.cli._sources import import_parquet
 
 TABLES = (".npy", ".npz", ".csv", ".parquet")
 PICTURES = (".png", ".pdf", ".svg")
 STDOUT = "-"
 
 
+class Result(NamedTuple):
+    """The result of a verb, apart from the files that it wrote."""
+
+    record: dict[str, Any]  # printed with --json
+    text: str = ""  # printed without --json
+    exit_code: int = 0
+
+
 def check_output(arguments: argparse.Namespace, endings: tuple[str, ...] | None) -> None:
-    """Refuse, before any work is done, an output that could not be written after it.
+    """Raise an error for an output that cannot be written, before any work is done.
 
     Parameters
     ----------
     arguments : Namespace
-        With `output`, which is ``-`` for a table as CSV on stdout, and `json`.
+        Arguments with `output`, a file or ``-`` for CSV on stdout, and `json`.
     endings : tuple of str or None
-        What the verb can write; None takes any name.
+        Endings of the files that the verb can write; None allows any name.
+
+    Raises
+    ------
+    UsageError
+        If the verb cannot write such a file.
+    OSError
+        If the folder is missing or cannot be written to.
     """
     path = Path(arguments.output)
     if arguments.output == STDOUT and ".csv" in (endings or ()):
         if arguments.json:
-            raise UsageError("-o - and --json both want stdout: name a file, or leave out --json")
+            raise UsageError(
+                "-o - and --json both write to stdout: name a file, or leave out --json"
+            )
         return
     if endings and ending(arguments.output) not in endings:
         raise UsageError(f"-o {path} must end in {', '.join(endings)}")
     if ending(arguments.output) == ".parquet":
         import_parquet()
     if ending(arguments.output) in PICTURES:
-        os.environ.setdefault("MPLBACKEND", "agg")  # a file needs no window, nor a screen
+        os.environ.setdefault("MPLBACKEND", "agg")  # draws without a display
     if path.exists() and not path.is_file():
-        raise UsageError(f"-o {path} is there, and no file")
+        raise UsageError(f"-o {path} exists and is not a file")
     try:
-        with tempfile.TemporaryFile(dir=path.resolve().parent):  # asks the disk itself
+        with tempfile.TemporaryFile(dir=path.resolve().parent):  # fails if the disk is read-only
             pass
     except OSError as exc:
         raise type(exc)(exc.errno, f"cannot be written: {exc.strerror}", str(path)) from exc
 
 
 def ending(path: str) -> str:
-    """Return what a name ends in, which says what the file holds."""
+    """Return the ending of a file name, which determines the format."""
     return Path(path).suffix.lower()
 
 
 def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
-    """Write an array by the ending of the path.
+    """Write an array in the format of the ending of the path.
 
     Parameters
     ----------
     path : str
-        The file, or ``-``.
+        The file, or ``-`` for stdout.
     X : ndarray of shape (n_samples, n_columns) or (n_samples,)
         The array.
     names : sequence of str
-        Of the columns, for tables.
+        Names of the columns of a table.
     key : str
-        Of the array, for ``.npz``.
+        Name of the array in an ``.npz`` file.
     """
     if path == STDOUT:
         _write_csv(sys.stdout, X, names)
         return
-    with _written_whole(path) as scratch:
+    with _replacing(path) as scratch:
         if ending(path) == ".npy":
             np.save(scratch, X)
         elif ending(path) == ".npz":
@@ -86,20 +104,20 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
 
 
 def write_picture(path: str, display, dpi: int) -> None:
-    """Write the figure of a display by the ending of the path."""
+    """Write the figure of a display in the format of the ending of the path."""
     import matplotlib.pyplot as plt
 
-    with _written_whole(path) as scratch:
+    with _replacing(path) as scratch:
         display.figure_.savefig(scratch, dpi=dpi)
     plt.close(display.figure_)
 
 
 @contextmanager
-def _written_whole(path: str) -> Iterator[Path]:
-    """Give a path to write to, and put what was written in its place at the end."""
-    from skvae.datasets._files import scratch_folder
+def _replacing(path: str) -> Iterator[Path]:
+    """Yield a temporary path, and move the file to its final path after the block."""
+    from skvae.datasets._data_folder import scratch_folder
 
-    target = Path(path).resolve()  # a link stays a link
+    target = Path(path).resolve()  # a symbolic link stays one
     with scratch_folder(target.parent) as folder:
         scratch = Path(folder) / target.name
         yield scratch
@@ -107,7 +125,7 @@ def _written_whole(path: str) -> Iterator[Path]:
 
 
 def _write_csv(file, X: np.ndarray, names) -> None:
-    """Write numbers as short as they can be read back the same."""
+    """Write every number with as few digits as read back to the same value."""
     text = "%.9g".__mod__ if X.dtype == np.float32 else _repr
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(names)

@@ -1,24 +1,77 @@
-"""The parser of the whole command line: its verbs, and what is common to them."""
+"""The parser of the command line: the table of verbs and the options that all of them share."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import NamedTuple
 
-from skvae.cli import _apply, _fit, _info, _plot
-from skvae.cli._errors import USAGE
+from skvae.cli import _apply_commands, _fit_command, _info_command, _plot_command
+from skvae.cli._failures import USAGE
+from skvae.cli._outputs import Result
 
-_VERBS = (*_fit.VERBS, *_apply.VERBS, *_plot.VERBS, *_info.VERBS)
 
-_DESCRIPTION = "Variational autoencoders: train, embed, reconstruct, sample, score and draw."
+class _Verb(NamedTuple):
+    summary: str
+    usage: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Result]
+
+
+_VERBS = {
+    "fit": _Verb(
+        "train a model and save it",
+        "--data SOURCE -o MODEL [options]",
+        _fit_command.add_options,
+        _fit_command.run,
+    ),
+    "transform": _Verb(
+        "embed rows into the latent space",
+        "MODEL --data SOURCE -o FILE [options]",
+        _apply_commands.add_transform_options,
+        _apply_commands.transform,
+    ),
+    "reconstruct": _Verb(
+        "encode and decode rows",
+        "MODEL --data SOURCE -o FILE [options]",
+        _apply_commands.add_reconstruct_options,
+        _apply_commands.reconstruct,
+    ),
+    "sample": _Verb(
+        "draw new rows from a model",
+        "MODEL [-n N] -o FILE [options]",
+        _apply_commands.add_sample_options,
+        _apply_commands.sample,
+    ),
+    "score": _Verb(
+        "compute the log-likelihood of rows, or their scores by a detector",
+        "MODEL --data SOURCE [-o FILE] [options]",
+        _apply_commands.add_score_options,
+        _apply_commands.score,
+    ),
+    "plot": _Verb(
+        "draw a picture of a model",
+        "MODEL KIND [--data SOURCE] -o FILE [options]",
+        _plot_command.add_options,
+        _plot_command.run,
+    ),
+    "info": _Verb(
+        "describe a model file",
+        "MODEL [options]",
+        _info_command.add_options,
+        _info_command.run,
+    ),
+}
+
+_DESCRIPTION = "Variational autoencoders: train, embed, reconstruct, sample, score and plot."
 _EPILOG = """\
 example:
   skvae fit --data mnist -o model.skvae
   skvae sample model.skvae -n 100 -o digits.png
 
 exit codes:
-  0 done, 1 failure, 2 wrong usage, 130 ended by Ctrl-C, 143 ended by SIGTERM
+  0 success, 1 failure, 2 wrong usage, 130 ended by Ctrl-C, 143 ended by SIGTERM
 
 'skvae VERB --help' lists the options of a verb."""
 
@@ -29,7 +82,7 @@ def build_parser():
     Returns
     -------
     parser : argparse.ArgumentParser
-        With one subparser for each verb.
+        A parser with one subparser per verb.
 
     Examples
     --------
@@ -45,49 +98,33 @@ def build_parser():
     verbs = parser.add_subparsers(
         title="verbs", dest="verb", metavar="VERB [options]", prog="skvae", required=True
     )
-    for verb in _VERBS:
+    for name, verb in _VERBS.items():
         command = verbs.add_parser(
-            verb.name,
+            name,
             help=verb.summary,
-            description=f"{verb.description or verb.summary[0].upper() + verb.summary[1:]}.",
+            description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
             usage=f"%(prog)s {verb.usage}",
-            fill=verb.add_options,
         )
+        verb.add_options(command)
+        _add_general_options(command)
         command.set_defaults(run=verb.run)
     return parser
 
 
 class _Parser(argparse.ArgumentParser):
-    """Takes options by their whole names, and errs in one line.
+    """A parser that accepts whole option names only and reports an error in one line."""
 
-    The options of a verb are added when it is parsed or its help is asked for: those of `fit` come
-    from the estimators, whose import takes seconds.
-    """
-
-    def __init__(self, *, fill: Callable | None = None, **settings):
-        self._fill = fill
+    def __init__(self, **settings):
         settings["formatter_class"] = argparse.RawDescriptionHelpFormatter
         super().__init__(allow_abbrev=False, **settings)
-
-    def parse_known_args(self, args=None, namespace=None):
-        self._fill_once()
-        return super().parse_known_args(args, namespace)
-
-    def format_help(self):
-        self._fill_once()
-        return super().format_help()
 
     def error(self, message):
         self.exit(USAGE, f"{self.prog}: error: {message}\nTry '{self.prog} --help'.\n")
 
-    def _fill_once(self):
-        if self._fill:
-            self._fill(self)
-            self._fill = None
-            general = self.add_argument_group("general")
-            general.add_argument(
-                "--json", action="store_true", help="print one JSON object on stdout"
-            )
-            general.add_argument(
-                "--traceback", action="store_true", help="show where an error comes from"
-            )
+
+def _add_general_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("general")
+    group.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    group.add_argument(
+        "--traceback", action="store_true", help="print the Python traceback of an error"
+    )

@@ -1,62 +1,59 @@
-"""From the options of a data source to rows; tables with named columns are read next door."""
+"""From ``--data`` and its options to rows: named data sets, arrays, images and tables."""
 
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import zlib
+from array import array
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 
-from skvae.cli._errors import UsageError, ignore_warning
-from skvae.cli._tables import read_table
+from skvae.cli._failures import UsageError, ignore_warning
+from skvae.cli._options import DATA_OPTIONS, option_of
 
 _NAMES = ("digits", "mnist", "emnist")
 _ENDINGS = (".npy", ".npz", ".csv", ".parquet")
 _IDX = re.compile(r"[.-]idx\d?(-ubyte)?(\.gz)?$")
-_IMAGES, _TABLES = ("mnist", "emnist"), (".csv", ".parquet")
-_OPTIONS = {  # which sources an option is for; the others are for all
-    "subset": _IMAGES,
-    "image_size": _IMAGES,
-    "binarize": _IMAGES,
-    "split": ("emnist",),
-    "columns": _TABLES,
-    "drop": _TABLES,
-    "target": _TABLES,
-    "key": (".npz",),
-}
 
 
 class Rows(NamedTuple):
-    """The rows of a source, with what it knows about them."""
+    """The rows of a source, with their labels and the names of their features."""
 
     X: np.ndarray  # (n_samples, n_features)
     y: np.ndarray | None = None  # labels, for pictures
-    names: list[str] | None = None  # of the features
+    names: list[str] | None = None
 
 
 def read_rows(arguments: argparse.Namespace, model=None) -> Rows:
-    """Read the rows that the options ask for.
+    """Read the rows that the options select.
 
     Parameters
     ----------
     arguments : Namespace
-        With the options of a data source.
+        The options of a data source.
     model : VAETransformer or VAEAnomalyDetector, default=None
-        Fitted. Of a table, the columns are taken that the model knows by name.
+        A fitted model. If it was fitted with feature names, these columns of a table are read.
+
+    Returns
+    -------
+    rows : Rows
+        The rows and, if the source has them, labels and names.
 
     Raises
     ------
     UsageError
-        If the source is of no known kind, or of one that an option is not for.
+        If the kind of the source is not known, or the options do not fit its content.
     ValueError
-        If the source holds anything but finite numbers.
+        If a value is not a finite number.
     """
-    kind = source_kind(arguments)
-    if kind in _TABLES:
+    kind = _kind(arguments.data)
+    if kind in (".csv", ".parquet"):
         rows = _read_columns(arguments, kind, model)
     else:
         rows = _read_named(arguments) if kind in _NAMES else _read_array(arguments, kind)
@@ -64,22 +61,27 @@ def read_rows(arguments: argparse.Namespace, model=None) -> Rows:
     return rows
 
 
-def source_kind(arguments: argparse.Namespace) -> str:
-    """Return the name of the source, or the ending of its file; refuse options not meant for it."""
-    source = arguments.data
-    kind = source if source in _NAMES else Path(source).suffix.lower()
-    if _IDX.search(source):
-        kind = "IDX"
-    elif kind not in (*_NAMES, *_ENDINGS):
-        raise UsageError(
-            f"--data {source} is no known source: expected {', '.join(_NAMES)}, a file that ends "
-            f"in {', '.join(_ENDINGS)}, or an IDX file, whose name ends as in images-idx3-ubyte.gz"
-        )
-    for name, kinds in _OPTIONS.items():
-        if getattr(arguments, name) is not None and kind not in kinds:
+def check_source(arguments: argparse.Namespace) -> None:
+    """Refuse an unknown kind of source, and options that do not apply to its kind."""
+    kind = _kind(arguments.data)
+    for name, option in DATA_OPTIONS.items():
+        if getattr(arguments, name) is not None and kind not in option.sources:
             raise UsageError(
-                f"--{name.replace('_', '-')} is for {' and '.join(kinds)}, not for --data {source}"
+                f"{option_of(name)} applies to {' and '.join(option.sources)}, not to --data "
+                f"{arguments.data}"
             )
+
+
+def _kind(source: str) -> str:
+    """Return the name of a data set, the ending of a file, or "IDX"."""
+    if _IDX.search(source):
+        return "IDX"
+    kind = source if source in _NAMES else Path(source).suffix.lower()
+    if kind not in (*_NAMES, *_ENDINGS):
+        raise UsageError(
+            f"--data {source} is not a known source; expected {', '.join(_NAMES)}, a file that "
+            f"ends in {', '.join(_ENDINGS)}, or an IDX file, such as images-idx3-ubyte.gz"
+        )
     return kind
 
 
@@ -97,14 +99,14 @@ def _read_named(arguments: argparse.Namespace) -> Rows:
 
 
 def _read_array(arguments: argparse.Namespace, kind: str) -> Rows:
-    """Read an array of images or rows; images become rows of pixels."""
+    """Read an array of rows, or of images, which become rows of pixels."""
     from skvae.datasets import read_idx
 
     X = read_idx(arguments.data) if kind == "IDX" else _load_array(arguments, kind)
     if X.ndim < 2 or X.dtype.kind not in "biuf" or not X.size:
         raise ValueError(
-            f"{arguments.data} holds {X.dtype} of shape {X.shape}; expected numbers, one row a "
-            "sample"
+            f"{arguments.data} contains {X.dtype} of shape {X.shape}; expected numbers, with one "
+            "row per sample"
         )
     return Rows(X.reshape(len(X), -1)[: arguments.limit])
 
@@ -115,17 +117,19 @@ def _load_array(arguments: argparse.Namespace, kind: str) -> np.ndarray:
             found = np.load(file, allow_pickle=False)
             return found if isinstance(found, np.ndarray) else found[_key(arguments, found)]
     except (ValueError, EOFError, BadZipFile, zlib.error) as exc:
-        raise ValueError(f"{arguments.data} is not a sound {kind} file: {exc}") from exc
+        raise ValueError(f"{arguments.data} is not a valid {kind} file: {exc}") from exc
 
 
 def _key(arguments: argparse.Namespace, archive) -> str:
-    """Return which array of an archive is meant."""
+    """Return the key of the array to read from an archive."""
     key, known = arguments.key, list(archive)
     if key is None and len(known) == 1:
         return known[0]
     if key not in known:
         names = ", ".join(known) or "none"
-        raise UsageError(f"{arguments.data} holds the arrays {names}: choose one with --key NAME")
+        raise UsageError(
+            f"{arguments.data} contains the arrays {names}: choose one with --key NAME"
+        )
     return key
 
 
@@ -143,27 +147,203 @@ def _read_columns(arguments: argparse.Namespace, kind: str, model) -> Rows:
 
 
 def _check_names(path: str, names: list[str] | None, known: list[str]) -> None:
-    """Compare the columns with those of the fit, which scikit-learn does for data frames alone."""
+    """Compare the columns with those of the fit; scikit-learn does so for data frames only."""
     if names is None:
         return
     if names != known:
         raise ValueError(
-            f"{path} gives the columns {', '.join(names)}, but the model was fitted with "
-            f"{', '.join(known)}. Leave out --columns and --drop to take these by name."
+            f"the columns read from {path} are {', '.join(names)}, but the model was fitted with "
+            f"{', '.join(known)}. Leave out --columns and --drop to read these by name."
         )
     ignore_warning("X does not have valid feature names")
 
 
 def _check_values(rows: Rows, source: str) -> None:
-    """Refuse what is no number, and say where it is."""
+    """Raise an error for the first value that is not a finite number."""
     if not len(rows.X):
-        raise ValueError(f"{source} holds no rows")
+        raise ValueError(f"{source} contains no rows")
     broken = ~np.isfinite(rows.X)
     if broken.any():
         row, column = np.argwhere(broken)[0]
         name = column + 1 if rows.names is None else repr(rows.names[column])
         raise ValueError(
             f"{source} has {rows.X[row, column]} in row {row + 1}, column {name}; "
-            f"{broken.any(axis=1).sum()} of {len(broken)} rows hold such values. Leave them out, "
-            "or fill them in"
+            f"{broken.any(axis=1).sum()} of {len(broken)} rows contain such values. Leave these "
+            "rows out, or fill the values in"
         )
+
+
+class _Choice(NamedTuple):
+    """The columns of a table to read."""
+
+    columns: list[str] | None
+    drop: list[str]
+    target: str | None
+
+    def features(self, path: str, header: list[str]) -> list[str]:
+        """Return the columns of features: by default all except those dropped and the target."""
+        chosen = [*(self.columns or ()), *self.drop, *([self.target] if self.target else ())]
+        missing = [name for name in chosen if name not in header]
+        if missing:
+            raise ValueError(
+                f"{path} has no column {', '.join(map(repr, missing))}; its columns are "
+                f"{', '.join(header)}"
+            )
+        left_out = {*self.drop, self.target}
+        names = [name for name in self.columns or header if name not in left_out]
+        if not names:
+            raise UsageError(f"the options leave no column of {path} to read")
+        return names
+
+
+def read_table(path, kind, columns, drop, target, limit):
+    """Read columns of numbers and, if there is a target, a column of labels.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    kind : {".csv", ".parquet"}
+        Its format. The first line of a CSV file names the columns, unless it has only numbers.
+    columns : list of str or None
+        The columns to read, in this order; None reads all except `drop` and `target`.
+    drop : list of str
+        Columns to leave out.
+    target : str or None
+        The column of labels.
+    limit : int or None
+        The maximum number of rows to read.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        The numbers.
+    y : ndarray of shape (n_samples,) or None
+        The labels.
+    names : list of str or None
+        The names of the columns of X; None for a CSV file without names.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or contains anything except numbers, or the file is damaged.
+    """
+    choice = _Choice(columns, drop, target)
+    if kind == ".parquet":
+        return _read_parquet(path, choice, limit)
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return _read_csv(path, csv.reader(file, skipinitialspace=True), choice, limit)
+    except (csv.Error, UnicodeDecodeError) as exc:
+        raise ValueError(f"{path} is not a valid CSV file: {exc}") from exc
+
+
+def _read_csv(path: str, lines, choice: _Choice, limit: int | None):
+    rows = filter(None, lines)  # without blank lines
+    first = next(rows, None)
+    if first is None:
+        raise ValueError(f"{path} is empty; expected a table")
+    header = _header(path, first, choice)
+    names = choice.features(path, header) if header else None
+    columns = [header.index(name) for name in names] if header else range(len(first))
+    values, labels = array("d"), []
+    for row in islice(rows if header else chain([first], rows), limit):
+        try:
+            values.extend(_numbers(row, columns, header or first))
+        except ValueError as exc:
+            raise ValueError(f"{path}, line {lines.line_num}: {exc}") from exc
+        if choice.target:
+            labels.append(row[header.index(choice.target)])
+    X = np.frombuffer(values).reshape(-1, len(columns))
+    return X, _as_labels(np.array(labels)) if choice.target else None, names
+
+
+def _header(path: str, first: list[str], choice: _Choice) -> list[str] | None:
+    """Return the names of the columns, or None if the first line has only numbers."""
+    if all(map(_is_number, first)):
+        if choice != (None, [], None):
+            raise ValueError(f"{path} does not name its columns in its first line")
+        return None
+    header = [name.strip() for name in first]
+    if len(set(header)) < len(header):
+        raise ValueError(f"{path} has two columns of the same name: {', '.join(header)}")
+    return header
+
+
+def _numbers(row: list[str], columns, header: list[str]) -> list[float]:
+    if len(row) != len(header):
+        raise ValueError(f"{len(row)} values, but the first line has {len(header)}")
+    try:
+        return [float(row[column]) for column in columns]
+    except ValueError:
+        broken = {header[column]: row[column] for column in columns if not _is_number(row[column])}
+        raise ValueError(_fault(broken)) from None
+
+
+def _fault(broken: dict[str, str]) -> str:
+    texts = {name: value for name, value in broken.items() if value.strip()}
+    if texts:
+        return _not_numeric(texts)
+    return f"no value for {', '.join(broken)}. Fill in the value, or leave out the row"
+
+
+def _not_numeric(broken: dict[str, str]) -> str:
+    found = ", ".join(f"{name} ({value!r})" for name, value in broken.items())
+    return (
+        f"not numeric: {found}. Leave out such columns with --drop {','.join(broken)}, or use one "
+        "as labels with --target"
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _as_labels(labels: np.ndarray) -> np.ndarray:
+    """Return labels as numbers if all of them are numbers, otherwise as text."""
+    try:
+        numbers = labels.astype(np.float64)
+    except (ValueError, TypeError):
+        return labels.astype(str)
+    whole = np.isfinite(numbers).all() and (numbers == numbers.round()).all()
+    return numbers.astype(np.int64) if whole else numbers
+
+
+def _read_parquet(path: str, choice: _Choice, limit: int | None):
+    parquet = import_parquet()
+    schema = parquet.read_schema(path)
+    names = choice.features(path, schema.names)
+    types = {name: str(schema.field(name).type) for name in names}
+    broken = {name: kind for name, kind in types.items() if not _is_numeric(kind)}
+    if broken:
+        raise ValueError(f"{path}: {_not_numeric(broken)}")
+    target = [choice.target] if choice.target else []
+    table = parquet.read_table(path, columns=[*names, *target]).slice(0, limit)
+    X = np.column_stack([table[name].to_numpy().astype(_dtype(types[name])) for name in names])
+    return X, _as_labels(table[choice.target].to_numpy()) if target else None, names
+
+
+def _is_numeric(kind: str) -> bool:
+    return kind.startswith(("int", "uint", "float", "halffloat", "double", "bool", "decimal"))
+
+
+def _dtype(kind: str) -> type:
+    """Return float32 for types whose values it represents exactly, otherwise float64."""
+    small = ("int8", "int16", "uint8", "uint16", "float", "halffloat", "bool")
+    return np.float32 if kind in small else np.float64
+
+
+def import_parquet():
+    """Return pyarrow's module for Parquet files, an optional dependency."""
+    try:
+        import pyarrow.parquet
+    except ImportError as exc:
+        raise ImportError(
+            "Parquet files need pyarrow, which is not installed. Install it with "
+            "pip install 'skvae[parquet]', or use .csv or .npy."
+        ) from exc
+    return pyarrow.parquet

@@ -1,4 +1,4 @@
-"""Data sets to try a variational autoencoder on, and the file format they come in."""
+"""Image data sets to try variational autoencoders on, and the IDX format of their files."""
 
 from skvae.datasets._audit import ImageAudit, audit_images
 from skvae.datasets._emnist import fetch_emnist

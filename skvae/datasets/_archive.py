@@ -1,4 +1,4 @@
-"""Files that come together in one large zip archive: brought once, checked, unpacked by name."""
+"""Zip archives of data files: downloaded once, checked, and unpacked file by file."""
 
 import hashlib
 import os
@@ -8,23 +8,24 @@ import zlib
 from functools import partial
 from typing import NamedTuple
 
-from skvae.datasets._files import download, receiving
+from skvae.datasets._data_folder import receiving
+from skvae.datasets._download import download
 
 
 class Archive(NamedTuple):
-    """What is known of a zip archive before it is there."""
+    """Description of a published zip archive."""
 
     name: str
-    inside: str  # the folder in the archive that holds the files
+    inside: str  # folder in the archive that holds the files
     size: int  # bytes
-    md5: str  # against accidents: nobody published a stronger digest
+    md5: str  # guards against accidents only; no stronger digest is published
 
 
 def unpack(archive, names, folder, mirrors):
-    """Put the files `names` of `archive` into `folder`, where the archive is, or is brought first.
+    """Unpack the files `names` of `archive` in `folder`, after downloading it if it is missing.
 
-    The archive stays. Its own names are looked up, never followed, so that no file is written
-    anywhere but where `names` says, and none shows up before it is whole.
+    The archive is kept. Files are written under the given names only; paths stored in the archive
+    are never used. A file appears in `folder` only when it is complete.
     """
     path = folder / archive.name
     if not path.is_file():
@@ -65,4 +66,4 @@ def _copy_member(path, member, target):
         ):
             shutil.copyfileobj(source, out)
     except (KeyError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
-        raise ValueError(f"{path} does not hold {member} as it should ({exc}).") from exc
+        raise ValueError(f"Cannot unpack {member} from {path} ({exc}).") from exc

@@ -1,4 +1,4 @@
-"""Finding images that hardly belong in a data set; none is dropped unless asked."""
+"""Audit of a set of images: blank, duplicate and inconsistently labelled ones."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class ImageAudit:
-    """What :func:`audit_images` found, as one mask over the images for each kind of fault.
+    """Result of :func:`audit_images`: one mask over the images per kind of fault.
 
     Parameters
     ----------
@@ -16,11 +16,12 @@ class ImageAudit:
         Whether all pixels of an image have the same value.
 
     duplicate : ndarray of shape (n_samples,), dtype=bool
-        Whether an image repeats an earlier one, bit for bit. The first is none.
+        Whether an image is identical, bit for bit, to an earlier one. The first occurrence is not
+        marked.
 
     conflicting : ndarray of shape (n_samples,), dtype=bool, default=None
-        Whether an image occurs with more than one label, at every place where it occurs. None if
-        there were no labels.
+        Whether an image occurs with more than one label. All its occurrences are marked. None if
+        no labels were given.
 
     Attributes
     ----------
@@ -29,7 +30,7 @@ class ImageAudit:
 
     See Also
     --------
-    audit_images : Makes this record.
+    audit_images : Audit a set of images.
 
     Examples
     --------
@@ -51,19 +52,20 @@ class ImageAudit:
         return ~(self.blank | self.duplicate)
 
     def drop(self, *arrays):
-        """Give the rows of `arrays` that belong to images to keep.
+        """Return the rows of `arrays` that belong to the images to keep.
 
-        Of an image with conflicting labels, the first occurrence and its label are kept.
+        If an image has conflicting labels, its first occurrence and the label of that are kept.
 
         Parameters
         ----------
         *arrays : array-like or DataFrame of shape (n_samples, ...)
-            What was audited, and whatever belongs to it row by row. A pandas object stays one.
+            Arrays with one row per audited image, such as the images and their labels. A pandas
+            object remains a pandas object.
 
         Returns
         -------
         kept : array or tuple of arrays
-            Copies, as many as there were `arrays`; for a single one, itself and no tuple.
+            Copies of the rows to keep: one array for a single argument, otherwise a tuple.
         """
         kept = tuple(self._kept_rows(array) for array in arrays)
         return kept[0] if len(kept) == 1 else kept
@@ -80,8 +82,8 @@ class ImageAudit:
     def _kept_rows(self, array):
         if len(array) != len(self.blank):
             raise ValueError(
-                f"Got an array of {len(array)} rows to drop from, but {len(self.blank)} images "
-                "were audited; expected a row for each."
+                f"Got an array of {len(array)} rows, but {len(self.blank)} images were audited; "
+                "expected one row per image. Pass the audited images, or arrays that match them."
             )
         rows = array.iloc if hasattr(array, "iloc") else np.asarray(array)
         return rows[self.keep]
@@ -90,32 +92,35 @@ class ImageAudit:
 def audit_images(X, y=None):
     """Find blank images, exact duplicates, and images that occur with more than one label.
 
-    Repeated images in training and validation data make scores too good, and blank ones are the
-    easiest to reconstruct. Nothing is changed: the record that is returned tells where they are.
+    Images that occur in both training and validation data make validation scores too good, and
+    blank images are the easiest to reconstruct. The data are not changed; the result marks these
+    images.
 
     Parameters
     ----------
     X : array-like or DataFrame of shape (n_samples, n_features) or (n_samples, height, width)
-        The images, as numbers or booleans.
+        Images, as numbers or booleans.
 
     y : array-like of shape (n_samples,), default=None
-        Their labels, of any type. If None, conflicting labels are not looked for.
+        Labels of the images, of any type. If None, conflicting labels are not searched for.
 
     Returns
     -------
     audit : ImageAudit
-        Masks over the images, and a method that drops what they flag. Printing it gives counts.
+        Masks over the images, and a method that drops blank and duplicate ones. Printing it shows
+        the counts.
 
     Raises
     ------
     ValueError
-        If `X` does not hold images with at least one pixel, or `y` not one label for each.
+        If `X` does not hold images with at least one pixel, or if `y` does not hold one label per
+        image.
 
     Notes
     -----
-    The time is that of one pass over the data, and the additional memory about 200 bytes an
-    image: images are told apart by a hash, and those of equal hash are then compared byte by
-    byte. Images that differ in a single bit are different, as are 0.0 and -0.0.
+    The audit takes one pass over the data and about 200 bytes of additional memory per image:
+    images are compared by a hash, and those of equal hash byte by byte. Images that differ in a
+    single bit are different, as are 0.0 and -0.0.
 
     Examples
     --------
@@ -146,7 +151,7 @@ def _check_images(X):
     if images.ndim < 2 or 0 in images.shape[1:] or images.dtype.kind not in "biuf":
         raise ValueError(
             f"'X' of audit_images has shape {images.shape} and dtype {images.dtype}; expected "
-            "images as numbers, of shape (n_samples, n_features) or (n_samples, height, width)."
+            "numeric images of shape (n_samples, n_features) or (n_samples, height, width)."
         )
     return images.reshape(len(images), math.prod(images.shape[1:]))
 
@@ -155,16 +160,16 @@ def _check_labels(y, n_samples):
     labels = np.asarray(y)
     if labels.shape != (n_samples,):
         raise ValueError(
-            f"'y' of audit_images has shape {labels.shape}; expected a label for each image, "
+            f"'y' of audit_images has shape {labels.shape}; expected one label per image, "
             f"({n_samples},)."
         )
     return labels
 
 
 def _first_occurrences(images):
-    """Index of the first image with the same bytes, for each image: its own where it is new."""
+    """Return, for each image, the index of the first image with the same bytes."""
     first = np.arange(len(images))
-    met = {}  # hash of the bytes: indices of different images that share it, nearly always one
+    met = {}  # hash of the bytes: indices of the different images that share it, usually one
     for i, image in enumerate(images):
         content = image.tobytes()
         candidates = met.setdefault(hash(content), [])
@@ -178,7 +183,7 @@ def _first_occurrences(images):
 
 
 def _conflicting(labels, first):
-    """Whether any image of the same bytes has another label, for each image."""
+    """Return, for each image, whether an image with the same bytes has another label."""
     ambiguous = np.zeros(len(labels), dtype=bool)
     ambiguous[first[labels != labels[first]]] = True
     return ambiguous[first]

@@ -1,4 +1,4 @@
-"""Labelled images in pairs of IDX files: found or obtained, checked, and given as a Bunch."""
+"""Labelled images in pairs of IDX files: located or downloaded, checked, returned as a Bunch."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skvae.datasets._files import data_folder, find_file
+from skvae.datasets._data_folder import data_folder, find_file
+from skvae.datasets._download import warn_caller
 from skvae.datasets._idx import idx_sha256, read_idx
-from skvae.datasets._images import check_choice, check_image_options, make_bunch, scale_images
-from skvae.datasets._warn import warn_caller
+from skvae.datasets._image_bunch import check_choice, check_image_options, make_bunch, scale_images
 
 
 class IdxFile(NamedTuple):
-    """An official file."""
+    """Name, shape and digest of an official file."""
 
     name: str
     shape: tuple[int, ...]
@@ -21,17 +21,17 @@ class IdxFile(NamedTuple):
 
 
 class Collection(NamedTuple):
-    """A published set of labelled images of 28 x 28."""
+    """A published set of labelled images of 28 x 28 pixels."""
 
-    title: str  # as messages call it
-    folder: str  # in data_home
-    subsets: dict[str, tuple[IdxFile, IdxFile]]  # images and labels of each
-    labels: range  # in the files; classes count from 0
+    title: str  # its name in messages
+    folder: str  # name of its folder in data_home
+    subsets: dict[str, tuple[IdxFile, IdxFile]]  # file of images and file of labels
+    labels: range  # in the files; the classes returned count from 0
     target_names: Sequence[str]
     description: str
-    obtain: Callable[[list[str], Path], None]  # puts files of these names into a folder
-    archive: str | None = None  # a file from which `obtain` works without a network
-    transposed: bool = False  # whether the files hold columns of pixels where others hold rows
+    obtain: Callable[[list[str], Path], None]  # adds files of these names to a folder
+    archive: str | None = None  # file with which `obtain` works without a network
+    transposed: bool = False  # whether the images in the files are transposed
 
 
 def fetch_images(
@@ -46,7 +46,7 @@ def fetch_images(
     data_home,
     download_if_missing,
 ):
-    """Do the work of the public fetcher named `caller`, whose parameters the others are."""
+    """Implement the public fetcher named `caller`; the keyword arguments are its parameters."""
     check_choice(caller, "subset", subset, (*collection.subsets, "all"))
     check_image_options(
         caller,
@@ -70,7 +70,7 @@ def fetch_images(
 
 
 def _load(collection, subset, folder, download_if_missing):
-    """Upright images, as bytes, and classes of the subsets asked for."""
+    """Return upright images, as bytes, and classes of the requested subsets."""
     names = tuple(collection.subsets) if subset == "all" else (subset,)
     files = [file for name in names for file in collection.subsets[name]]
     _obtain_missing(collection, files, folder, download_if_missing)
@@ -82,7 +82,7 @@ def _load(collection, subset, folder, download_if_missing):
     if remarks:
         warn_caller(
             f"{folder} holds other data than the official {collection.title}: "
-            f"{'; '.join(remarks)}. Results will not compare with published ones."
+            f"{'; '.join(remarks)}. Results will not be comparable with published ones."
         )
     images, labels = map(np.concatenate, zip(*parts, strict=True))
     return images, labels.astype(np.int64) - collection.labels.start
@@ -92,9 +92,9 @@ def _obtain_missing(collection, files, folder, download_if_missing):
     missing = [file.name for file in files if find_file(folder, file.name) is None]
     archived = collection.archive is not None and (folder / collection.archive).is_file()
     if missing and not (download_if_missing or archived):
-        welcome = filter(None, (missing[0], f"{missing[0]}.gz", collection.archive))
+        accepted = filter(None, (missing[0], f"{missing[0]}.gz", collection.archive))
         raise FileNotFoundError(
-            f"{folder} holds neither {' nor '.join(welcome)}. Put the file there, name another "
+            f"{folder} holds neither {' nor '.join(accepted)}. Put the file there, pass another "
             "'data_home', or pass download_if_missing=True."
         )
     if missing:
@@ -102,7 +102,7 @@ def _obtain_missing(collection, files, folder, download_if_missing):
 
 
 def _read_pair(collection, images_file, labels_file, folder):
-    """Images and labels of one subset, and remarks on what is not official about them."""
+    """Return images and labels of one subset, and remarks on deviations from the official."""
     images, labels = (_read(collection, file, folder) for file in (images_file, labels_file))
     if len(images) != len(labels):
         raise ValueError(
@@ -114,7 +114,7 @@ def _read_pair(collection, images_file, labels_file, folder):
         return images, labels, [f"{images_file.name} has {counts}"]
     pairs = ((images, images_file), (labels, labels_file))
     altered = [file.name for array, file in pairs if not _same_content(array, file)]
-    return images, labels, [f"{name} has its structure but other content" for name in altered]
+    return images, labels, [f"{name} has the right structure but other content" for name in altered]
 
 
 def _same_content(array, file):
@@ -122,24 +122,24 @@ def _same_content(array, file):
 
 
 def _read(collection, file, folder):
-    """Content of a file that may be another one than the official, if its structure is the same."""
+    """Read a file with the structure of the official one, though not necessarily its content."""
     path = find_file(folder, file.name)
     try:
         array = read_idx(path)
     except ValueError as exc:
         raise ValueError(f"{exc} Delete it, so that it can be downloaded again.") from exc
     if fault := _fault(array, file, collection.labels):
-        raise ValueError(f"{path} holds {fault}. Replace it by the file of {collection.title}.")
+        raise ValueError(f"{path} holds {fault}. Replace it with the file of {collection.title}.")
     return array
 
 
 def _fault(array, file, labels):
-    """What `array` has and what was expected, or None if its structure is that of `file`."""
+    """Return what `array` has and what was expected, or None if its structure is that of `file`."""
     same_shape = array.ndim == len(file.shape) and array.shape[1:] == file.shape[1:]
     if array.dtype != np.uint8 or not same_shape:
         expected = ", ".join(["n_samples", *map(str, file.shape[1:])])
         return f"{array.dtype} of shape {array.shape}; expected uint8 of shape ({expected})"
-    strange = [] if array.ndim > 1 else np.setdiff1d(array, labels)
-    if len(strange):
-        return f"the label {strange[0]}; expected {labels[0]} to {labels[-1]}"
+    unexpected = [] if array.ndim > 1 else np.setdiff1d(array, labels)
+    if len(unexpected):
+        return f"the label {unexpected[0]}; expected {labels[0]} to {labels[-1]}"
     return None

@@ -1,4 +1,4 @@
-"""EMNIST: its six splits, the archive that holds them all, and the public fetcher."""
+"""EMNIST: six splits, the archive that holds them all, and the public fetcher."""
 
 import string
 from functools import partial
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from skvae.datasets._archive import Archive, unpack
 from skvae.datasets._collection import Collection, IdxFile, fetch_images
-from skvae.datasets._images import check_choice
+from skvae.datasets._image_bunch import check_choice
 
 _MIRRORS = ("https://biometrics.nist.gov/cs_links/EMNIST/",)
 _ARCHIVE = Archive(
@@ -17,11 +17,11 @@ _ARCHIVE = Archive(
 class _Split(NamedTuple):
     n_train: int
     n_test: int
-    names: str  # of the classes, in the order of their labels
+    names: str  # characters of the classes, in the order of their labels
     first_label: int = 0
 
 
-# Lower-case letters that look like their capitals were merged with them.
+# Digits, capitals, and the lower-case letters that do not look like their capitals.
 _MERGED = string.digits + string.ascii_uppercase + "abdefghnqrt"
 
 _SPLITS = {
@@ -41,9 +41,9 @@ _DESCRIPTION = """\
 EMNIST, handwritten letters and digits
 --------------------------------------
 
-Grey images of single characters from NIST Special Database 19, prepared like those of MNIST:
-centred in a square of 28 x 28 pixels. Ink is 1 and paper is 0. The files hold them transposed;
-here they are upright. There are six splits of the same characters:
+Greyscale images of single characters from NIST Special Database 19, prepared like those of MNIST:
+centred in a square of 28 x 28 pixels. Ink is 1 and paper is 0. The files hold the images
+transposed; here they are upright. There are six splits of the same characters:
 
 ========  =======  ===============  ===========  ===========================================
 Split     Classes  Training images  Test images  Classes are
@@ -51,8 +51,8 @@ Split     Classes  Training images  Test images  Classes are
 letters        26          124,800       20,800  A-Z, upper and lower case together
 balanced       47          112,800       18,800  as bymerge, equally many of each
 byclass        62          697,932      116,323  0-9, A-Z, a-z
-bymerge        47          697,932      116,323  0-9, A-Z, and the lower case of a b d e f g
-                                                 h n q r t, whose forms are their own
+bymerge        47          697,932      116,323  0-9, A-Z, and a b d e f g h n q r t, which
+                                                 do not look like their capitals
 digits         10          240,000       40,000  0-9, equally many of each
 mnist          10           60,000       10,000  0-9, as many as in MNIST
 ========  =======  ===============  ===========  ===========================================
@@ -75,7 +75,7 @@ def fetch_emnist(
 ):
     """Load the EMNIST data set of handwritten letters and digits (classification).
 
-    Files that are already there are used without a network; otherwise the archive of all splits,
+    Existing files are used without network access; if any is missing, the archive of all splits,
     560 MB, is downloaded once.
 
     =================  ============================================
@@ -89,37 +89,37 @@ def fetch_emnist(
     Parameters
     ----------
     split : {"letters", "balanced", "byclass", "bymerge", "digits", "mnist"}, default="letters"
-        Which characters, and which of them make one class: "letters" is A to Z, upper and lower
-        case together; "byclass" is digits, capitals and lower-case letters, 62 classes;
-        "bymerge" is the same with 15 lower-case letters merged into their capitals, 47 classes,
-        and "balanced" equally many of each of those; "digits" and "mnist" are digits alone.
+        The characters and their grouping into classes. "letters": A to Z, upper and lower case
+        together. "byclass": digits, capitals and lower-case letters, 62 classes. "bymerge": the
+        same with 15 lower-case letters merged into their capitals, 47 classes. "balanced": the
+        classes of "bymerge", equally frequent. "digits" and "mnist": digits only.
 
     subset : {"train", "test", "all"}, default="train"
         Which images to load; "all" is the training images followed by the test images.
 
     image_size : {28, 14}, default=28
-        Height and width. Images of 14 x 14 hold the averages of blocks of 2 x 2 pixels.
+        Height and width in pixels. Images of 14 x 14 hold the averages of blocks of 2 x 2 pixels.
 
     binarize : bool, default=False
-        Whether to make every pixel 0 or 1. It becomes 1 where its byte in the file (after
+        Whether to set every pixel to 0 or 1. A pixel is 1 if its byte in the file (after
         averaging) is at least 128 of 255.
 
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
     as_frame : bool, default=False
-        Whether `data` and `target` are a pandas DataFrame and Series.
+        Whether to return `data` and `target` as a pandas DataFrame and Series.
 
     data_home : str or path-like, default=None
-        The folder whose subfolder ``emnist`` holds the files, or is to hold them. If None, it is
-        taken from the environment variable ``SKVAE_DATA`` or, where that is not set, from
+        Folder whose subfolder ``emnist`` holds the files or receives the download. If None, it is
+        taken from the environment variable ``SKVAE_DATA`` or, if that is not set, from
         :func:`sklearn.datasets.get_data_home`. The files are those of the original distribution
         (``emnist-letters-train-images-idx3-ubyte`` and so on), compressed (``.gz``) or not; or
         their archive, ``gzip.zip``.
 
     download_if_missing : bool, default=True
-        Whether to download what is missing. If False, a file that is missing, and that no
-        ``gzip.zip`` in the folder holds, is an error.
+        Whether to download the archive if a file is missing. If False, a missing file is an error
+        unless ``gzip.zip`` is in the folder.
 
     Returns
     -------
@@ -127,47 +127,48 @@ def fetch_emnist(
         Dictionary-like object, with the following attributes.
 
         data : {ndarray, DataFrame} of shape (n_samples, n_features)
-            The images, upright, one a row, as float32 in [0, 1].
+            The images, upright, one per row, as float32 in [0, 1].
         target : {ndarray, Series} of shape (n_samples,)
-            The classes, from 0. For "letters", 0 is A and 25 is Z, where the files say 1 to 26.
+            The classes, counted from 0. For "letters", 0 is A and 25 is Z; the files hold 1 to 26.
         frame : DataFrame of shape (n_samples, n_features + 1) or None
             `data` and `target` together, if `as_frame` is True.
         feature_names : list of str
             ``pixel_{row}_{column}``.
         target_names : ndarray of shape (n_classes,)
-            The characters: ``target_names[target]`` reads what was written.
+            The characters; ``target_names[target]`` gives the character of each image.
         images : ndarray of shape (n_samples, image_size, image_size)
             The same pixels as in `data`, before flattening.
         DESCR : str
-            What the data set is and where it comes from.
+            Description of the data set and its source.
 
     (data, target) : tuple, if `return_X_y` is True
-        The two attributes of that name.
+        The attributes `data` and `target` of the Bunch.
 
     Raises
     ------
     ValueError
         If a file is damaged, or holds something other than images of 28 x 28 and their labels.
     OSError
-        If a file is missing and `download_if_missing` is False, no mirror could give it, or the
-        disk could not take it.
+        If a file is missing and `download_if_missing` is False, if no mirror has a sound copy, or
+        if it cannot be written to disk.
 
     Warns
     -----
     UserWarning
-        Once, if files that were already there are sound but do not hold as many images as the
-        official ones; and if a mirror fails.
+        Once, if existing files are sound but do not hold as many images as the official ones; and
+        whenever a mirror fails.
 
     See Also
     --------
     fetch_mnist : The older and smaller set of digits.
-    audit_images : Find blank, repeated and ambiguous images.
+    audit_images : Find blank, duplicate and inconsistently labelled images.
 
     Notes
     -----
-    The archive is checked against its published digest. Of its files, those asked for are
-    unpacked beside it, and then serve without it. It stays for the other subsets and splits;
-    delete ``gzip.zip`` when you need no more of them. An interrupted download begins again.
+    The archive is checked against its published digest. The requested files are unpacked next to
+    it and are then used without it. The archive is kept for the other subsets and splits; delete
+    ``gzip.zip`` when you do not need more of them. An interrupted download starts from the
+    beginning.
 
     References
     ----------

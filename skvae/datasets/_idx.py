@@ -1,4 +1,4 @@
-"""IDX files, the array format of MNIST and its kin; what the arrays mean is not known here."""
+"""IDX files, the array format of MNIST and EMNIST: reading, writing and digests."""
 
 import gzip
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skvae.datasets._files import scratch_folder
+from skvae.datasets._data_folder import scratch_folder
 
 _DTYPES = {
     0x08: np.dtype(np.uint8),
@@ -22,17 +22,17 @@ _DTYPES = {
 }
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _GZIP_MAGIC = b"\x1f\x8b"
-_CHUNK = 1 << 20  # bytes read at once
+_CHUNK = 1 << 20  # bytes per read
 _MAX_DEFLATE_RATIO = 1032  # deflate cannot expand further (zlib's technical details)
 
 
 def read_idx(path):
-    """Read an array from an IDX file, compressed with gzip or not.
+    """Read an array from an IDX file, plain or compressed with gzip.
 
     Parameters
     ----------
     path : str or path-like
-        The file. Whether it is compressed is seen from its content, not from its name.
+        The file. Compression is recognised by its content, not by its name.
 
     Returns
     -------
@@ -48,16 +48,18 @@ def read_idx(path):
 
     See Also
     --------
-    write_idx : Write an array into an IDX file.
+    write_idx : Write an array to an IDX file.
 
     Notes
     -----
-    The format is two zero bytes, a byte for the dtype, a byte for the rank, the shape as
-    big-endian 32-bit integers, and the elements in C order and big-endian [1]_. Memory grows with
-    the bytes that really arrive, whatever the header declares, and reading stops as soon as more
-    arrive than were declared. A header that declares more than a file of its size can hold, at
-    the highest ratio of gzip, is refused at once; what it declares and the file holds is read,
-    were it a gigabyte of zeros out of a megabyte.
+    An IDX file consists of two zero bytes, one byte for the dtype, one byte for the rank, the
+    shape as big-endian 32-bit integers, and the elements in C order, big-endian [1]_.
+
+    Memory grows with the bytes that are read, not with the size that the header declares, and
+    reading stops as soon as the file exceeds that size. A header that declares more than a file
+    of its size can hold, at the highest compression ratio of gzip, raises an error at once. A file
+    that holds what its header declares is read, even if it is a gigabyte of zeros compressed to a
+    megabyte.
 
     References
     ----------
@@ -92,18 +94,18 @@ def read_idx(path):
 
 
 def write_idx(path, array):
-    r"""Write an array into an IDX file.
+    r"""Write an array to an IDX file.
 
     Parameters
     ----------
     path : str or path-like
         The file. It is compressed if its name ends in ``.gz``, and the same array always gives
-        the same bytes. A file that is there is replaced at once when the new one is complete,
-        and stays as it was if that fails.
+        the same bytes. An existing file is replaced atomically when the new one is complete, and
+        remains unchanged if writing fails.
 
     array : array-like
-        Of dtype uint8, int8, int16, int32, float32 or float64, in any byte order; nothing else
-        can be stored.
+        Array of dtype uint8, int8, int16, int32, float32 or float64, in any byte order. Other
+        dtypes cannot be stored.
 
     Raises
     ------
@@ -128,8 +130,8 @@ def write_idx(path, array):
     """
     path = Path(path)
     array = np.asarray(array)
-    parts = _header(array), _payload(array)  # refuses before the disk is touched
-    target = path.resolve()  # a link stays a link
+    parts = _header(array), _payload(array)  # raises before the disk is touched
+    target = path.resolve()  # replaces the target of a symbolic link, not the link
     with scratch_folder(target.parent) as scratch:
         whole = Path(scratch) / target.name
         with open(whole, "wb") as raw:
@@ -138,7 +140,7 @@ def write_idx(path, array):
 
 
 def idx_sha256(array):
-    """SHA-256 of the uncompressed IDX file that holds `array`."""
+    """Return the SHA-256 digest of the uncompressed IDX file that holds `array`."""
     digest = hashlib.sha256(_header(array))
     digest.update(_payload(array))
     return digest.hexdigest()
@@ -153,7 +155,7 @@ def _write_parts(raw, parts, *, compress):
 
 
 def _read_stream(stream, path, capacity):
-    """Read header and elements from `stream`, which cannot give more than `capacity` bytes."""
+    """Read header and elements from `stream`, which holds at most `capacity` bytes."""
     dtype, shape = _read_header(stream, path)
     n_bytes = math.prod(shape) * dtype.itemsize
     declared = f"its header declares shape {shape} of {dtype}, which is {n_bytes} bytes"
@@ -168,7 +170,7 @@ def _read_stream(stream, path, capacity):
         raise _error(path, f"{declared}, but only {len(buffer)} follow")
     big_endian = np.frombuffer(buffer, dtype=dtype.newbyteorder(">"))
     try:
-        # A byte needs no swap, hence no copy.
+        # Arrays of bytes have no byte order and are not copied.
         return big_endian.astype(dtype, copy=False).reshape(shape)
     except ValueError as exc:
         raise _error(path, f"NumPy cannot hold shape {shape} ({exc})") from exc
@@ -177,18 +179,18 @@ def _read_stream(stream, path, capacity):
 def _read_header(stream, path):
     magic = stream.read(4)
     if len(magic) < 4:
-        raise _error(path, f"it ends after {len(magic)} bytes, before its header does")
+        raise _error(path, f"it ends after {len(magic)} bytes, within its header")
     if magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         raise _error(
             path,
-            f"it begins with the bytes {magic.hex(' ')}, where two zeros, one of "
-            f"{', '.join(f'{code:02x}' for code in _DTYPES)} and the rank are expected; "
-            "it may be another kind of file",
+            f"it begins with the bytes {magic.hex(' ')}; expected two zeros, one of "
+            f"{', '.join(f'{code:02x}' for code in _DTYPES)}, and the rank. "
+            "It may be another kind of file",
         )
     rank = magic[3]
     sizes = stream.read(4 * rank)
     if len(sizes) < 4 * rank:
-        raise _error(path, f"it ends in its header, before the last of {rank} dimensions")
+        raise _error(path, f"its header ends before the last of {rank} dimensions")
     return _DTYPES[magic[2]], struct.unpack(f">{rank}I", sizes)
 
 
@@ -197,7 +199,7 @@ def _header(array):
     if code is None:
         raise ValueError(
             f"An IDX file cannot hold 'array' of dtype {array.dtype}; expected one of "
-            f"{', '.join(map(str, _CODES))}. Convert it first, with array.astype(...)."
+            f"{', '.join(map(str, _CODES))}. Convert it first with array.astype(...)."
         )
     if max(array.shape, default=0) >= 1 << 32:
         raise ValueError(
@@ -208,7 +210,7 @@ def _header(array):
 
 
 def _payload(array):
-    """Give the elements of `array` as bytes in big-endian C order, without a copy if they are."""
+    """Return the elements as bytes in big-endian C order, without a copy if they are stored so."""
     ordered = np.asarray(array, dtype=array.dtype.newbyteorder(">"), order="C")
     return ordered.reshape(-1).view(np.uint8)
 

@@ -1,9 +1,9 @@
-"""MNIST: its files, their mirrors and digests, and the public fetcher."""
+"""MNIST: files, mirrors, digests and the public fetcher."""
 
 from functools import partial
 
 from skvae.datasets._collection import Collection, IdxFile, fetch_images
-from skvae.datasets._files import download
+from skvae.datasets._download import download
 from skvae.datasets._idx import idx_sha256, read_idx
 
 _MIRRORS = (
@@ -46,9 +46,9 @@ _DESCRIPTION = """\
 MNIST, handwritten digits
 -------------------------
 
-Grey images of single digits, written by employees of the United States Census Bureau and by high
-school students, centred by their mass in a square of 28 x 28 pixels. Ink is 1 and paper is 0. The
-writers of the training images wrote none of the test images.
+Greyscale images of single digits, written by employees of the United States Census Bureau and by
+high school students, with their centre of mass in the middle of a square of 28 x 28 pixels. Ink is
+1 and paper is 0. No writer contributed to both the training and the test images.
 
 ================  ================
 Classes                         10
@@ -74,7 +74,7 @@ def fetch_mnist(
 ):
     """Load the MNIST data set of handwritten digits (classification).
 
-    Files that are already there are used without a network; otherwise they are downloaded once.
+    Existing files are used without network access; missing ones are downloaded once.
 
     =================  =========================
     Classes                                   10
@@ -89,26 +89,26 @@ def fetch_mnist(
         Which images to load; "all" is the training images followed by the test images.
 
     image_size : {28, 14}, default=28
-        Height and width. Images of 14 x 14 hold the averages of blocks of 2 x 2 pixels.
+        Height and width in pixels. Images of 14 x 14 hold the averages of blocks of 2 x 2 pixels.
 
     binarize : bool, default=False
-        Whether to make every pixel 0 or 1. It becomes 1 where its byte in the file (after
+        Whether to set every pixel to 0 or 1. A pixel is 1 if its byte in the file (after
         averaging) is at least 128 of 255.
 
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
     as_frame : bool, default=False
-        Whether `data` and `target` are a pandas DataFrame and Series.
+        Whether to return `data` and `target` as a pandas DataFrame and Series.
 
     data_home : str or path-like, default=None
-        The folder whose subfolder ``mnist`` holds the files, or is to hold them. If None, it is
-        taken from the environment variable ``SKVAE_DATA`` or, where that is not set, from
+        Folder whose subfolder ``mnist`` holds the files or receives the downloads. If None, it is
+        taken from the environment variable ``SKVAE_DATA`` or, if that is not set, from
         :func:`sklearn.datasets.get_data_home`. The files are those of the original
         distribution (``train-images-idx3-ubyte`` and so on), compressed (``.gz``) or not.
 
     download_if_missing : bool, default=True
-        Whether to download what is missing. If False, a missing file is an error.
+        Whether to download missing files. If False, a missing file is an error.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def fetch_mnist(
         Dictionary-like object, with the following attributes.
 
         data : {ndarray, DataFrame} of shape (n_samples, n_features)
-            The images, one a row, as float32 in [0, 1].
+            The images, one per row, as float32 in [0, 1].
         target : {ndarray, Series} of shape (n_samples,)
             The digits, 0 to 9.
         frame : DataFrame of shape (n_samples, n_features + 1) or None
@@ -128,29 +128,29 @@ def fetch_mnist(
         images : ndarray of shape (n_samples, image_size, image_size)
             The same pixels as in `data`, before flattening.
         DESCR : str
-            What the data set is and where it comes from.
+            Description of the data set and its source.
 
     (data, target) : tuple, if `return_X_y` is True
-        The two attributes of that name.
+        The attributes `data` and `target` of the Bunch.
 
     Raises
     ------
     ValueError
         If a file is damaged, or holds something other than images of 28 x 28 and their digits.
     OSError
-        If a file is missing and `download_if_missing` is False, no mirror could give it, or the
-        disk could not take it.
+        If a file is missing and `download_if_missing` is False, if no mirror has a sound copy, or
+        if it cannot be written to disk.
 
     Warns
     -----
     UserWarning
-        Once, if files that were already there are sound but not the official ones, for instance
-        because they hold fewer images; and if a mirror fails and the next one is tried.
+        Once, if existing files are sound but not the official ones, for instance because they
+        hold fewer images; and whenever a mirror fails.
 
     See Also
     --------
-    fetch_emnist : Handwritten letters and more digits, prepared alike.
-    audit_images : Find blank, repeated and ambiguous images.
+    fetch_emnist : Handwritten letters and more digits, in the same format.
+    audit_images : Find blank, duplicate and inconsistently labelled images.
     sklearn.datasets.load_digits : Smaller digits that come with scikit-learn.
     read_idx : Read any file of this format.
 
@@ -189,7 +189,7 @@ def _collection():
 
 
 def _download(names, folder):
-    """Bring the files `names` from the first mirror that has each as it was published."""
+    """Download the files `names`, each from the first mirror that has the official content."""
     files = {f"{file.name}.gz": file for pair in _SUBSETS.values() for file in pair}
     for name in names:
         download(name, folder, _MIRRORS, partial(_check_official, files[name]))

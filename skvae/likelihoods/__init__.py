@@ -1,5 +1,6 @@
 """Likelihoods: specs of p(x|z), its mean, its draws, and the data it accepts."""
 
+from skvae._parts import Likelihood, LikelihoodModule, Support
 from skvae.likelihoods._bernoulli import Bernoulli
 from skvae.likelihoods._categorical import Categorical
 from skvae.likelihoods._continuous_bernoulli import ContinuousBernoulli
@@ -16,9 +17,12 @@ __all__ = [
     "ContinuousBernoulli",
     "DiscretizedLogistic",
     "Gaussian",
+    "Likelihood",
+    "LikelihoodModule",
     "Mixed",
     "NegativeBinomial",
     "Poisson",
     "StudentT",
+    "Support",
     "mixed_likelihood",
 ]

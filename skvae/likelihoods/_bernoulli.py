@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from torch import Tensor
 
-from skvae._validation import StrOptions, check_support
-from skvae.likelihoods._logits import UnitIntervalDensity, cross_entropy
+from skvae._parts import Likelihood, LikelihoodModule
+from skvae._validation import StrOptions
+from skvae.likelihoods._logits import UnitIntervalModule, cross_entropy
+from skvae.likelihoods._support import UNIT_INTERVAL
 
 
-class Bernoulli(BaseEstimator):
+class Bernoulli(Likelihood):
     """Independent Bernoulli variables: log p(x|z) is minus the binary cross-entropy.
 
     Accepts values in [0, 1]. For binary data it is a probability mass function. For grey levels in
@@ -42,16 +43,16 @@ class Bernoulli(BaseEstimator):
     >>> import numpy as np, torch
     >>> from skvae.likelihoods import Bernoulli
     >>> density = Bernoulli().build(np.array([[0.0, 1.0], [1.0, 0.0]]))
-    >>> density.log_prob(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))  # 2 log(1/2)
-    tensor([-1.3863])
+    >>> density.log_prob(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))  # log(1/2) each
+    tensor([[-0.6931, -0.6931]])
     """
 
     _parameter_constraints: dict = {"binarize": [StrOptions({"dynamic"}), None]}
 
-    def __init__(self, binarize=None):
+    def __init__(self, *, binarize=None):
         self.binarize = binarize
 
-    def build(self, X: np.ndarray) -> nn.Module:
+    def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 
         Parameters
@@ -61,9 +62,8 @@ class Bernoulli(BaseEstimator):
 
         Returns
         -------
-        likelihood : torch.nn.Module
-            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`; under "dynamic" with `redraw(x, generator)`.
+        likelihood : LikelihoodModule
+            Under "dynamic" it redraws the rows.
 
         Raises
         ------
@@ -72,14 +72,14 @@ class Bernoulli(BaseEstimator):
         ValueError
             If a value lies outside [0, 1].
         """
-        self._validate_params()
-        check_support(X, _Bernoulli.support, self)
-        return _Bernoulli(X) if self.binarize is None else _DynamicBernoulli(X)
+        self.validate()
+        UNIT_INTERVAL.check(X, self)
+        return (_Bernoulli if self.binarize is None else _DynamicBernoulli)(self, X)
 
 
-class _Bernoulli(UnitIntervalDensity):
+class _Bernoulli(UnitIntervalModule):
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        return -cross_entropy(self.logits(outputs), x).sum(-1)
+        return -cross_entropy(self.logits(outputs), x)
 
     def mean(self, outputs: Tensor) -> Tensor:
         return self.logits(outputs).sigmoid()

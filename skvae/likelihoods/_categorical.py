@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from torch import Tensor
 
+from skvae._parts import Likelihood, LikelihoodModule
 from skvae._validation import Interval, StrOptions
-from skvae.likelihoods._one_scale import OneScaleDensity
+from skvae.likelihoods._one_scale import OneScaleModule
 from skvae.likelihoods._support import ROUNDING, levels
 
 _MOST_CATEGORIES = 2**16
 
 
-class Categorical(BaseEstimator):
+class Categorical(Likelihood):
     """Independent categorical variables: any distribution over the whole numbers 0 to K - 1.
 
     For images of K grey levels, each pixel a softmax over all of them [1]_, and for columns of a
@@ -54,9 +53,9 @@ class Categorical(BaseEstimator):
     --------
     >>> import numpy as np, torch
     >>> from skvae.likelihoods import Categorical
-    >>> density = Categorical(4).build(np.array([[0.0], [3.0], [3.0]]))
+    >>> density = Categorical(n_categories=4).build(np.array([[0.0], [3.0], [3.0]]))
     >>> density.log_prob(torch.zeros(1, 4), torch.tensor([[3.0]])).exp()  # (2 + 1/4) / (3 + 1)
-    tensor([0.5625])
+    tensor([[0.5625]])
     """
 
     _parameter_constraints: dict = {
@@ -67,11 +66,11 @@ class Categorical(BaseEstimator):
         "ordered": ["boolean"],
     }
 
-    def __init__(self, n_categories=256, ordered=True):
+    def __init__(self, *, n_categories=256, ordered=True):
         self.n_categories = n_categories
         self.ordered = ordered
 
-    def build(self, X: np.ndarray) -> nn.Module:
+    def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 
         Parameters
@@ -81,9 +80,8 @@ class Categorical(BaseEstimator):
 
         Returns
         -------
-        likelihood : torch.nn.Module
-            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`; its `spec` says the number of categories.
+        likelihood : LikelihoodModule
+            Its `spec` tells the number of categories.
 
         Raises
         ------
@@ -92,31 +90,22 @@ class Categorical(BaseEstimator):
         ValueError
             If a value is not a whole number of that range.
         """
-        self._validate_params()
+        self.validate()
         n_categories = self.n_categories
         if n_categories == "auto":
             n_categories = int(np.clip(X.max() + 1, 2, _MOST_CATEGORIES))
         levels(n_categories, "n_categories").check(X, self)
-        return _Categorical(X, Categorical(n_categories, self.ordered))
+        return _Categorical(Categorical(n_categories=n_categories, ordered=self.ordered), X)
 
 
-class _Constants(NamedTuple):
-    """In the dtype of the computation."""
-
-    shift: Tensor
-    inverse_scale: Tensor
+class _Categorical(OneScaleModule):
     start: Tensor  # log frequencies, (n_categories, n_features)
 
-
-class _Categorical(OneScaleDensity):
-    start: Tensor
-
-    def __init__(self, X: np.ndarray, spec: Categorical):
-        super().__init__(X, least_scale=ROUNDING)
-        self.spec = spec
+    def __init__(self, spec: Categorical, X: np.ndarray):
+        super().__init__(spec, X.shape[1] * spec.n_categories, X, least_scale=ROUNDING)
         self.support = levels(spec.n_categories, "n_categories")
         self.n_features = X.shape[1]
-        self.n_outputs = self.n_features * spec.n_categories
+        self.ordered = spec.ordered
         self.register_buffer("start", _log_frequencies(X, spec.n_categories))
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
@@ -124,11 +113,11 @@ class _Categorical(OneScaleDensity):
         shape = torch.broadcast_shapes(log_shares[..., 0, :].shape, x.shape)
         index = x.long().expand(shape)[..., None, :]
         log_shares = log_shares.expand(*shape[:-1], -1, -1)
-        return log_shares.gather(-2, index).squeeze(-2).sum(-1)
+        return log_shares.gather(-2, index).squeeze(-2)
 
     def mean(self, outputs: Tensor) -> Tensor:
         logits = self._logits(outputs)
-        if not self.spec.ordered:
+        if not self.ordered:
             return logits.argmax(-2).to(logits.dtype)
         amounts = torch.arange(logits.shape[-2], dtype=logits.dtype, device=logits.device)
         return (logits.softmax(-2) * amounts[:, None]).sum(-2)
@@ -138,10 +127,7 @@ class _Categorical(OneScaleDensity):
 
     def _logits(self, outputs: Tensor) -> Tensor:
         """Return unnormalised log probabilities, (..., n_categories, n_features)."""
-        return outputs.unflatten(-1, (-1, self.n_features)) + self.constants(outputs).start
-
-    def _derive(self, dtype: torch.dtype) -> _Constants:
-        return _Constants(*(constant.to(dtype) for constant in (*self._inputs(), self.start)))
+        return outputs.unflatten(-1, (-1, self.n_features)) + self.start.to(outputs.dtype)
 
 
 def _log_frequencies(X: np.ndarray, n_categories: int) -> Tensor:

@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from torch import Tensor
 
-from skvae._validation import check_support
-from skvae.likelihoods._logits import UnitIntervalDensity, cross_entropy
+from skvae._parts import Likelihood, LikelihoodModule
+from skvae.likelihoods._logits import UnitIntervalModule, cross_entropy
+from skvae.likelihoods._support import UNIT_INTERVAL
 
 
-class ContinuousBernoulli(BaseEstimator):
+class ContinuousBernoulli(Likelihood):
     """Independent continuous Bernoulli variables on [0, 1].
 
     The density is ``C(p) p^x (1-p)^(1-x)``: the Bernoulli formula made to integrate to one [1]_.
@@ -38,7 +38,7 @@ class ContinuousBernoulli(BaseEstimator):
     tensor([[0.5000]])
     """
 
-    def build(self, X: np.ndarray) -> nn.Module:
+    def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 
         Parameters
@@ -48,23 +48,21 @@ class ContinuousBernoulli(BaseEstimator):
 
         Returns
         -------
-        likelihood : torch.nn.Module
-            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`.
+        likelihood : LikelihoodModule
 
         Raises
         ------
         ValueError
             If a value lies outside [0, 1].
         """
-        check_support(X, _ContinuousBernoulli.support, self)
-        return _ContinuousBernoulli(X)
+        UNIT_INTERVAL.check(X, self)
+        return _ContinuousBernoulli(self, X)
 
 
-class _ContinuousBernoulli(UnitIntervalDensity):
+class _ContinuousBernoulli(UnitIntervalModule):
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         logits = self.logits(outputs)
-        return (log_normalizer(logits) - cross_entropy(logits, x)).sum(-1)
+        return log_normalizer(logits) - cross_entropy(logits, x)
 
     def mean(self, outputs: Tensor) -> Tensor:
         logits = self.logits(outputs)

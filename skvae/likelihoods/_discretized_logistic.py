@@ -7,21 +7,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
+from skvae._parts import Likelihood, LikelihoodModule
 from skvae._validation import Interval, StrOptions
 from skvae.likelihoods._categorical import draw_categories
-from skvae.likelihoods._one_scale import OneScaleDensity
-from skvae.likelihoods._scaled import NOISE_SPEED
+from skvae.likelihoods._gaussian import NOISE_SPEED
+from skvae.likelihoods._one_scale import OneScaleModule
 from skvae.likelihoods._support import ROUNDING, levels
 
 _LEAST_WIDTH = 0.01  # levels: narrower, a logistic keeps all of its mass on one level anyway
 _LOG_WIDTH_RANGE = (-20.0, 10.0)
 
 
-class DiscretizedLogistic(BaseEstimator):
+class DiscretizedLogistic(Likelihood):
     """Logistic variables rounded to whole levels, those at the ends carrying the tails.
 
     For images of 256 grey levels [1]_, or of any number, and for other amounts in few steps. Where
@@ -75,12 +75,12 @@ class DiscretizedLogistic(BaseEstimator):
         "noise": [StrOptions({"per_sample", "per_feature", "shared"})],
     }
 
-    def __init__(self, n_levels=256, n_mixtures=1, noise="per_sample"):
+    def __init__(self, *, n_levels=256, n_mixtures=1, noise="per_sample"):
         self.n_levels = n_levels
         self.n_mixtures = n_mixtures
         self.noise = noise
 
-    def build(self, X: np.ndarray) -> nn.Module:
+    def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 
         Parameters
@@ -90,9 +90,7 @@ class DiscretizedLogistic(BaseEstimator):
 
         Returns
         -------
-        likelihood : torch.nn.Module
-            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`.
+        likelihood : LikelihoodModule
 
         Raises
         ------
@@ -101,18 +99,9 @@ class DiscretizedLogistic(BaseEstimator):
         ValueError
             If a value is not a whole number of that range.
         """
-        self._validate_params()
+        self.validate()
         levels(self.n_levels, "n_levels").check(X, self)
-        return _DiscretizedLogistic(X, self.n_levels, self.n_mixtures, self.noise)
-
-
-class _Constants(NamedTuple):
-    """In the dtype of the computation."""
-
-    shift: Tensor
-    inverse_scale: Tensor
-    start: Tensor  # means of the mixture before training, in levels, (n_mixtures, n_features)
-    scale: Tensor
+        return _DiscretizedLogistic(self, X)
 
 
 class _Logistics(NamedTuple):
@@ -123,26 +112,26 @@ class _Logistics(NamedTuple):
     log_weight: Tensor
 
 
-class _DiscretizedLogistic(OneScaleDensity):
+class _DiscretizedLogistic(OneScaleModule):
     free_log_width: nn.Parameter | None
 
-    def __init__(self, X: np.ndarray, n_levels: int, n_mixtures: int, noise: str):
-        super().__init__(X, least_scale=ROUNDING)
-        n_features = X.shape[1]
-        self.n_levels, self.n_mixtures, self.noise = n_levels, n_mixtures, noise
-        self.support = levels(n_levels, "n_levels")
-        n_kinds = 1 + (noise == "per_sample") + (n_mixtures > 1)  # means, widths, weights
+    def __init__(self, spec: DiscretizedLogistic, X: np.ndarray):
+        n_features, n_mixtures = X.shape[1], spec.n_mixtures
+        per_sample = spec.noise == "per_sample"
+        n_kinds = 1 + per_sample + (n_mixtures > 1)  # means, widths, weights
+        super().__init__(spec, n_kinds * n_mixtures * n_features, X, least_scale=ROUNDING)
+        self.n_levels, self.n_mixtures = spec.n_levels, n_mixtures
+        self.support = levels(spec.n_levels, "n_levels")
         self._shape = (n_kinds, n_mixtures, n_features)
-        self.n_outputs = n_kinds * n_mixtures * n_features
         self.register_parameter("free_log_width", None)
-        if noise != "per_sample":
-            size = (n_mixtures, n_features) if noise == "per_feature" else (1, 1)
+        if not per_sample:
+            size = (n_mixtures, n_features) if spec.noise == "per_feature" else (1, 1)
             self.free_log_width = nn.Parameter(torch.zeros(size))
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         logistics = self._logistics(outputs)
         log_mass = logistics.log_weight + self._log_mass(logistics, x.to(outputs.dtype))
-        return log_mass.logsumexp(-2).sum(-1)
+        return log_mass.logsumexp(-2)
 
     def _log_mass(self, logistics: _Logistics, x: Tensor) -> Tensor:
         """Return the log probability of a level by each logistic, (..., n_mixtures, n_features)."""
@@ -170,17 +159,15 @@ class _DiscretizedLogistic(OneScaleDensity):
         return (mean + width * uniform.logit()).round().clamp(0, self.n_levels - 1)
 
     def _logistics(self, outputs: Tensor) -> _Logistics:
-        constants = self.constants(outputs)
         mean, *rest = outputs.unflatten(-1, self._shape).unbind(-3)
         log_weight = rest.pop().log_softmax(-2) if self.n_mixtures > 1 else torch.zeros_like(mean)
-        free = self.free_log_width
+        free, scale = self.free_log_width, self.scale.to(mean.dtype)
         log_width = rest.pop() if free is None else NOISE_SPEED / 2 * free
-        width = log_width.clamp(*_LOG_WIDTH_RANGE).exp() * constants.scale + _LEAST_WIDTH
-        return _Logistics(constants.start + constants.scale * mean, width, log_weight)
+        width = log_width.clamp(*_LOG_WIDTH_RANGE).exp() * scale + _LEAST_WIDTH
+        return _Logistics(self._start().to(mean.dtype) + scale * mean, width, log_weight)
 
-    def _derive(self, dtype: torch.dtype) -> _Constants:
+    def _start(self) -> Tensor:
+        """Return the means before training, in levels, float64 (n_mixtures, n_features)."""
         places = torch.arange(self.n_mixtures, dtype=torch.float64, device=self.loc.device)
         places = (2 * places + 1) / self.n_mixtures - 1  # even over the scale, 0 for a single one
-        start = self.loc + self.scale * places[:, None]
-        constants = (*self._inputs(), start, self.scale)
-        return _Constants(*(constant.to(dtype) for constant in constants))
+        return self.loc + self.scale * places[:, None]

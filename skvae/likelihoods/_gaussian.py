@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._parts import Likelihood, LikelihoodModule
+from skvae._scaling import Scaling, measure
 from skvae._validation import Interval, StrOptions
-from skvae.likelihoods._scaled import NOISE_SPEED, ScaledDensity, bounded_variance
-from skvae.likelihoods._scaling import Scaling, measure
 
 _LOG_2PI = math.log(2 * math.pi)
+_LARGEST_LOG_VARIANCE = 20.0
+NOISE_SPEED = 10.0  # steps of a log variance per step of a weight: it has decades to go
 
 
-class Gaussian(BaseEstimator):
+class Gaussian(Likelihood):
     """Independent normal variables, with learned noise, in the units of X.
 
     The features are centred and scaled inside, and the density carries the Jacobian, so raw tables
@@ -84,12 +84,12 @@ class Gaussian(BaseEstimator):
         "bounded": ["boolean", StrOptions({"auto"})],
     }
 
-    def __init__(self, noise="auto", scaling="auto", bounded="auto"):
+    def __init__(self, *, noise="auto", scaling="auto", bounded="auto"):
         self.noise = noise
         self.scaling = scaling
         self.bounded = bounded
 
-    def build(self, X: np.ndarray) -> nn.Module:
+    def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 
         Parameters
@@ -99,9 +99,8 @@ class Gaussian(BaseEstimator):
 
         Returns
         -------
-        likelihood : torch.nn.Module
-            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`; `scaling` and `noise` say what was chosen.
+        likelihood : LikelihoodModule
+            Its `scaling` and `noise` tell what was chosen.
 
         Raises
         ------
@@ -110,7 +109,7 @@ class Gaussian(BaseEstimator):
         ValueError
             If `bounded` is True where every feature has its own scale.
         """
-        self._validate_params()
+        self.validate()
         statistics = measure(X, self.scaling)
         noise, bounded = self.noise, self.bounded
         if noise == "auto":
@@ -123,34 +122,57 @@ class Gaussian(BaseEstimator):
                 f"(scaling={self.scaling!r}). Choose scaling='global', or bounded=False."
             )
         varies = statistics.low < statistics.high  # else there are no ends to stay between
-        return _Gaussian(statistics, noise, bool(bounded and varies))
+        spec = Gaussian(noise=noise, scaling=statistics.kind, bounded=bool(bounded and varies))
+        return _Gaussian(spec, statistics)
 
 
-class _Constants(NamedTuple):
-    """In the dtype of the computation, all of shape (n_features,) or scalar."""
+class ScaledModule(LikelihoodModule):
+    """Base of the distributions that see every feature less its centre, in units of its scale."""
 
     loc: Tensor
     scale: Tensor
-    limit: Tensor  # cut-off of the encoder's inputs
-    log_volume: Tensor  # what every log density has in common: log scales, and log(2 pi) / 2
-    least_variance: Tensor
-    unknown: Tensor | None  # None where every column has taught its scale
-    low: Tensor  # ends of the mean, where it is bounded, in units of the scale
-    width: Tensor
-    start: Tensor  # logit of the training mean between the ends
+    noise_floor: Tensor
+    largest_input: Tensor
+    unknown: Tensor  # columns of a single value, whose scale is not known
+
+    def __init__(self, spec: Likelihood, n_outputs: int, statistics: Scaling):
+        super().__init__(spec, n_outputs)
+        self.scaling = statistics.kind
+        self.register_buffer("loc", torch.from_numpy(statistics.loc))
+        self.register_buffer("scale", torch.from_numpy(statistics.scale))
+        self.register_buffer("noise_floor", torch.from_numpy(statistics.noise_floor))
+        self.register_buffer("largest_input", torch.from_numpy(statistics.largest_input))
+        self.register_buffer("unknown", torch.from_numpy(statistics.unknown))
+
+    def standardize(self, x: Tensor) -> Tensor:
+        limit = self.largest_input.to(x.dtype)
+        return self.scaled(x).clamp(-limit, limit)
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Return values in units of the scale, from the centre."""
+        return (x - self.loc.to(x.dtype)) / self.scale.to(x.dtype)
+
+    def in_units(self, scaled: Tensor) -> Tensor:
+        """Return values in the units of X; in float64, as an offset may dwarf the spread."""
+        return scaled.double() * self.scale + self.loc
+
+    def bounded_variance(self, log_variance: Tensor) -> Tensor:
+        """Return a variance above its floor, in units of the scale; 1 if the scale is unknown."""
+        floor = self.noise_floor.square().to(log_variance.dtype)
+        variance = log_variance.clamp(max=_LARGEST_LOG_VARIANCE).exp() + floor
+        return torch.where(self.unknown, 1.0, variance)
 
 
-class _Gaussian(ScaledDensity):
+class _Gaussian(ScaledModule):
     ends: Tensor
     fixed_noise: Tensor | None
     free_log_variance: nn.Parameter | None
 
-    def __init__(self, statistics: Scaling, noise: str | float, bounded: bool):
-        super().__init__(statistics)
-        self.noise, self.bounded = noise, bounded
-        self.spec = Gaussian(noise, statistics.kind, bounded)
+    def __init__(self, spec: Gaussian, statistics: Scaling):
         n_features = len(statistics.loc)
-        self.n_outputs = 2 * n_features if noise == "per_sample" else n_features
+        noise = spec.noise
+        super().__init__(spec, (1 + (noise == "per_sample")) * n_features, statistics)
+        self.noise, self.bounded = noise, spec.bounded
         self.register_buffer(
             "ends", torch.tensor([statistics.low, statistics.high], dtype=torch.float64)
         )
@@ -164,51 +186,34 @@ class _Gaussian(ScaledDensity):
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         mean, variance = self._moments(outputs)
-        residual = self._scaled(x).to(mean.dtype) - mean  # (..., n_features)
-        squares = (residual.square() / variance).sum(-1)
-        logs = variance.log().expand(*variance.shape[:-1], residual.shape[-1]).sum(-1)
-        return -0.5 * (squares + logs) - self.constants(mean).log_volume
+        residual = self.scaled(x).to(mean.dtype) - mean  # (..., n_features)
+        log_peak = -0.5 * (variance.log() + _LOG_2PI) - self.scale.log().to(mean.dtype)
+        return log_peak - residual.square() / (2 * variance)
 
     def mean(self, outputs: Tensor) -> Tensor:
-        mean = self._in_units(self._moments(outputs)[0])
+        mean = self.in_units(self._moments(outputs)[0])
         return mean.clamp(*self.ends) if self.bounded else mean  # rounding may overstep the ends
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         mean, variance = self._moments(outputs)
         noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
-        return self._in_units(mean + variance.sqrt() * noise)
+        return self.in_units(mean + variance.sqrt() * noise)
 
     def _moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of p(x|z) in units of the scale; they broadcast."""
-        constants = self.constants(outputs)
         if self.fixed_noise is not None:
-            return self._bounded(outputs), constants.least_variance
+            return self._bounded(outputs), self.fixed_noise.square().to(outputs.dtype)
         if self.free_log_variance is not None:
             mean, log_variance = outputs, NOISE_SPEED * self.free_log_variance
         else:
             mean, log_variance = outputs.chunk(2, -1)
-        return self._bounded(mean), bounded_variance(log_variance, constants)
+        return self._bounded(mean), self.bounded_variance(log_variance)
 
     def _bounded(self, outputs: Tensor) -> Tensor:
         """Return the outputs, or their sigmoid between the ends; zero is the training mean."""
         if not self.bounded:
             return outputs
-        constants = self.constants(outputs)
-        return torch.addcmul(constants.low, constants.width, (outputs + constants.start).sigmoid())
-
-    def _derive(self, dtype: torch.dtype) -> _Constants:
-        low, high = ((end - self.loc) / self.scale for end in self.ends)  # (n_features,)
+        low, high = (self.ends[:, None] - self.loc) / self.scale  # (n_features,)
         start = (-low / (high - low)).clamp(1e-2, 1 - 1e-2).logit()
-        noise = self.noise_floor if self.fixed_noise is None else self.fixed_noise
-        low, width = low.to(dtype), (high - low).to(dtype)
-        return _Constants(
-            loc=self.loc.to(dtype),
-            scale=self.scale.to(dtype),
-            limit=self.largest_input.to(dtype),
-            log_volume=(self.scale.log() + _LOG_2PI / 2).sum().to(dtype),
-            least_variance=noise.square().to(dtype),
-            unknown=self._unknown_columns(),
-            low=low,
-            width=width,
-            start=start.to(dtype),
-        )
+        low, width, start = (part.to(outputs.dtype) for part in (low, high - low, start))
+        return torch.addcmul(low, width, (outputs + start).sigmoid())

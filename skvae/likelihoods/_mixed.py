@@ -1,21 +1,25 @@
-"""Tables whose columns are of different kinds: a likelihood for each group of them."""
+"""Tables whose columns are of different kinds: a likelihood for each group of columns."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from skvae._parts import Likelihood, LikelihoodModule, Support
 from skvae._validation import InvalidParameterError, StrOptions
-from skvae.likelihoods._mixed_density import MixedDensity, MixedDensityWithRedraws, per_column
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.likelihoods._proposal import propose
 
+Group = tuple[Likelihood, list[int]]
 
-class Mixed(BaseEstimator):
+
+class Mixed(Likelihood):
     """A likelihood for each group of columns, independent given z.
 
     For tables that hold measurements, counts, codes and yes or no side by side [1]_.
@@ -47,17 +51,17 @@ class Mixed(BaseEstimator):
     >>> import numpy as np
     >>> from skvae.likelihoods import Bernoulli, Mixed
     >>> table = np.array([[170.5, 1, 2], [181.0, 0, 0], [165.2, 1, 5]])
-    >>> likelihood = Mixed([("gaussian", [0]), (Bernoulli(), [1]), ("poisson", [2])])
+    >>> likelihood = Mixed(columns=[("gaussian", [0]), (Bernoulli(), [1]), ("poisson", [2])])
     >>> likelihood.build(table).n_outputs
     3
     """
 
     _parameter_constraints: dict = {"columns": [list, tuple, dict, StrOptions({"auto"})]}
 
-    def __init__(self, columns="auto"):
+    def __init__(self, *, columns="auto"):
         self.columns = columns
 
-    def build(self, X: np.ndarray) -> nn.Module:
+    def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 
         Parameters
@@ -67,9 +71,8 @@ class Mixed(BaseEstimator):
 
         Returns
         -------
-        likelihood : torch.nn.Module
-            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`; its `spec` says what was chosen.
+        likelihood : LikelihoodModule
+            Its `spec` tells what was chosen.
 
         Raises
         ------
@@ -78,17 +81,15 @@ class Mixed(BaseEstimator):
         ValueError
             If a column belongs to no likelihood or to several, or holds what its own does not take.
         """
-        self._validate_params()
+        self.validate()
         groups = propose(X) if self.columns == "auto" else _resolved(self.columns, X.shape[1])
-        parts = [per_column(spec.build, X, columns) for spec, columns in groups]
-        settled = [
-            (getattr(part, "spec", spec), columns)
-            for part, (spec, columns) in zip(parts, groups, strict=True)
-        ]
-        redraws = any(hasattr(part, "redraw") for part in parts)
-        density = (MixedDensityWithRedraws if redraws else MixedDensity)(parts, settled)
-        density.spec = Mixed(settled)
-        return density
+        return _Mixed([per_column(spec.build, X, columns) for spec, columns in groups], groups)
+
+    def validate(self) -> None:
+        super().validate()
+        if self.columns != "auto":
+            for spec, _ in _pairs(self.columns):
+                _likelihood(spec).validate()
 
 
 def mixed_likelihood(X):
@@ -136,33 +137,143 @@ def mixed_likelihood(X):
     >>> mixed_likelihood(np.column_stack([heights, smokes, visits]))
     Mixed(columns=[(Gaussian(), [0]), (Bernoulli(), [1]), (NegativeBinomial(), [2])])
     """
-    return Mixed(propose(X))
+    return Mixed(columns=propose(X))
 
 
-def _resolved(columns: Any, n_features: int) -> list[tuple[Any, list[int]]]:
-    """Return configured likelihoods with lists of columns, all of which occur once."""
-    pairs = columns.items() if isinstance(columns, dict) else columns
-    groups = [(_likelihood(spec), _positions(which, n_features)) for spec, which in pairs]
+class _Mixed(LikelihoodModule):
+    """The distributions of groups of columns, independent of one another.
+
+    The outputs are grouped by parameter, the first ones of all columns before the second ones, so
+    that a network for images decodes every pixel in its place.
+    """
+
+    side_by_side: Tensor
+    in_place: Tensor
+    of_parts: Tensor
+
+    def __init__(self, parts: Sequence[LikelihoodModule], groups: Sequence[Group]):
+        columns = [positions for _, positions in groups]
+        self._n_columns = [len(positions) for positions in columns]
+        self._n_outputs = [part.n_outputs for part in parts]
+        settled = [(part.spec, own) for part, own in zip(parts, columns, strict=True)]
+        super().__init__(Mixed(columns=settled), sum(self._n_outputs))
+        self.parts = nn.ModuleList(parts)
+        self.support = _Supports(parts, columns)
+        # from the spec, hence in no file: the columns of all parts, where each is among them, and
+        # where the outputs of all parts are among the planes
+        side_by_side = torch.tensor(list(chain(*columns)), device="cpu")
+        self.register_buffer("side_by_side", side_by_side, persistent=False)
+        self.register_buffer("in_place", side_by_side.argsort(), persistent=False)
+        of_parts = _plane_by_plane(columns, self._n_outputs)
+        self.register_buffer("of_parts", of_parts, persistent=False)
+
+    def standardize(self, x: Tensor) -> Tensor:
+        return self._join([part.standardize(own) for part, own in self._rows(x)])
+
+    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
+        pairs = zip(self._outputs(outputs), self._rows(x), strict=True)
+        return self._join([part.log_prob(own, rows) for (part, own), (_, rows) in pairs])
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        return self._join([part.mean(own) for part, own in self._outputs(outputs)])
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return self._join([part.sample(own, generator) for part, own in self._outputs(outputs)])
+
+    def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return self._join([part.redraw(own, generator) for part, own in self._rows(x)])
+
+    def _outputs(self, outputs: Tensor) -> Iterator[tuple[Any, Tensor]]:
+        """Yield the parts with the decoder's outputs for each."""
+        outputs = outputs.index_select(-1, self.of_parts)
+        return zip(self.parts, outputs.split(self._n_outputs, -1), strict=True)
+
+    def _rows(self, x: Tensor) -> Iterator[tuple[Any, Tensor]]:
+        """Yield the parts with the columns of each."""
+        columns = x.index_select(-1, self.side_by_side)
+        return zip(self.parts, columns.split(self._n_columns, -1), strict=True)
+
+    def _join(self, blocks: list[Tensor]) -> Tensor:
+        """Put the columns of all parts back in place."""
+        return torch.cat(blocks, -1).index_select(-1, self.in_place)
+
+
+class _Supports(Support):
+    """The supports of all columns, each by its own likelihood."""
+
+    def __init__(self, parts: Sequence[LikelihoodModule], columns: Sequence[list[int]]):
+        groups = zip(parts, columns, strict=True)
+        self.groups = [
+            (part.support, part.spec, own) for part, own in groups if part.support is not None
+        ]
+
+    def check(self, X: np.ndarray, likelihood: object) -> None:
+        for support, spec, columns in self.groups:
+            per_column(partial(support.check, likelihood=spec), X, columns)
+
+    def nearest(self, X: np.ndarray) -> np.ndarray:
+        X = X.copy()
+        for support, _, columns in self.groups:
+            X[:, columns] = support.nearest(X[:, columns])
+        return X
+
+
+def per_column(call: Callable[[np.ndarray], Any], X: np.ndarray, columns: list[int]) -> Any:
+    """Call with some columns; if they are refused, tell which one is at fault.
+
+    Raises
+    ------
+    ValueError
+        The error of the first column that is refused by itself.
+    """
+    try:
+        return call(X[:, columns])
+    except ValueError as exc:
+        for column in columns:
+            try:
+                call(X[:, [column]])
+            except ValueError as fault:
+                raise ValueError(f"Column {column} of X, by itself: {fault}") from exc
+        raise
+
+
+def _plane_by_plane(columns: Sequence[list[int]], n_outputs: list[int]) -> Tensor:
+    """Return where the outputs of all parts, one part after another, lie in the planes."""
+    places = [
+        (i // len(own), own[i % len(own)])
+        for own, n in zip(columns, n_outputs, strict=True)
+        for i in range(n)
+    ]
+    planes, of_column = np.array(places).T
+    return torch.tensor(np.lexsort((of_column, planes)).argsort(), device="cpu")
+
+
+def _resolved(columns: Any, n_features: int) -> list[Group]:
+    """Return configured likelihoods with lists of columns, each of which occurs once."""
+    groups = [(_likelihood(spec), _positions(which, n_features)) for spec, which in _pairs(columns)]
     counts = np.bincount(list(chain(*(which for _, which in groups))), minlength=n_features)
     for owners, wrong in (("none", counts == 0), ("several", counts > 1)):
         if wrong.any():
             raise ValueError(
                 "Every column of X must belong to one likelihood of Mixed, but columns "
-                f"{np.flatnonzero(wrong).tolist()} belong to {owners}. Mend 'columns'."
+                f"{np.flatnonzero(wrong).tolist()} belong to {owners}. Correct 'columns'."
             )
     return groups
 
 
-def _likelihood(spec: Any) -> Any:
+def _pairs(columns: Any) -> list[tuple[Any, Any]]:
+    return list(columns.items() if isinstance(columns, dict) else columns)
+
+
+def _likelihood(spec: Any) -> Likelihood:
     if isinstance(spec, str) and spec in OF_ONE_KIND:
-        return OF_ONE_KIND[spec]()
-    if not hasattr(spec, "build") or isinstance(spec, type):
+        spec = OF_ONE_KIND[spec]()
+    if not isinstance(spec, Likelihood):
         raise InvalidParameterError(
-            f"The 'columns' parameter of Mixed must pair likelihoods with columns, got {spec!r} in "
-            f"place of a likelihood. Give a configured one, or a name among {sorted(OF_ONE_KIND)}."
+            f"The 'columns' parameter of Mixed must pair likelihoods with columns, got {spec!r} "
+            f"instead of a likelihood. Pass a configured one, or a name among "
+            f"{sorted(OF_ONE_KIND)}."
         )
-    if hasattr(spec, "_parameter_constraints"):  # a user's own spec need not declare any
-        spec._validate_params()
     return spec
 
 

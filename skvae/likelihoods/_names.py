@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skvae._parts import Likelihood
 from skvae.likelihoods._bernoulli import Bernoulli
 from skvae.likelihoods._categorical import Categorical
 from skvae.likelihoods._continuous_bernoulli import ContinuousBernoulli
@@ -11,7 +12,7 @@ from skvae.likelihoods._negative_binomial import NegativeBinomial
 from skvae.likelihoods._poisson import Poisson
 from skvae.likelihoods._student_t import StudentT
 
-OF_ONE_KIND: dict[str, type] = {
+OF_ONE_KIND: dict[str, type[Likelihood]] = {
     "gaussian": Gaussian,
     "student_t": StudentT,
     "bernoulli": Bernoulli,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from skvae.likelihoods._counts import CountDensity, draw_counts, training_mean
-from skvae.likelihoods._scaled import NOISE_SPEED
-from skvae.likelihoods._scaling import column_moments
+from skvae._parts import Likelihood, LikelihoodModule
+from skvae._scaling import column_moments
+from skvae.likelihoods._counts import CountModule, draw_counts, training_mean
+from skvae.likelihoods._gaussian import NOISE_SPEED
 from skvae.likelihoods._support import COUNTS
 
 _LOG_SHAPE_RANGE = (-10.0, 15.0)
 
 
-class NegativeBinomial(BaseEstimator):
+class NegativeBinomial(Likelihood):
     """Independent negative binomial variables: counts, overdispersed by as much as is learned.
 
     The likelihood of counts in single-cell sequencing [1]_, and of many others: visits, claims,
@@ -47,7 +47,7 @@ class NegativeBinomial(BaseEstimator):
     tensor([[4.]], dtype=torch.float64)
     """
 
-    def build(self, X: np.ndarray) -> nn.Module:
+    def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 
         Parameters
@@ -57,9 +57,7 @@ class NegativeBinomial(BaseEstimator):
 
         Returns
         -------
-        likelihood : torch.nn.Module
-            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`.
+        likelihood : LikelihoodModule
 
         Raises
         ------
@@ -67,27 +65,27 @@ class NegativeBinomial(BaseEstimator):
             If a value is negative or no whole number.
         """
         COUNTS.check(X, self)
-        return _NegativeBinomial(X)
+        return _NegativeBinomial(self, X)
 
 
-class _NegativeBinomial(CountDensity):
+class _NegativeBinomial(CountModule):
     start_log_theta: Tensor
 
-    def __init__(self, X: np.ndarray):
-        super().__init__(X)
+    def __init__(self, spec: NegativeBinomial, X: np.ndarray):
+        super().__init__(spec, X)
         self.register_buffer("start_log_theta", torch.from_numpy(np.log(_theta_by_moments(X))))
         self.free_log_theta = nn.Parameter(torch.zeros(self.n_outputs))
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        log_mean, log_theta, x = self._log_mean(outputs), self._log_theta(), x.double()
+        log_mean, log_theta, x = self.log_mean(outputs), self._log_theta(), x.double()
         theta, odds = log_theta.exp(), log_mean - log_theta
         log_choices = torch.lgamma(x + theta) - torch.lgamma(theta) - torch.lgamma(x + 1)
         log_mass = log_choices - theta * softplus(odds) - x * softplus(-odds)
-        return log_mass.sum(-1).to(outputs.dtype)
+        return log_mass.to(outputs.dtype)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         mean, theta = torch.broadcast_tensors(self.mean(outputs), self._log_theta().exp())
-        # the public distributions of torch take no generator
+        # torch's public distributions do not accept a generator
         gamma = torch._standard_gamma(theta.contiguous(), generator=generator)
         return draw_counts(gamma / theta * mean, generator)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from torch import Tensor
 
-from skvae.likelihoods._counts import CountDensity, draw_counts
+from skvae._parts import Likelihood, LikelihoodModule
+from skvae.likelihoods._counts import CountModule, draw_counts
 from skvae.likelihoods._support import COUNTS
 
 
-class Poisson(BaseEstimator):
+class Poisson(Likelihood):
     """Independent Poisson variables, for counts of events.
 
     The variance of a count given z is its mean. Where counts spread wider than z explains,
@@ -40,7 +40,7 @@ class Poisson(BaseEstimator):
     tensor([[4.]], dtype=torch.float64)
     """
 
-    def build(self, X: np.ndarray) -> nn.Module:
+    def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 
         Parameters
@@ -50,9 +50,7 @@ class Poisson(BaseEstimator):
 
         Returns
         -------
-        likelihood : torch.nn.Module
-            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`.
+        likelihood : LikelihoodModule
 
         Raises
         ------
@@ -60,14 +58,14 @@ class Poisson(BaseEstimator):
             If a value is negative or no whole number.
         """
         COUNTS.check(X, self)
-        return _Poisson(X)
+        return _Poisson(self, X)
 
 
-class _Poisson(CountDensity):
+class _Poisson(CountModule):
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        log_rate, x = self._log_mean(outputs), x.double()
+        log_rate, x = self.log_mean(outputs), x.double()
         log_mass = x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
-        return log_mass.sum(-1).to(outputs.dtype)
+        return log_mass.to(outputs.dtype)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return draw_counts(self.mean(outputs), generator)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 
+from skvae._parts import Likelihood
 from skvae.likelihoods._bernoulli import Bernoulli
 from skvae.likelihoods._categorical import Categorical
 from skvae.likelihoods._gaussian import Gaussian
@@ -21,7 +21,7 @@ _SHARE_OF_LAST_LEVEL = 0.01
 _SHARE_OF_OUTLIERS = 0.005
 
 
-def propose(X) -> list[tuple[BaseEstimator, list[int]]]:
+def propose(X) -> list[tuple[Likelihood, list[int]]]:
     """Return likelihoods with the columns that they suit, in the order of the columns.
 
     Raises
@@ -29,7 +29,7 @@ def propose(X) -> list[tuple[BaseEstimator, list[int]]]:
     ValueError
         If a column holds no numbers or misses some.
     """
-    proposals: dict[str, tuple[BaseEstimator, list[int]]] = {}
+    proposals: dict[str, tuple[Likelihood, list[int]]] = {}
     for position, (name, values, nominal) in enumerate(_columns(X)):
         numbers = _numbers(name, values)
         likelihood = _for_names(name, numbers) if nominal else _for_numbers(numbers)
@@ -64,27 +64,27 @@ def _numbers(name: Any, values: Any) -> np.ndarray:
     return numbers
 
 
-def _for_names(name: Any, codes: np.ndarray) -> BaseEstimator:
+def _for_names(name: Any, codes: np.ndarray) -> Likelihood:
     if codes.min() < 0 or (codes != np.rint(codes)).any():
         raise ValueError(
             f"Column {name!r} has categories that are no whole numbers from 0 on. Replace them by "
             "their codes first, for example with sklearn.preprocessing.OrdinalEncoder."
         )
-    return Categorical(max(2, int(codes.max()) + 1), ordered=False)
+    return Categorical(n_categories=max(2, int(codes.max()) + 1), ordered=False)
 
 
-def _for_numbers(values: np.ndarray) -> BaseEstimator:
+def _for_numbers(values: np.ndarray) -> Likelihood:
     """Return a likelihood by the rule that :func:`skvae.likelihoods.mixed_likelihood` states."""
     if np.isin(values, (0, 1)).all():
         return Bernoulli()
     if (values != np.rint(values)).any() or values.min() < 0:
         return StudentT() if _has_heavy_tails(values) else Gaussian()
     if _has_few_levels(values):
-        return Categorical(int(values.max()) + 1)
+        return Categorical(n_categories=int(values.max()) + 1)
     return _for_counts(values.mean(), values.var())
 
 
-def _for_counts(mean: float, variance: float) -> BaseEstimator:
+def _for_counts(mean: float, variance: float) -> Likelihood:
     if variance < mean / 2:  # narrower than counts of events: years, sizes
         return Gaussian()
     return Poisson() if variance <= 1.5 * mean else NegativeBinomial()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._parts import Likelihood, LikelihoodModule
+from skvae._scaling import Scaling, measure
 from skvae._validation import Interval, StrOptions
-from skvae.likelihoods._scaled import NOISE_SPEED, ScaledDensity, bounded_variance
-from skvae.likelihoods._scaling import Scaling, measure
+from skvae.likelihoods._gaussian import NOISE_SPEED, ScaledModule
 
 _LEAST_DF, _START_DF = 1.0, 4.0  # the mean exists above 1; Lange et al. start from 4
 _LOG_DF_RANGE = (-5.0, 10.0)
@@ -21,7 +20,7 @@ _LARGEST_DEVIATION = 1e18  # the square of which float32 still holds
 _QUARTILES_ROWS = 10_000
 
 
-class StudentT(BaseEstimator):
+class StudentT(Likelihood):
     """Independent Student's t variables: a Gaussian whose tails let outliers be.
 
     What deviates by much costs by its logarithm, not by its square, so a few wild values dominate
@@ -70,11 +69,11 @@ class StudentT(BaseEstimator):
         "scaling": [StrOptions({"auto", "feature", "global", "none"})],
     }
 
-    def __init__(self, df="learned", scaling="auto"):
+    def __init__(self, *, df="learned", scaling="auto"):
         self.df = df
         self.scaling = scaling
 
-    def build(self, X: np.ndarray) -> nn.Module:
+    def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 
         Parameters
@@ -84,88 +83,67 @@ class StudentT(BaseEstimator):
 
         Returns
         -------
-        likelihood : torch.nn.Module
-            With `n_outputs`, `standardize(x)`, `log_prob(outputs, x)` in nats, `mean(outputs)` and
-            `sample(outputs, generator)`; `scaling` says what was chosen.
+        likelihood : LikelihoodModule
+            Its `scaling` tells what was chosen.
 
         Raises
         ------
         InvalidParameterError
             If a parameter of this object is out of range.
         """
-        self._validate_params()
-        return _StudentT(measure(within_fences(X), self.scaling), self.df)
+        self.validate()
+        statistics = measure(within_fences(X), self.scaling)
+        return _StudentT(StudentT(df=self.df, scaling=statistics.kind), statistics)
 
 
-class _Constants(NamedTuple):
-    """In the dtype of the computation, all of shape (n_features,) or scalar."""
-
-    loc: Tensor
-    scale: Tensor
-    limit: Tensor  # cut-off of the encoder's inputs
-    log_scales: Tensor  # sum
-    least_variance: Tensor
-    unknown: Tensor | None  # None where every column has taught its scale
-
-
-class _StudentT(ScaledDensity):
+class _StudentT(ScaledModule):
     free_log_df: nn.Parameter | None
 
-    def __init__(self, statistics: Scaling, df: str | float):
-        super().__init__(statistics)
-        self.spec = StudentT(df, statistics.kind)
-        self.n_outputs = len(statistics.loc)
-        self.free_log_variance = nn.Parameter(torch.zeros(self.n_outputs))
+    def __init__(self, spec: StudentT, statistics: Scaling):
+        n_features = len(statistics.loc)
+        super().__init__(spec, n_features, statistics)
+        self.free_log_variance = nn.Parameter(torch.zeros(n_features))
         self.register_parameter("free_log_df", None)
-        if df == "learned":
-            self.free_log_df = nn.Parameter(torch.zeros(self.n_outputs))
+        if spec.df == "learned":
+            self.free_log_df = nn.Parameter(torch.zeros(n_features))
+        self.fixed_df = spec.df
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        variance, df = self._variance(outputs), self.df().to(outputs.dtype)
-        residual = self._scaled(x).to(outputs.dtype) - outputs
+        variance, df = self._variance(), self.df().to(outputs.dtype)
+        residual = self.scaled(x).to(outputs.dtype) - outputs
         deviation = residual / (df * variance).sqrt()
         deviation = deviation.clamp(-_LARGEST_DEVIATION, _LARGEST_DEVIATION)
         kernels = 0.5 * (df + 1) * deviation.square().log1p()
-        log_peaks = self._log_normalizers().to(outputs.dtype) - 0.5 * variance.log()
-        return (log_peaks - kernels).sum(-1) - self.constants(outputs).log_scales
+        log_peaks = (self._log_normalizers() - self.scale.log()).to(outputs.dtype)
+        return log_peaks - 0.5 * variance.log() - kernels
 
     def mean(self, outputs: Tensor) -> Tensor:
-        return self._in_units(outputs)
+        return self.in_units(outputs)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         shape, dtype, device = outputs.shape, outputs.dtype, outputs.device
         normal = torch.randn(shape, generator=generator, dtype=dtype, device=device)
         half_df = (0.5 * self.df()).expand(shape).contiguous()
-        # the public distributions of torch take no generator
+        # torch's public distributions do not accept a generator
         gamma = torch._standard_gamma(half_df, generator=generator)
         deviation = normal * (half_df / gamma).sqrt()
-        return self._in_units(outputs + self._variance(outputs).sqrt() * deviation)
+        return self.in_units(outputs + self._variance().sqrt() * deviation)
 
     def df(self) -> Tensor:
         """Return the degrees of freedom, float64 of shape (n_features,)."""
         if self.free_log_df is None:
-            return torch.full_like(self.loc, self.spec.df)
+            return torch.full_like(self.loc, self.fixed_df)
         start = math.log(_START_DF - _LEAST_DF)
         log_excess = start + NOISE_SPEED / 2 * self.free_log_df.double()
         return _LEAST_DF + log_excess.clamp(*_LOG_DF_RANGE).exp()
 
-    def _variance(self, outputs: Tensor) -> Tensor:
-        return bounded_variance(NOISE_SPEED * self.free_log_variance, self.constants(outputs))
+    def _variance(self) -> Tensor:
+        return self.bounded_variance(NOISE_SPEED * self.free_log_variance)
 
     def _log_normalizers(self) -> Tensor:
         """Return the log density at the centre for unit noise, float64 of shape (n_features,)."""
         half = self.df() / 2
         return torch.lgamma(half + 0.5) - torch.lgamma(half) - 0.5 * (2 * math.pi * half).log()
-
-    def _derive(self, dtype: torch.dtype) -> _Constants:
-        return _Constants(
-            loc=self.loc.to(dtype),
-            scale=self.scale.to(dtype),
-            limit=self.largest_input.to(dtype),
-            log_scales=self.scale.log().sum().to(dtype),
-            least_variance=self.noise_floor.square().to(dtype),
-            unknown=self._unknown_columns(),
-        )
 
 
 def within_fences(X: np.ndarray) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""Figures of merit for models of data: of samples, likelihoods, latent spaces, reconstructions."""
+"""Metrics of generative models: samples, likelihoods, latent spaces and reconstructions."""
 
+from skvae.metrics._active_units import active_units
 from skvae.metrics._bits import bits_per_dim
 from skvae.metrics._frechet import frechet_distance
 from skvae.metrics._inception import inception_score
-from skvae.metrics._latent import active_units
-from skvae.metrics._likelihood import log_likelihood
-from skvae.metrics._reconstruction import reconstruction_error
+from skvae.metrics._log_likelihood import log_likelihood
+from skvae.metrics._reconstruction_error import reconstruction_error
 
 __all__ = [
     "active_units",

@@ -1,4 +1,4 @@
-"""Bits per dimension: log-likelihoods on the scale that papers on images compare."""
+"""Bits per dimension, the unit in which papers on images report log-likelihoods."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from skvae._validation import check_count
 
 
 def bits_per_dim(log_likelihood, n_features, *, step=1.0):
-    """Turn log-likelihoods into bits per dimension; lower is better.
+    """Convert log-likelihoods to bits per dimension; lower is better.
 
-    A value recorded in steps of `step` stands for an interval of that width, whose probability is
-    about the density times the width. Its code takes that many bits.
+    A value recorded in steps of `step` represents an interval of that width. Its probability is
+    approximately the density times the width, which determines the length of its code in bits.
 
     Parameters
     ----------
     log_likelihood : float or array-like
-        In nats per row, of a density in the units of X: of :func:`~skvae.metrics.log_likelihood` or
-        `score_samples`, of single rows or a mean.
+        Log-likelihoods of a density in the units of X, in nats per row: the results of
+        :func:`~skvae.metrics.log_likelihood` or of `score_samples`, or their mean.
     n_features : int
-        Features per row.
+        Number of features per row.
     step : float, default=1.0
-        Between neighbouring values of X, in the units of X: 1 for bytes, 1/255 for bytes divided by
-        255. Keep 1 for a probability mass, such as a Bernoulli likelihood of binary data.
+        Difference between neighbouring values of X: 1 for bytes, 1/255 for bytes divided by 255.
+        Keep 1 for a probability mass, such as a Bernoulli likelihood of binary data.
 
     Returns
     -------
@@ -34,19 +34,20 @@ def bits_per_dim(log_likelihood, n_features, *, step=1.0):
     Raises
     ------
     ValueError
-        If a log-likelihood is NaN, `n_features` no positive integer or `step` no positive number.
+        If a log-likelihood is NaN, if `n_features` is not a positive integer, or if `step` is not a
+        positive number.
 
     See Also
     --------
-    skvae.metrics.log_likelihood : An estimate to convert, with its error.
+    skvae.metrics.log_likelihood : Estimate log-likelihoods, with a standard error.
 
     Notes
     -----
     ``bits = -log_likelihood / (n_features * log(2)) - log2(step)``.
 
-    A density may pile up on the recorded values and promise fewer bits than any code needs. The
-    figure is an upper bound on the length of a code, and comparable between models, where noise
-    uniform over one step was added to the rows, in training and in testing [1]_.
+    A density that concentrates on the recorded values can give fewer bits than any code needs. If
+    noise uniform over one step was added to the rows, in training and in testing, the result is an
+    upper bound on the length of a code and can be compared between models [1]_.
 
     References
     ----------
@@ -65,6 +66,6 @@ def bits_per_dim(log_likelihood, n_features, *, step=1.0):
         raise ValueError(f"'step' must be a positive number, got {step!r}.")
     nats = np.asarray(log_likelihood, dtype=np.float64)
     if np.isnan(nats).any():
-        raise ValueError("'log_likelihood' contains NaN. Drop the rows that have no score.")
+        raise ValueError("'log_likelihood' contains NaN. Remove the rows that have no score.")
     bits = -nats / (n_features * np.log(2)) - np.log2(step)
     return bits if bits.ndim else float(bits)

@@ -1,4 +1,4 @@
-"""The Fréchet distance between clouds of rows, in the space of the data or of features."""
+"""The Fréchet distance between two sets of rows, in the space of the data or of features."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import warnings
 import numpy as np
 from sklearn.utils import check_array
 
-from skvae.likelihoods._scaling import measure
+from skvae._scaling import measure
 
 
 def frechet_distance(X, Y, *, features=None):
     """Return the Fréchet distance between two sets of rows; lower is better.
 
-    It compares means and covariances: 0 where both agree. With X the real rows and Y samples of a
-    model it sees blur, noise, and variety that is missing.
+    It compares means and covariances, and is 0 if both agree. If X holds real rows and Y samples of
+    a model, it increases with blur, with noise, and with missing variety.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_X, n_features)
-        The reference, such as real rows that were held out from training.
+        The reference, such as real rows held out from training.
     Y : array-like of shape (n_samples_Y, n_features)
-        The rows to compare with it, such as `sample` draws.
+        The rows to compare with X, such as draws from `sample`.
     features : transformer, classifier, callable or None, default=None
-        What to compare the rows by. A fitted transformer: its `transform`. A fitted classifier, if
-        it has no `transform`: its `predict_proba`, the one description of a row that all
-        classifiers share. A callable: what it returns for the rows, (n_samples, n_outputs), such as
-        a hidden layer. None: the columns themselves, centred and scaled as X decides, see Notes.
+        The features of the rows to compare. For a fitted transformer, the output of `transform`;
+        for a fitted classifier without `transform`, that of `predict_proba`; for a callable, its
+        output, (n_samples, n_outputs), such as a hidden layer. None compares the columns
+        themselves, centred and scaled by statistics of X, see Notes.
 
     Returns
     -------
     distance : float
-        In the units of the features, squared; without units for None.
+        In squared units of the features; without units if `features` is None.
 
     Raises
     ------
@@ -44,26 +44,27 @@ def frechet_distance(X, Y, *, features=None):
     Warns
     -----
     UserWarning
-        If X or Y has no more rows than features: its covariance has not the full rank then, and
-        the distance between equal distributions is far from zero.
+        If X or Y does not have more rows than features. Its covariance is then singular, and the
+        distance between samples of equal distributions is far from zero.
 
     See Also
     --------
-    skvae.metrics.inception_score : Judges samples by a classifier alone.
+    skvae.metrics.inception_score : Scores samples by a classifier, without real rows.
 
     Notes
     -----
     ``|m_X - m_Y|^2 + Tr(S_X + S_Y - 2 (S_X S_Y)^{1/2})``, the squared Wasserstein distance between
     the normal distributions with the means m and covariances S of the features [1]_; equation 6 of
-    [2]_, without its network. Few rows raise it, the fewer the more: compare distances at equal
-    numbers of rows only.
+    [2]_, without its network. The fewer the rows, the larger the distance is: compare only
+    distances between equal numbers of rows.
 
-    None divides the columns by the scales that ``Gaussian(scaling="auto")`` measures on X, see
-    :class:`~skvae.likelihoods.Gaussian`: every column of a table by its own standard deviation, all
-    pixels of images by one number. No direction is dropped, as leading principal components
-    would drop noise outside their plane, and none is blown up, as whitening would blow up pixels
-    that hardly vary. Distances to the same X can be compared. Any other scaling is a transformer:
-    ``PCA(64).fit(X)`` for wide rows, ``FunctionTransformer()`` for the columns as they are.
+    With ``features=None`` the columns are divided by the scales that ``Gaussian(scaling="auto")``
+    measures on X, see :class:`~skvae.likelihoods.Gaussian`: every column of a table by its own
+    standard deviation, all pixels of images by one number. This neither drops directions, as
+    leading principal components drop noise outside their subspace, nor amplifies them, as
+    whitening amplifies pixels that hardly vary. Distances to the same X can be compared. For any
+    other scaling pass a transformer: ``PCA(64).fit(X)`` for wide rows, ``FunctionTransformer()``
+    for the columns as they are.
 
     References
     ----------
@@ -85,8 +86,8 @@ def frechet_distance(X, Y, *, features=None):
     for name, rows in (("X", X), ("Y", Y)):
         if len(rows) <= rows.shape[1]:
             warnings.warn(
-                f"{name} has {len(rows)} rows for {rows.shape[1]} features: its covariance has not "
-                "the full rank, and the distance is too large. Pass more rows, or fewer features, "
+                f"{name} has {len(rows)} rows for {rows.shape[1]} features: its covariance is "
+                "singular, and the distance is too large. Pass more rows, or fewer features, "
                 "for example features=PCA(16).fit(X).",
                 UserWarning,
                 stacklevel=2,
@@ -95,16 +96,16 @@ def frechet_distance(X, Y, *, features=None):
 
 
 def _distance_between_normals(X: np.ndarray, Y: np.ndarray) -> float:
-    """Return the distance by factors S = R^T R, so that no covariance is formed nor its root taken.
+    """Return the distance from factors S = R^T R, without covariances or matrix square roots.
 
-    The trace of the root of S_X S_Y is the sum of the singular values of R_X R_Y^T: real whatever
-    the rank, and exact for equal clouds.
+    The trace of the root of S_X S_Y is the sum of the singular values of R_X R_Y^T, which is real
+    for any rank, and exact for equal sets of rows.
     """
     shift = X.mean(axis=0) - Y.mean(axis=0)
     R_X, R_Y = _covariance_factor(X), _covariance_factor(Y)
     overlap = np.linalg.svd(R_X @ R_Y.T, compute_uv=False).sum()
     distance = shift @ shift + np.square(R_X).sum() + np.square(R_Y).sum() - 2 * overlap
-    return max(float(distance), 0.0)  # rounding may leave less than nothing
+    return max(float(distance), 0.0)  # rounding can give a negative number
 
 
 def _covariance_factor(X: np.ndarray) -> np.ndarray:
@@ -113,13 +114,13 @@ def _covariance_factor(X: np.ndarray) -> np.ndarray:
 
 
 def _features_of(X, Y, features) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features of both sets, float64, of equal width."""
-    describe = _describer(features)
-    X = check_array(describe(X), dtype=np.float64, ensure_min_samples=2, input_name="X")
-    Y = check_array(describe(Y), dtype=np.float64, ensure_min_samples=2, input_name="Y")
+    """Return the features of both sets as float64 arrays of equal width."""
+    compute = _feature_function(features)
+    X = check_array(compute(X), dtype=np.float64, ensure_min_samples=2, input_name="X")
+    Y = check_array(compute(Y), dtype=np.float64, ensure_min_samples=2, input_name="Y")
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
-            f"X has {X.shape[1]} features, but Y has {Y.shape[1]}. Pass rows of the same columns."
+            f"X has {X.shape[1]} features, but Y has {Y.shape[1]}. Pass rows with the same columns."
         )
     if features is None:
         scaling = measure(X, "auto")
@@ -127,8 +128,8 @@ def _features_of(X, Y, features) -> tuple[np.ndarray, np.ndarray]:
     return X, Y
 
 
-def _describer(features):
-    """Return the function from rows to features."""
+def _feature_function(features):
+    """Return the function that computes features of rows."""
     if features is None:
         return lambda rows: rows
     for method in ("transform", "predict_proba"):

@@ -1,4 +1,4 @@
-"""The inception score: samples judged by a classifier."""
+"""The inception score of samples, from the probabilities of a classifier."""
 
 from __future__ import annotations
 
@@ -12,55 +12,56 @@ from skvae._validation import check_count
 
 
 class InceptionScore(NamedTuple):
-    """Between 1 and the number of classes."""
+    """Scores between 1 and the number of classes: mean and standard deviation over the parts."""
 
     mean: float
     std: float
 
 
 def inception_score(classifier, X, *, n_splits=1):
-    """Score samples by what a classifier makes of them; higher is better.
+    """Return the inception score of samples by a classifier; higher is better.
 
-    Good samples show one class each, distinctly, and all the classes together: p(y|x) is sharp and
-    its mean p(y) is flat. The score is 1 where every row gets the same p(y|x), and the number of
-    classes where every row is certain and the classes are equally frequent.
+    Each good sample clearly belongs to one class, and together they cover all classes: p(y|x) is
+    sharp and its mean p(y) is flat. The score is 1 if p(y|x) is the same for every row, and equals
+    the number of classes if every row is certain and the classes are equally frequent.
 
     Parameters
     ----------
     classifier : object
-        Fitted scikit-learn classifier with `predict_proba`, trained on real rows. Scores of
+        Fitted scikit-learn classifier with `predict_proba`, trained on real rows. Scores by
         different classifiers cannot be compared.
     X : array-like of shape (n_samples, n_features)
-        Samples, such as `sample` draws, in the units that the classifier was trained in.
+        Samples, such as draws from `sample`, in the units of the rows that trained the classifier.
     n_splits : int, default=1
-        Equal parts of X, cut in the order of the rows, over which mean and deviation are taken. Few
-        rows a part lower the score.
+        Number of equal parts into which X is cut, in the order of its rows; the score is computed
+        for each part. Few rows per part lower the score.
 
     Returns
     -------
     mean : float
-        Mean score of the parts.
+        Mean of the scores of the parts.
     std : float
-        Standard deviation over the parts; NaN for one part. The two come as a named tuple.
+        Standard deviation of the scores of the parts; NaN for one part. Both are returned as a
+        named tuple.
 
     Raises
     ------
     NotFittedError
         If the classifier is not fitted.
     ValueError
-        If the classifier has no `predict_proba` or it does not return the probabilities of classes,
-        or if `n_splits` is not between 1 and the number of rows.
+        If the classifier has no `predict_proba`, if this does not return class probabilities, or if
+        `n_splits` is not between 1 and the number of rows.
 
     See Also
     --------
-    skvae.metrics.frechet_distance : Compares samples with real rows, and sees missing variety
+    skvae.metrics.frechet_distance : Compares samples with real rows, and detects missing variety
         within a class.
 
     Notes
     -----
-    ``exp(E_x KL(p(y|x) || p(y)))``, section 4 of [1]_, with the classifier of the data at hand in
-    place of the Inception network. It never looks at real rows: a model that repeats one perfect
-    row per class scores best.
+    ``exp(E_x KL(p(y|x) || p(y)))``, section 4 of [1]_, with a classifier of the data at hand in
+    place of the Inception network. The score does not involve real rows: a model that repeats one
+    perfect row per class has the highest score.
 
     References
     ----------
@@ -105,7 +106,7 @@ def _class_probabilities(classifier, X) -> np.ndarray:
     )
     if probabilities.min() < 0 or np.abs(probabilities.sum(axis=1) - 1).max() > 1e-3:
         raise ValueError(
-            f"predict_proba of {type(classifier).__name__} must return probabilities, each row of "
-            "sum 1. Pass a classifier of one label per row."
+            f"predict_proba of {type(classifier).__name__} must return probabilities that sum "
+            "to 1 in each row. Pass a classifier with one label per row."
         )
     return probabilities

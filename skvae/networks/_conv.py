@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from numbers import Integral, Real
 
-from sklearn.base import BaseEstimator
 from torch import nn
 
+from skvae._parts import Network
 from skvae._validation import Interval, StrOptions
 from skvae.networks._images import (
     AnyLeadingShape,
@@ -17,10 +17,10 @@ from skvae.networks._images import (
     shape_of_inputs,
     shape_of_outputs,
 )
-from skvae.networks._layers import ACTIVATIONS, Layer, activated, initialized
+from skvae.networks._mlp import ACTIVATIONS, Layer, activated, initialized
 
 
-class Conv(BaseEstimator):
+class Conv(Network):
     """Convolutional encoder and decoder for images.
 
     Every stage halves the height and the width (rounded up) by a 3x3 convolution of stride 2; a
@@ -58,7 +58,7 @@ class Conv(BaseEstimator):
     >>> network = Conv(image_shape=(9, 14), channels=(8, 16))
     >>> network.build_encoder(n_features=126, n_outputs=4)(torch.zeros(3, 126)).shape
     torch.Size([3, 4])
-    >>> network.build_decoder(n_components=2, n_outputs=126)(torch.zeros(3, 2)).shape
+    >>> network.build_decoder(2, n_outputs=126, n_features=126)(torch.zeros(3, 2)).shape
     torch.Size([3, 126])
     """
 
@@ -72,6 +72,7 @@ class Conv(BaseEstimator):
 
     def __init__(
         self,
+        *,
         image_shape=None,
         channels=(32, 64),
         hidden_units=256,
@@ -120,9 +121,7 @@ class Conv(BaseEstimator):
         n_last = self.hidden_units or n_flat
         return nn.Sequential(*layers, initialized(nn.Linear(n_last, n_outputs), None))
 
-    def build_decoder(
-        self, n_components: int, n_outputs: int, n_features: int | None = None
-    ) -> nn.Module:
+    def build_decoder(self, n_components: int, n_outputs: int, n_features: int) -> nn.Module:
         """Build a fresh decoder.
 
         Parameters
@@ -131,9 +130,8 @@ class Conv(BaseEstimator):
             Latent dimensions.
         n_outputs : int
             Numbers per row that parametrise p(x|z): a whole multiple of the size of an image.
-        n_features : int or None, default=None
-            Width of the rows. None takes the outputs for one image or two, if `image_shape` does
-            not say better.
+        n_features : int
+            Width of the rows: height times width times colours.
 
         Returns
         -------
@@ -145,7 +143,7 @@ class Conv(BaseEstimator):
         InvalidParameterError
             If a parameter of this object is out of range.
         ValueError
-            If `n_outputs` is no multiple of the size of an image.
+            If `n_outputs` is not a multiple of `n_features`.
         """
         height, width, colours, n_planes = shape_of_outputs(self, n_outputs, n_features)
         stages = halvings(height, width, len(self.channels))

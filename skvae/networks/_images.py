@@ -22,7 +22,8 @@ def shape_of_inputs(network: Any, n_features: int) -> tuple[int, int, int]:
     ValueError
         If the rows are not images of its `image_shape`.
     """
-    _check(network)
+    network.validate()
+    check_counts(network, "channels")
     return shape_of_rows(network, n_features)
 
 
@@ -43,33 +44,26 @@ def shape_of_rows(spec: Any, n_features: int) -> tuple[int, int, int]:
     return height, width, colours
 
 
-def shape_of_outputs(
-    network: Any, n_outputs: int, n_features: int | None = None
-) -> tuple[int, int, int, int]:
-    """Return (height, width, colours, planes) of what a network is to decode into.
+def shape_of_outputs(network: Any, n_outputs: int, n_features: int) -> tuple[int, int, int, int]:
+    """Return (height, width, colours, planes) of the images that a network is to decode.
 
-    There are as many planes as colours, for every parameter that the likelihood has a value.
-    Without `n_features`, a square may stand for one parameter or two.
+    There are as many planes as colours for every parameter of the likelihood.
 
     Raises
     ------
     InvalidParameterError
         If a parameter of the network is out of range.
     ValueError
-        If `n_outputs` is no multiple of the size of an image.
+        If `n_outputs` is not a multiple of the size of an image.
     """
-    _check(network)
-    if n_features is None:
-        height, width, colours = _image_shape(network, n_outputs, most_planes=2)
-    else:
-        height, width, colours = shape_of_rows(network, n_features)
+    height, width, colours = shape_of_inputs(network, n_features)
     n_planes, rest = divmod(n_outputs, height * width)
     if rest or n_planes % colours:
         raise ValueError(
             f"{_name(network)} decodes images of shape {(height, width, colours)}, but the "
-            f"likelihood wants {n_outputs} outputs, which is no multiple of "
-            f"{height * width * colours}. Choose network='mlp', or a likelihood with as many "
-            "outputs for one feature as for another."
+            f"likelihood needs {n_outputs} outputs, which is not a multiple of "
+            f"{height * width * colours}. Choose network='mlp', or a likelihood with equally many "
+            "outputs for every feature."
         )
     return height, width, colours, n_planes
 
@@ -83,33 +77,24 @@ def halvings(height: int, width: int, n_stages: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def _check(network: Any) -> None:
-    network._validate_params()
-    _check_counts(network, "channels", lengths=None)
-
-
-def _image_shape(spec: Any, n_values: int, most_planes: int = 1) -> tuple[int, int, int]:
-    """Return (height, width, colours); without `image_shape`, infer a grey square.
-
-    There may be two planes of it (a mean and a variance). Twice a square is never a square, so
-    the two cases cannot be confused; more planes could be.
-    """
+def _image_shape(spec: Any, n_values: int) -> tuple[int, int, int]:
+    """Return (height, width, colours); without `image_shape`, infer a greyscale square."""
     if spec.image_shape is not None:
-        _check_counts(spec, "image_shape", lengths=(2, 3))
+        check_counts(spec, "image_shape", lengths=(2, 3))
         height, width, *colours = (int(size) for size in spec.image_shape)
         return height, width, colours[0] if colours else 1
-    for n_planes in range(1, most_planes + 1):
-        side = math.isqrt(n_values // n_planes)
-        if side * side * n_planes == n_values:
-            return side, side, 1
+    side = math.isqrt(n_values)
+    if side * side == n_values:
+        return side, side, 1
     raise ValueError(
-        f"{_name(spec)} takes rows for square grey images, but {n_values} is not the square of "
-        f"a whole number. Pass {_name(spec)}(image_shape=(height, width)) or (height, width, "
+        f"{_name(spec)} assumes square greyscale images, but {n_values} is not the square of a "
+        f"whole number. Pass {_name(spec)}(image_shape=(height, width)) or (height, width, "
         "colours)."
     )
 
 
-def _check_counts(network: Any, name: str, lengths: tuple[int, ...] | None) -> None:
+def check_counts(network: Any, name: str, lengths: tuple[int, ...] | None = None) -> None:
+    """Refuse anything but positive integers, so many of them."""
     values = getattr(network, name)
     wanted = "one or more" if lengths is None else " or ".join(map(str, lengths))
     right_length = len(values) >= 1 if lengths is None else len(values) in lengths

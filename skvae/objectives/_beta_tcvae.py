@@ -7,16 +7,15 @@ from numbers import Real
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from skvae._parts import Objective
 from skvae._validation import Interval
-from skvae.objectives._terms import log_conditional, mean_kl, posterior_draws
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-class BetaTCVAE(BaseEstimator):
+class BetaTCVAE(Objective):
     """The evidence lower bound with a heavier charge on dependence between latent dimensions.
 
     Training minimises ``-E_q[log p(x|z)] + alpha * mutual information + beta * total correlation +
@@ -71,7 +70,7 @@ class BetaTCVAE(BaseEstimator):
         "gamma": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, alpha=1.0, beta=6.0, gamma=1.0):
+    def __init__(self, *, alpha=1.0, beta=6.0, gamma=1.0):
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
@@ -89,13 +88,12 @@ class BetaTCVAE(BaseEstimator):
         Parameters
         ----------
         module : torch.nn.Module
-            With `encode`, `decode`, `kl`, `log_prior` and `likelihood`; its `n_rows`, if there is
-            one, says how many training rows the batch comes from, else the batch is all of them.
+            The model.
         x : Tensor of shape (n_samples, n_features)
             Rows in the units of X.
-        epoch : float or None
+        epoch : float or None, default=None
             Not used.
-        generator : torch.Generator or None
+        generator : torch.Generator or None, default=None
             Source of the posterior draws.
 
         Returns
@@ -105,12 +103,11 @@ class BetaTCVAE(BaseEstimator):
             and its parts "mutual_information", "total_correlation" and "dimension_wise_kl".
         """
         mean, log_var = module.encode(x)
-        z = posterior_draws(mean, log_var, 1, generator)  # (n_samples, 1, n_components)
-        reconstruction = log_conditional(module, x, z).mean()
+        z = module.draw_posterior(mean, log_var, 1, generator)  # (n_samples, 1, n_components)
+        reconstruction = module.log_conditional(x, z).mean()
         log_prior = module.log_prior(z)
-        kl = mean_kl(module, mean, log_var, z, log_prior)
-        n_rows = getattr(module, "n_rows", None)
-        joint, marginals = _log_aggregated(mean, log_var, z, n_rows or len(x))
+        kl = module.kl(mean[:, None], log_var[:, None], z, log_prior).sum(-1).mean()
+        joint, marginals = _log_aggregated(mean, log_var, z, module.n_rows or len(x))
         total_correlation = (joint - marginals).mean()
         dimension_wise_kl = (marginals - log_prior[:, 0]).mean()
         mutual_information = kl - total_correlation - dimension_wise_kl

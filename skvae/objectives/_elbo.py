@@ -6,14 +6,13 @@ from numbers import Integral, Real
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from skvae._parts import Objective
 from skvae._validation import Interval
-from skvae.objectives._terms import log_conditional, mean_kl, posterior_draws
 
 
-class ELBO(BaseEstimator):
+class ELBO(Objective):
     """The evidence lower bound, estimated at draws from the posterior.
 
     Training minimises ``-E_q[log p(x|z)] + beta * KL(q(z|x) || p(z))``, in nats per row.
@@ -60,7 +59,7 @@ class ELBO(BaseEstimator):
         "n_samples": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, beta=1.0, free_bits=0.0, warmup=0, n_samples=1):
+    def __init__(self, *, beta=1.0, free_bits=0.0, warmup=0, n_samples=1):
         self.beta = beta
         self.free_bits = free_bits
         self.warmup = warmup
@@ -79,13 +78,13 @@ class ELBO(BaseEstimator):
         Parameters
         ----------
         module : torch.nn.Module
-            With `encode`, `decode`, `kl`, `likelihood` and `prior`.
+            The model.
         x : Tensor of shape (n_samples, n_features)
             Rows in the units of X.
-        epoch : float or None
+        epoch : float or None, default=None
             Epochs already trained, counted in fractions; None evaluates the finished objective,
             with no warm-up.
-        generator : torch.Generator or None
+        generator : torch.Generator or None, default=None
             Source of the posterior draws.
 
         Returns
@@ -94,26 +93,17 @@ class ELBO(BaseEstimator):
             "loss", to be minimised; "reconstruction", E_q[log p(x|z)]; "kl", KL(q(z|x) || p(z)).
         """
         mean, log_var = module.encode(x)
-        z = posterior_draws(mean, log_var, self.n_samples, generator)
-        reconstruction = log_conditional(module, x, z).mean()
-        kl, charged_kl = self._kl(module, mean, log_var, z)
+        z = module.draw_posterior(mean, log_var, self.n_samples, generator)
+        reconstruction = module.log_conditional(x, z).mean()
+        terms = module.kl(mean[:, None], log_var[:, None], z).mean((0, 1))  # (n_terms,)
+        free = self.free_bits * mean.shape[1] / len(terms)
+        charged = terms.clamp_min(free) if self.free_bits else terms
         beta = self.beta * self._warmed_up(epoch)
         return {
-            "loss": beta * charged_kl - reconstruction,
+            "loss": beta * charged.sum() - reconstruction,
             "reconstruction": reconstruction,
-            "kl": kl,
+            "kl": terms.sum(),
         }
-
-    def _kl(self, module: Any, mean: Tensor, log_var: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the KL divergence and the part of it that the loss charges for."""
-        if hasattr(module.prior, "kl_per_component"):
-            kl = module.prior.kl_per_component(mean, log_var).mean(0)  # (n_components,)
-        else:
-            kl = mean_kl(module, mean, log_var, z)[None]
-        if not self.free_bits:
-            return kl.sum(), kl.sum()
-        free = self.free_bits * mean.shape[1] / len(kl)
-        return kl.sum(), kl.clamp_min(free).sum()
 
     def _warmed_up(self, epoch: float | None) -> float:
         if epoch is None or not self.warmup:

@@ -6,11 +6,10 @@ from numbers import Real
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from skvae._parts import Objective
 from skvae._validation import Interval, StrOptions
-from skvae.objectives._terms import log_conditional, mean_kl, posterior_draws
 
 # by the squared distance in units of twice the squared bandwidth
 _KERNELS = {
@@ -19,7 +18,7 @@ _KERNELS = {
 }
 
 
-class InfoVAE(BaseEstimator):
+class InfoVAE(Objective):
     """The evidence lower bound for latent vectors that keep what they know about the rows.
 
     The KL term pulls every row's posterior to the prior. Part of it is replaced here by the maximum
@@ -76,7 +75,7 @@ class InfoVAE(BaseEstimator):
         "bandwidth": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }
 
-    def __init__(self, alpha=0.0, scale=100.0, kernel="rbf", bandwidth="auto"):
+    def __init__(self, *, alpha=0.0, scale=100.0, kernel="rbf", bandwidth="auto"):
         self.alpha = alpha
         self.scale = scale
         self.kernel = kernel
@@ -95,12 +94,12 @@ class InfoVAE(BaseEstimator):
         Parameters
         ----------
         module : torch.nn.Module
-            With `encode`, `decode`, `kl`, `sample_prior` and `likelihood`.
+            The model.
         x : Tensor of shape (n_samples, n_features)
             Rows in the units of X.
-        epoch : float or None
+        epoch : float or None, default=None
             Not used.
-        generator : torch.Generator or None
+        generator : torch.Generator or None, default=None
             Source of the draws from posterior and prior.
 
         Returns
@@ -110,9 +109,9 @@ class InfoVAE(BaseEstimator):
             KL(q(z|x) || p(z)), in nats per row; "mmd", the squared discrepancy.
         """
         mean, log_var = module.encode(x)
-        z = posterior_draws(mean, log_var, 1, generator)
-        reconstruction = log_conditional(module, x, z).mean()
-        kl = mean_kl(module, mean, log_var, z)
+        z = module.draw_posterior(mean, log_var, 1, generator)
+        reconstruction = module.log_conditional(x, z).mean()
+        kl = module.kl(mean[:, None], log_var[:, None], z).sum(-1).mean()
         mmd = self._mmd(z[:, 0], module.sample_prior(len(z), generator).to(z))
         loss = (1 - self.alpha) * kl + (self.alpha + self.scale - 1) * mmd - reconstruction
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "mmd": mmd}

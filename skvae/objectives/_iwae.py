@@ -7,14 +7,13 @@ from numbers import Integral
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from skvae._parts import Objective
 from skvae._validation import Interval, StrOptions
-from skvae.objectives._terms import log_conditional, mean_kl, posterior_draws
 
 
-class IWAE(BaseEstimator):
+class IWAE(Objective):
     """The importance-weighted bound on the log-likelihood, of several posterior draws a row.
 
     Training minimises ``-E[log mean_k w_k]`` with ``w_k = p(x|z_k) p(z_k) / q(z_k|x)`` and
@@ -62,7 +61,7 @@ class IWAE(BaseEstimator):
         "gradient": [StrOptions({"standard", "doubly_reparameterized"})],
     }
 
-    def __init__(self, n_samples=8, gradient="standard"):
+    def __init__(self, *, n_samples=8, gradient="standard"):
         self.n_samples = n_samples
         self.gradient = gradient
 
@@ -79,12 +78,12 @@ class IWAE(BaseEstimator):
         Parameters
         ----------
         module : torch.nn.Module
-            With `encode`, `decode`, `kl`, `log_posterior`, `log_prior` and `likelihood`.
+            The model.
         x : Tensor of shape (n_samples, n_features)
             Rows in the units of X.
-        epoch : float or None
+        epoch : float or None, default=None
             Not used.
-        generator : torch.Generator or None
+        generator : torch.Generator or None, default=None
             Source of the posterior draws.
 
         Returns
@@ -93,13 +92,13 @@ class IWAE(BaseEstimator):
             "loss", minus the bound; "reconstruction", E_q[log p(x|z)]; "kl", KL(q(z|x) || p(z)).
         """
         mean, log_var = module.encode(x)
-        z = posterior_draws(mean, log_var, self.n_samples, generator)
+        z = module.draw_posterior(mean, log_var, self.n_samples, generator)
         log_prior = module.log_prior(z)
         with torch.no_grad():
-            kl = mean_kl(module, mean, log_var, z, log_prior)
+            kl = module.kl(mean[:, None], log_var[:, None], z, log_prior).sum(-1).mean()
         if self.gradient == "doubly_reparameterized":
             mean, log_var = mean.detach(), log_var.detach()  # the encoder learns through z alone
-        log_p = log_conditional(module, x, z)
+        log_p = module.log_conditional(x, z)
         log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
         log_weights = log_p + log_prior - log_q  # (n_samples, n_draws)
         if self.gradient == "doubly_reparameterized":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from skvae._inference import SCORES
+from skvae._model.inference import SCORES
 from skvae._validation import check_count
 from skvae.plotting._examples import deviations, draw_strips, most_deviant, strips_height
 from skvae.plotting._figure import axes_to_draw_on, place_below

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skvae import _inference
+from skvae._model import inference as _inference
 
 
 def decode(estimator, Z: np.ndarray) -> np.ndarray:

@@ -1,8 +1,18 @@
-"""Priors: specs of p(z), the distribution that latent vectors are drawn from."""
+"""Priors: specs of p(z), the distribution from which latent vectors are drawn."""
 
+from skvae._parts import Prior, PriorModule
+from skvae.priors._ex_post import ExPostMixture
 from skvae.priors._flow import FlowPrior
 from skvae.priors._mixture import MixturePrior
 from skvae.priors._standard_normal import StandardNormal
 from skvae.priors._vamp import VampPrior
 
-__all__ = ["FlowPrior", "MixturePrior", "StandardNormal", "VampPrior"]
+__all__ = [
+    "ExPostMixture",
+    "FlowPrior",
+    "MixturePrior",
+    "Prior",
+    "PriorModule",
+    "StandardNormal",
+    "VampPrior",
+]

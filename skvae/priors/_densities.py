@@ -1,34 +1,12 @@
-"""Log densities and draws that the priors share: the standard normal, and mixtures of normals."""
+"""Log densities and draws of mixtures of normals, which several priors and scores share."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-LOG_2PI = math.log(2 * math.pi)
-
-
-def normal_log_prob(z: Tensor) -> Tensor:
-    """Return log N(z; 0, I) in nats, (...,)."""
-    return -0.5 * (z.square() + LOG_2PI).sum(-1)
-
-
-def normal_draws(
-    n_samples: int,
-    n_components: int,
-    generator: torch.Generator | None = None,
-    like: Tensor | None = None,
-) -> Tensor:
-    """Draw from N(0, I), (n_samples, n_components), with the dtype and the device of a tensor.
-
-    Without one they are torch's default dtype and the device of the generator.
-    """
-    device, dtype = _device_of_draws(generator, like), None if like is None else like.dtype
-    draws = torch.randn(n_samples, n_components, generator=generator, device=device, dtype=dtype)
-    return draws if like is None else draws.to(like.device)
+from skvae.priors._standard_normal import LOG_2PI, device_of_draws, normal_draws
 
 
 def mixture_log_prob(z: Tensor, mean: Tensor, log_var: Tensor, log_weights: Tensor) -> Tensor:
@@ -71,14 +49,28 @@ def mixture_draws(
         In proportion.
     generator : torch.Generator or None
     """
-    weights = weights.to(_device_of_draws(generator, mean))
+    weights = weights.to(device_of_draws(generator, mean))
     chosen = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
     chosen = chosen.to(mean.device)
     noise = normal_draws(n_samples, mean.shape[1], generator, like=mean)
     return mean[chosen] + (0.5 * log_var[chosen]).exp() * noise
 
 
-def _device_of_draws(generator: torch.Generator | None, like: Tensor | None) -> torch.device | None:
-    if generator is not None:
-        return generator.device
-    return None if like is None else like.device
+def full_mixture_log_prob(
+    z: Tensor, means: Tensor, whitening: Tensor, log_weights: Tensor
+) -> Tensor:
+    """Return the log density of a mixture of normals with full covariances, in nats, (...,).
+
+    Parameters
+    ----------
+    z : Tensor of shape (..., n_components)
+    means : Tensor of shape (k, n_components)
+    whitening : Tensor of shape (k, n_components, n_components)
+        Triangular factors W of the precisions, W W^T.
+    log_weights : Tensor of shape (k,)
+    """
+    deviation = z[..., None, :] - means  # (..., k, n_components)
+    white = torch.einsum("...ki,kij->...kj", deviation, whitening)
+    log_volume = whitening.diagonal(dim1=1, dim2=2).log().sum(1)  # (k,)
+    log_densities = log_volume - 0.5 * (white.square() + LOG_2PI).sum(-1)
+    return torch.logsumexp(log_weights + log_densities, dim=-1)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._parts import Prior, PriorModule
 from skvae._validation import Interval
-from skvae.priors._densities import normal_draws, normal_log_prob
+from skvae.priors._standard_normal import normal_draws, normal_log_prob
 
 _LARGEST_LOG_SCALE = 2.0  # of one layer: neither the density nor its inverse can run away
 _MOST_LAYERS = 100  # what a file to be loaded may ask for has to end somewhere
 
 
-class FlowPrior(BaseEstimator):
+class FlowPrior(Prior):
     """A normal distribution carried through affine coupling layers (RealNVP).
 
     Parameters
@@ -61,38 +62,40 @@ class FlowPrior(BaseEstimator):
         "hidden_units": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_layers=6, hidden_units=64):
+    def __init__(self, *, n_layers=6, hidden_units=64):
         self.n_layers = n_layers
         self.hidden_units = hidden_units
 
-    def build(self, n_components: int) -> nn.Module:
+    def build(
+        self, n_components: int, examples: Callable[[int], Tensor] | None = None
+    ) -> PriorModule:
         """Build the distribution. Draws the first weights from torch's default generator.
 
         Parameters
         ----------
         n_components : int
-            Latent dimensions.
+            Number of latent dimensions.
+        examples : callable or None, default=None
+            Not used.
 
         Returns
         -------
-        prior : torch.nn.Module
-            With `log_prob(z)` in nats and `sample(n_samples, generator)`.
+        prior : PriorModule
 
         Raises
         ------
         InvalidParameterError
             If a parameter of this object is out of range.
         """
-        self._validate_params()
+        self.validate()
         return _Flow(n_components, self.n_layers, self.hidden_units)
 
 
-class _Flow(nn.Module):
+class _Flow(PriorModule):
     couplings: Any  # a ModuleList of _Coupling, which types cannot say
 
     def __init__(self, n_components: int, n_layers: int, hidden_units: int):
-        super().__init__()
-        self.n_components = n_components
+        super().__init__(n_components)
         self.couplings = nn.ModuleList(
             _Coupling(n_components, hidden_units, parity=layer % 2) for layer in range(n_layers)
         )

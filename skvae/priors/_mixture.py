@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from numbers import Integral
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._parts import Prior, PriorModule
 from skvae._validation import Interval
 from skvae.priors._densities import mixture_draws, mixture_log_prob
 
@@ -17,13 +18,13 @@ _VARIANCE_SPEED = 3.0  # steps of a log variance per step of a mean: it has furt
 _START_VARIANCE = 0.5  # within a component and between them, so that the whole starts as N(0, I)
 
 
-class MixturePrior(BaseEstimator):
+class MixturePrior(Prior):
     """A mixture of normal distributions with diagonal covariances, learned with the weights.
 
     Parameters
     ----------
-    n_components : int, default=50
-        Normal distributions in the mixture.
+    n_mixtures : int, default=50
+        Number of normal distributions in the mixture.
 
     See Also
     --------
@@ -45,52 +46,55 @@ class MixturePrior(BaseEstimator):
     --------
     >>> import torch
     >>> from skvae.priors import MixturePrior
-    >>> prior = MixturePrior(n_components=10).build(n_components=2)
+    >>> prior = MixturePrior(n_mixtures=10).build(n_components=2)
     >>> prior.log_prob(torch.zeros(5, 2)).shape
     torch.Size([5])
     """
 
-    _parameter_constraints: dict = {"n_components": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints: dict = {"n_mixtures": [Interval(Integral, 1, None, closed="left")]}
 
-    def __init__(self, n_components=50):
-        self.n_components = n_components
+    def __init__(self, *, n_mixtures=50):
+        self.n_mixtures = n_mixtures
 
-    def build(self, n_components: int) -> nn.Module:
+    def build(
+        self, n_components: int, examples: Callable[[int], Tensor] | None = None
+    ) -> PriorModule:
         """Build the distribution. Draws the first means from torch's default generator.
 
         Parameters
         ----------
         n_components : int
-            Latent dimensions.
+            Number of latent dimensions.
+        examples : callable or None, default=None
+            Not used.
 
         Returns
         -------
-        prior : torch.nn.Module
-            With `log_prob(z)` in nats and `sample(n_samples, generator)`.
+        prior : PriorModule
 
         Raises
         ------
         InvalidParameterError
             If a parameter of this object is out of range.
         """
-        self._validate_params()
-        return _Mixture(self.n_components, n_components)
+        self.validate()
+        return _Mixture(self.n_mixtures, n_components)
 
 
-class _Mixture(nn.Module):
-    def __init__(self, n_normals: int, n_components: int):
-        super().__init__()
-        shape = (n_normals, n_components)
+class _Mixture(PriorModule):
+    def __init__(self, n_mixtures: int, n_components: int):
+        super().__init__(n_components)
+        shape = (n_mixtures, n_components)
         # uniform, as normal draws on the device "meta" would load torch's compiler
         bound = math.sqrt(3 * (1 - _START_VARIANCE))
         self.mean = nn.Parameter(nn.init.uniform_(torch.empty(shape), -bound, bound))
         start = math.log(_START_VARIANCE) / _VARIANCE_SPEED
         self.free_log_var = nn.Parameter(torch.full(shape, start))
-        self.logits = nn.Parameter(torch.zeros(n_normals))
+        self.logits = nn.Parameter(torch.zeros(n_mixtures))
 
     @property
     def log_var(self) -> Tensor:
-        """Log variances within their bounds, (n_normals, n_components)."""
+        """Log variances within their bounds, (n_mixtures, n_components)."""
         return (_VARIANCE_SPEED * self.free_log_var).clamp(*_LOG_VAR_RANGE)
 
     def log_prob(self, z: Tensor) -> Tensor:

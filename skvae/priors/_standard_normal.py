@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
-from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from torch import Tensor
 
-from skvae.priors._densities import normal_draws, normal_log_prob
+from skvae._parts import Prior, PriorModule
+
+LOG_2PI = math.log(2 * math.pi)
 
 
-class StandardNormal(BaseEstimator):
+class StandardNormal(Prior):
     """The prior N(0, I): independent latent dimensions of mean 0 and variance 1.
 
     References
@@ -26,27 +30,28 @@ class StandardNormal(BaseEstimator):
     tensor([-1.8379])
     """
 
-    def build(self, n_components: int) -> nn.Module:
+    def build(
+        self, n_components: int, examples: Callable[[int], Tensor] | None = None
+    ) -> PriorModule:
         """Build the distribution.
 
         Parameters
         ----------
         n_components : int
-            Latent dimensions.
+            Number of latent dimensions.
+        examples : callable or None, default=None
+            Not used.
 
         Returns
         -------
-        prior : torch.nn.Module
-            With `log_prob(z)`, `sample(n_samples, generator)`, and `kl(mean, log_var)` and
-            `kl_per_component(mean, log_var)`, all in nats.
+        prior : PriorModule
+            With a closed-form `kl`.
         """
-        return _StandardNormal(n_components)
+        return StandardNormalModule(n_components)
 
 
-class _StandardNormal(nn.Module):
-    def __init__(self, n_components: int):
-        super().__init__()
-        self.n_components = n_components
+class StandardNormalModule(PriorModule):
+    """N(0, I), with the KL divergence in closed form."""
 
     def log_prob(self, z: Tensor) -> Tensor:
         return normal_log_prob(z)  # (...,)
@@ -54,9 +59,32 @@ class _StandardNormal(nn.Module):
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         return normal_draws(n_samples, self.n_components, generator)
 
-    def kl(self, mean: Tensor, log_var: Tensor) -> Tensor:
-        """KL(N(mean, exp(log_var)) || N(0, I)) of every row."""
-        return self.kl_per_component(mean, log_var).sum(-1)  # (n_samples,)
+    def kl(self, mean: Tensor, log_var: Tensor) -> Tensor | None:
+        return 0.5 * (mean.square() + log_var.exp() - log_var - 1)  # (..., n_components)
 
-    def kl_per_component(self, mean: Tensor, log_var: Tensor) -> Tensor:
-        return 0.5 * (mean.square() + log_var.exp() - log_var - 1)  # (n_samples, n_components)
+
+def normal_log_prob(z: Tensor) -> Tensor:
+    """Return log N(z; 0, I) in nats, (...,)."""
+    return -0.5 * (z.square() + LOG_2PI).sum(-1)
+
+
+def normal_draws(
+    n_samples: int,
+    n_components: int,
+    generator: torch.Generator | None = None,
+    like: Tensor | None = None,
+) -> Tensor:
+    """Draw from N(0, I), (n_samples, n_components), with the dtype and the device of a tensor.
+
+    Without `like` the draws have torch's default dtype and lie on the device of the generator.
+    """
+    device, dtype = device_of_draws(generator, like), None if like is None else like.dtype
+    draws = torch.randn(n_samples, n_components, generator=generator, device=device, dtype=dtype)
+    return draws if like is None else draws.to(like.device)
+
+
+def device_of_draws(generator: torch.Generator | None, like: Tensor | None) -> torch.device | None:
+    """Return the device of the generator, else that of the tensor."""
+    if generator is not None:
+        return generator.device
+    return None if like is None else like.device

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from numbers import Integral
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._parts import Encode, Prior, PriorModule
 from skvae._validation import Interval
 from skvae.priors._densities import mixture_draws, mixture_log_prob
 
 _JITTER = 0.01  # tells apart two pseudo-inputs that start from one row; in standard deviations
 
 
-class VampPrior(BaseEstimator):
+class VampPrior(Prior):
     """The mixture of the posteriors of learned pseudo-inputs ("variational mixture of posteriors").
 
     The best prior for a given encoder is the aggregated posterior, the mean of q(z|x) over the
@@ -24,8 +24,8 @@ class VampPrior(BaseEstimator):
 
     Parameters
     ----------
-    n_components : int, default=500
-        Pseudo-inputs. Each training step encodes them all beside its batch.
+    n_pseudo_inputs : int, default=500
+        Number of pseudo-inputs. Each training step encodes them all beside its batch.
 
     See Also
     --------
@@ -47,60 +47,59 @@ class VampPrior(BaseEstimator):
     >>> from skvae import VAETransformer
     >>> from skvae.priors import VampPrior
     >>> X, _ = load_iris(return_X_y=True)
-    >>> vae = VAETransformer(2, prior=VampPrior(20), max_epochs=2, random_state=0).fit(X)
+    >>> vae = VAETransformer(
+    ...     2, prior=VampPrior(n_pseudo_inputs=20), max_epochs=2, random_state=0
+    ... ).fit(X)
     >>> vae.module_.prior.pseudo_inputs.shape
     torch.Size([20, 4])
     """
 
-    _parameter_constraints: dict = {"n_components": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints: dict = {"n_pseudo_inputs": [Interval(Integral, 1, None, closed="left")]}
 
-    starts_from_rows = True
+    def __init__(self, *, n_pseudo_inputs=500):
+        self.n_pseudo_inputs = n_pseudo_inputs
 
-    def __init__(self, n_components=500):
-        self.n_components = n_components
-
-    def build(self, n_components: int, examples: Callable[[int], Tensor]) -> nn.Module:
+    def build(self, n_components: int, examples: Callable[[int], Tensor]) -> PriorModule:
         """Build the distribution.
 
         Parameters
         ----------
         n_components : int
-            Latent dimensions.
+            Number of latent dimensions.
         examples : callable
-            Takes a number and returns as many training rows as the encoder takes them, drawn at
-            random.
+            ``examples(n)`` returns n training rows drawn at random, as the encoder takes them.
 
         Returns
         -------
-        prior : torch.nn.Module
-            With `pseudo_inputs`, and with `log_prob(z, mean, log_var)` in nats and
-            `sample(n_samples, generator, mean, log_var)`, which are given their posteriors.
+        prior : PriorModule
+            With the parameter `pseudo_inputs`, (n_pseudo_inputs, n_features).
 
         Raises
         ------
         InvalidParameterError
             If a parameter of this object is out of range.
         """
-        self._validate_params()
-        return _VampPrior(examples(self.n_components))
+        self.validate()
+        return _VampPrior(n_components, examples(self.n_pseudo_inputs))
 
 
-class _VampPrior(nn.Module):
-    def __init__(self, rows: Tensor):
-        super().__init__()
-        if not rows.is_meta:  # on which arithmetic would load torch's compiler
+class _VampPrior(PriorModule):
+    mean: Tensor  # of the posteriors of the pseudo-inputs, by the weights that `follow` has seen
+    log_var: Tensor
+
+    def __init__(self, n_components: int, rows: Tensor):
+        super().__init__(n_components)
+        if not rows.is_meta:  # arithmetic on "meta" would load torch's compiler
             rows = rows + _JITTER * torch.randn_like(rows)
         self.pseudo_inputs = nn.Parameter(rows)
 
-    def log_prob(self, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
-        log_weights = mean.new_full((len(mean),), -math.log(len(mean)))
-        return mixture_log_prob(z, mean, log_var, log_weights)  # (...,)
+    def follow(self, encode: Encode) -> None:
+        self.mean, self.log_var = encode(self.pseudo_inputs)
 
-    def sample(
-        self,
-        n_samples: int,
-        generator: torch.Generator | None,
-        mean: Tensor,
-        log_var: Tensor,
-    ) -> Tensor:
-        return mixture_draws(n_samples, mean, log_var, mean.new_ones(len(mean)), generator)
+    def log_prob(self, z: Tensor) -> Tensor:
+        log_weights = self.mean.new_full((len(self.mean),), -math.log(len(self.mean)))
+        return mixture_log_prob(z, self.mean, self.log_var, log_weights)  # (...,)
+
+    def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
+        weights = self.mean.new_ones(len(self.mean))
+        return mixture_draws(n_samples, self.mean, self.log_var, weights, generator)

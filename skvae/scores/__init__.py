@@ -1,12 +1,12 @@
 """Scores: what a detector ranks rows by. Configured here, learned by `fit`."""
 
+from skvae._parts import Score
 from skvae.scores._combined import Combined
-from skvae.scores._latent import LatentDensity, LatentNeighbors
+from skvae.scores._latent_density import LatentDensity
 from skvae.scores._likelihood_regret import LikelihoodRegret
 from skvae.scores._model_score import ModelScore
+from skvae.scores._neighbors import LatentNeighbors, ResidualNeighbors
 from skvae.scores._relative_error import RelativeError
-from skvae.scores._residual_neighbors import ResidualNeighbors
-from skvae.scores._score import Score
 from skvae.scores._typicality import Typicality
 
 __all__ = [

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 
-from skvae._codec import under
-from skvae._validation import StrOptions
-from skvae.scores._fitted_score import FittedScore
-from skvae.scores._score import Score
+from skvae._model import inference as _inference
+from skvae._parts import Score
+from skvae._validation import InvalidParameterError, StrOptions
+from skvae.scores._latent_density import LatentDensity
+from skvae.scores._likelihood_regret import LikelihoodRegret
+from skvae.scores._model_score import ModelScore
+from skvae.scores._neighbors import LatentNeighbors, ResidualNeighbors
+from skvae.scores._relative_error import RelativeError
+from skvae.scores._typicality import Typicality
 
 _MOST_QUANTILES = 1001
+
+# the short names of all scores but Combined itself
+SINGLE_SCORES = {
+    **{quantity: partial(ModelScore, quantity=quantity) for quantity in _inference.SCORES},
+    "relative_error": RelativeError,
+    "latent_density": LatentDensity,
+    "latent_neighbors": LatentNeighbors,
+    "residual_neighbors": ResidualNeighbors,
+    "typicality": Typicality,
+    "likelihood_regret": LikelihoodRegret,
+}
 
 
 class Combined(Score):
@@ -49,13 +67,15 @@ class Combined(Score):
         "standardization": [StrOptions({"z", "rank"})],
     }
 
-    def __init__(self, scores=("relative_error", "latent_density"), standardization="z"):
+    def __init__(self, *, scores=("relative_error", "latent_density"), standardization="z"):
         self.scores = scores
         self.standardization = standardization
 
     def build(self, module, X, n_samples):
-        parts = [FittedScore.learn(spec, module, X, n_samples) for spec in self.scores]
-        scores = np.stack([part(module, X, n_samples) for part in parts])  # (n_scores, n_rows)
+        parts = [(score, score.build(module, X, n_samples)) for score in self._resolved()]
+        scores = np.stack(  # (n_scores, n_rows)
+            [_inference.evaluate(score, module, X, part, n_samples) for score, part in parts]
+        )
         mean, spread = scores.mean(axis=1), scores.std(axis=1)
         varies = spread > np.finfo(X.dtype).eps * np.abs(mean)  # by more than it is rounded
         known = {
@@ -64,14 +84,14 @@ class Combined(Score):
         }
         if self.standardization == "rank":
             known["quantiles"] = _quantiles(scores)
-        for index, part in enumerate(parts):
-            known |= {f"{index}.{name}": tensor for name, tensor in part.tensors.items()}
+        for index, (_, part) in enumerate(parts):
+            known |= {f"{index}.{name}": tensor for name, tensor in part.items()}
         return known
 
-    def score(self, module, x, known, n_samples):
+    def __call__(self, module, x, known, n_samples):
         total = x.new_zeros(len(x), dtype=torch.float64)
-        for index, spec in enumerate(self.scores):
-            scores = spec.score(module, x, under(f"{index}.", known), n_samples)
+        for index, score in enumerate(self._resolved()):
+            scores = score(module, x, _under(f"{index}.", known), n_samples)
             total += self._standardized(scores.double(), index, known)
         return total
 
@@ -80,14 +100,31 @@ class Combined(Score):
         shapes = {"mean": (n_scores,), "spread": (n_scores,)}
         if self.standardization == "rank":
             shapes["quantiles"] = (n_scores, "n_quantiles")
-        for index, spec in enumerate(self.scores):
-            for name, shape in spec.shapes(parts).items():
+        for index, score in enumerate(self._resolved()):
+            for name, shape in score.shapes(parts).items():
                 sizes = (f"{index}.{size}" if isinstance(size, str) else size for size in shape)
                 shapes[f"{index}.{name}"] = tuple(sizes)
         return shapes
 
     def n_draws(self, n_samples):
-        return max(spec.n_draws(n_samples) for spec in self.scores)
+        return max(score.n_draws(n_samples) for score in self._resolved())
+
+    def validate(self):
+        super().validate()
+        known = [
+            part in SINGLE_SCORES if isinstance(part, str) else isinstance(part, Score)
+            for part in self.scores
+        ]
+        if not known or not all(known):
+            raise InvalidParameterError(
+                f"The 'scores' parameter of Combined must be one or more of "
+                f"{sorted(SINGLE_SCORES)} and configured scores, got {self.scores!r}."
+            )
+        for score in self._resolved():
+            score.validate()
+
+    def _resolved(self):
+        return [SINGLE_SCORES[part]() if isinstance(part, str) else part for part in self.scores]
 
     def _standardized(self, scores, index, known):
         spread = known["spread"][index]
@@ -96,6 +133,15 @@ class Combined(Score):
         quantiles = known["quantiles"][index]
         inside = scores.clamp(quantiles[0], quantiles[-1])
         return _rank(inside, quantiles) + (scores - inside) / spread
+
+
+def _under(prefix, tensors):
+    """Return the tensors whose names begin with a prefix, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _quantiles(scores):

@@ -7,11 +7,11 @@ from numbers import Integral, Real
 
 import torch
 
-from skvae import _inference
-from skvae._optimizers import AdamW
+from skvae._model import inference as _inference
+from skvae._parts import Score
 from skvae._random import fixed_normal_draws
+from skvae._training.optimizers import AdamW
 from skvae._validation import Interval
-from skvae.scores._score import Score
 
 
 class LikelihoodRegret(Score):
@@ -61,12 +61,12 @@ class LikelihoodRegret(Score):
         "n_bound_samples": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_steps=30, learning_rate=0.1, n_bound_samples=8):
+    def __init__(self, *, n_steps=30, learning_rate=0.1, n_bound_samples=8):
         self.n_steps = n_steps
         self.learning_rate = learning_rate
         self.n_bound_samples = n_bound_samples
 
-    def score(self, module, x, known, n_samples):
+    def __call__(self, module, x, known, n_samples):
         with torch.inference_mode(False), torch.enable_grad():
             return self._negative_gain(module, x.clone())  # what was born in inference has no slope
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from skvae import _inference
+from skvae._model import inference as _inference
+from skvae._parts import Score
 from skvae._validation import StrOptions
-from skvae.scores._score import Score
 
 
 class ModelScore(Score):
@@ -26,17 +26,17 @@ class ModelScore(Score):
     --------
     >>> from skvae import VAEAnomalyDetector
     >>> from skvae.scores import ModelScore
-    >>> VAEAnomalyDetector(anomaly_score=ModelScore("elbo"))  # or anomaly_score="elbo"
+    >>> VAEAnomalyDetector(anomaly_score=ModelScore(quantity="elbo"))  # or anomaly_score="elbo"
     VAEAnomalyDetector(anomaly_score=ModelScore(quantity='elbo'))
     """
 
     unit = "nats"
     _parameter_constraints: dict = {"quantity": [StrOptions(set(_inference.SCORES))]}
 
-    def __init__(self, quantity="log_likelihood"):
+    def __init__(self, *, quantity="log_likelihood"):
         self.quantity = quantity
 
-    def score(self, module, x, known, n_samples):
+    def __call__(self, module, x, known, n_samples):
         return _inference.score_rows(module, x, self.quantity, n_samples)
 
     def n_draws(self, n_samples):

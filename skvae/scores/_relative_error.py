@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from skvae._model import inference as _inference
+from skvae._parts import Score
 from skvae._validation import Interval, StrOptions
 from skvae.networks._images import shape_of_rows
-from skvae.scores._fitted_score import FittedScore
 from skvae.scores._residuals import measured, scaled_residual
-from skvae.scores._score import Score
 
 
 class RelativeError(Score):
@@ -70,7 +70,7 @@ class RelativeError(Score):
         "image_shape": ["array-like", None],
     }
 
-    def __init__(self, origin="auto", floor=0.01, blur=0.0, image_shape=None):
+    def __init__(self, *, origin="auto", floor=0.01, blur=0.0, image_shape=None):
         self.origin = origin
         self.floor = floor
         self.blur = blur
@@ -82,10 +82,10 @@ class RelativeError(Score):
             "scale": torch.from_numpy(statistics.scale),
             "origin": torch.from_numpy(self._origin(statistics)),
         }
-        norms = FittedScore(_SquaredNorm(), known)(module, X, n_samples)
+        norms = _inference.evaluate(_SquaredNorm(), module, X, known, n_samples)
         return {**known, "floor": torch.tensor(self.floor * (norms.mean() or 1.0))}
 
-    def score(self, module, x, known, n_samples):
+    def __call__(self, module, x, known, n_samples):
         residual = scaled_residual(module, x, known["scale"])
         if self.blur:
             residual = _blurred(residual, self.blur, shape_of_rows(self, x.shape[1]))
@@ -106,7 +106,7 @@ class RelativeError(Score):
 class _SquaredNorm(Score):
     """The denominator, as a score of its own to be taken over the training rows."""
 
-    def score(self, module, x, known, n_samples):
+    def __call__(self, module, x, known, n_samples):
         return _squared_norm(x.double() - known["origin"], known["scale"])
 
 

@@ -1,17 +1,17 @@
-"""What scores of the reconstruction share: how features are measured, and what is left of them."""
+"""The residuals of the reconstruction, in the units by which features are measured."""
 
 from __future__ import annotations
 
 import numpy as np
 from torch import Tensor
 
-from skvae._module import VAEModule
-from skvae.likelihoods._scaling import Scaling, measure
+from skvae._model.module import VAEModule
+from skvae._scaling import Scaling, measure
 
 
 def measured(module: VAEModule, X: np.ndarray) -> Scaling:
     """Measure the training rows as a Gaussian with the `scaling` of the likelihood does."""
-    return measure(X, getattr(module.likelihood, "scaling", "auto"))
+    return measure(X, module.likelihood.scaling)
 
 
 def scaled_residual(module: VAEModule, x: Tensor, scale: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from skvae.scores._fitted_score import FittedScore
+from skvae._model import inference as _inference
 from skvae.scores._model_score import ModelScore
 
 
@@ -38,11 +38,11 @@ class Typicality(ModelScore):
     """
 
     def build(self, module, X, n_samples):
-        score = FittedScore(ModelScore(self.quantity), {})
-        return {"mean": torch.tensor(score(module, X, n_samples).mean())}
+        scores = _inference.score(module, X, self.quantity, n_samples)
+        return {"mean": torch.tensor(scores.mean())}
 
-    def score(self, module, x, known, n_samples):
-        return -(super().score(module, x, known, n_samples) - known["mean"]).abs()
+    def __call__(self, module, x, known, n_samples):
+        return -(super().__call__(module, x, known, n_samples) - known["mean"]).abs()
 
     def shapes(self, parts):
         return {"mean": ()}

@@ -49,7 +49,11 @@ def data(rows, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fitted(rows):
-    options = {"likelihood": "bernoulli", "network": MLP((16,)), "random_state": 0}
+    options = {
+        "likelihood": "bernoulli",
+        "network": MLP(hidden_layer_sizes=(16,)),
+        "random_state": 0,
+    }
     vae = VAETransformer(2, max_epochs=2, **options).fit(rows[0])
     module = vae.module_
 

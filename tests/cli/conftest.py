@@ -1,11 +1,9 @@
-"""Ways to run the command line, and the files that it works on."""
+"""Ways to run the command line, and the files that it reads."""
 
 import contextlib
 import io
 import os
 import signal
-import subprocess
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +12,8 @@ from sklearn.datasets import load_iris
 
 from skvae.cli import main
 
-TINY = ("--network", "MLP((16,))", "--max-epochs", "2", "--random-state", "0")
+NETWORK = ("--network", "MLP(hidden_layer_sizes=(16,))")
+TINY = (*NETWORK, "--max-epochs", "2", "--random-state", "0")
 
 
 class Finished(NamedTuple):
@@ -25,7 +24,7 @@ class Finished(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def interruptible():
-    """Ctrl-C interrupts, also in the background of a shell, where it would be ignored."""
+    """Let SIGINT interrupt even if this process runs in the background, which ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -33,7 +32,7 @@ def interruptible():
 
 @pytest.fixture(scope="session")
 def run():
-    """Run the command in this process."""
+    """Run the command in this process, which does not import torch again."""
 
     def run_here(*argv):
         out, err = io.StringIO(), io.StringIO()
@@ -45,20 +44,8 @@ def run():
 
 
 @pytest.fixture(scope="session")
-def process():
-    """Run the command as its users do, at the price of a start."""
-
-    def run_there(*argv):
-        command = [sys.executable, "-m", "skvae", *map(str, argv)]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        return Finished(found.returncode, found.stdout, found.stderr)
-
-    return run_there
-
-
-@pytest.fixture(scope="session")
 def fit(run):
-    """Fit and save a tiny model, which must go well."""
+    """Fit and save a tiny model."""
 
     def fit_tiny(path, *argv):
         done = run("fit", "-o", path, *TINY, *argv)
@@ -70,7 +57,7 @@ def fit(run):
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory, fit):
-    """A folder with a table, a transformer of digits, and a detector of the table."""
+    """A folder with a table, a transformer of the digits and a detector of the table."""
     folder = tmp_path_factory.mktemp("files")
     write_iris(folder / "iris.csv")
     fit(folder / "digits.skvae", "--data", "digits")
@@ -88,16 +75,16 @@ def write_iris(path):
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """An empty folder to work in."""
+    """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def unwritable(tmp_path):
-    """A folder that takes no files."""
+    """A folder in which no file can be created."""
     folder = tmp_path / "unwritable"
     folder.mkdir(mode=0o500)
     if os.access(folder, os.W_OK):
-        pytest.skip("this user may write everywhere")
+        pytest.skip("this user can write to every folder")
     return folder

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skvae.cli._errors import UsageError
+from skvae.cli._failures import UsageError
 from skvae.cli._outputs import PICTURES, TABLES, check_output, write_picture, write_rows
-from skvae.cli._tables import read_table
+from skvae.cli._sources import read_table
 
 NAMES = ["a", "b, c"]
 
@@ -20,7 +20,7 @@ def rows(dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("ending", TABLES)
-def test_rows_come_back_to_the_bit(tmp_path, ending, dtype):
+def test_written_rows_are_read_back_exactly(tmp_path, ending, dtype):
     path, X = tmp_path / f"x{ending}", rows(dtype)
     write_rows(str(path), X, NAMES, "X")
     if ending in (".csv", ".parquet"):
@@ -35,20 +35,26 @@ def test_rows_come_back_to_the_bit(tmp_path, ending, dtype):
 
 
 @pytest.mark.parametrize("ending", TABLES)
-def test_one_column_may_be_flat(tmp_path, ending):
+def test_a_vector_is_written_as_one_column(tmp_path, ending):
     path = tmp_path / f"x{ending}"
     write_rows(str(path), np.arange(3.0), ["score"], "scores")
+    if ending in (".csv", ".parquet"):
+        found = read_table(str(path), ending, None, [], None, None)[0][:, 0]
+    else:
+        found = np.load(path)
+        found = found["scores"] if ending == ".npz" else found
+    np.testing.assert_array_equal(found, [0, 1, 2])
     if ending == ".csv":
         assert path.read_text() == "score\n0\n1\n2\n"
 
 
-def test_a_dash_is_stdout(monkeypatch):
+def test_a_dash_writes_csv_to_stdout(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     write_rows("-", np.array([[0.5, -1.0]], np.float32), NAMES, "X")
     assert sys.stdout.getvalue() == 'a,"b, c"\n0.5,-1\n'
 
 
-def test_a_file_that_could_not_be_finished_leaves_the_old_one(tmp_path):
+def test_a_failed_write_leaves_the_previous_file(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("old")
     with pytest.raises(UnicodeEncodeError):
@@ -57,7 +63,7 @@ def test_a_file_that_could_not_be_finished_leaves_the_old_one(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["x.csv"]
 
 
-def test_a_link_stays_a_link(tmp_path):
+def test_a_symbolic_link_is_followed_and_kept(tmp_path):
     (tmp_path / "link.npy").symlink_to(tmp_path / "x.npy")
     write_rows(str(tmp_path / "link.npy"), np.ones((2, 2)), NAMES, "X")
     assert (tmp_path / "link.npy").is_symlink()
@@ -67,7 +73,7 @@ def test_a_link_stays_a_link(tmp_path):
 @pytest.mark.parametrize(
     ("ending", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")]
 )
-def test_a_picture_is_of_the_kind_that_its_name_says(tmp_path, ending, start):
+def test_the_ending_decides_the_format_of_a_picture(tmp_path, ending, start):
     import matplotlib.pyplot as plt
 
     figure = plt.figure()
@@ -80,14 +86,14 @@ def check(output, endings=TABLES, json=False):
     check_output(SimpleNamespace(output=str(output), json=json), endings)
 
 
-def test_what_cannot_be_written_is_refused_beforehand(tmp_path):
+def test_an_output_that_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"x\.txt must end in \.png, \.pdf, \.svg"):
         check(tmp_path / "x.txt", PICTURES)
     with pytest.raises(UsageError, match="must end in"):
         check("-", PICTURES)
-    with pytest.raises(UsageError, match="both want stdout"):
+    with pytest.raises(UsageError, match="both write to stdout"):
         check("-", json=True)
-    with pytest.raises(UsageError, match="is there, and no file"):
+    with pytest.raises(UsageError, match="exists and is not a file"):
         check(tmp_path, None)
     with pytest.raises(FileNotFoundError, match="cannot be written"):
         check(tmp_path / "nowhere" / "x.csv")
@@ -98,12 +104,12 @@ def test_what_cannot_be_written_is_refused_beforehand(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_folder_that_takes_no_files_is_refused_beforehand(unwritable):
+def test_an_output_in_a_read_only_folder_is_refused(unwritable):
     with pytest.raises(PermissionError, match="cannot be written"):
         check(unwritable / "x.csv")
 
 
-def test_parquet_without_pyarrow_is_refused_beforehand(tmp_path, monkeypatch):
+def test_a_parquet_output_without_pyarrow_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ImportError, match="need pyarrow"):
         check(tmp_path / "x.parquet")

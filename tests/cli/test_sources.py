@@ -1,3 +1,4 @@
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -5,24 +6,26 @@ import pytest
 from sklearn.datasets import load_digits
 
 from skvae.cli import build_parser
-from skvae.cli._errors import UsageError
-from skvae.cli._sources import read_rows
+from skvae.cli._failures import UsageError
+from skvae.cli._sources import check_source, read_rows, read_table
 from skvae.datasets import write_idx
 
 
 def read(*options, model=None):
     words = ["score", "m", "--data", *map(str, options)]
-    return read_rows(build_parser().parse_args(words), model)
+    arguments = build_parser().parse_args(words)
+    check_source(arguments)
+    return read_rows(arguments, model)
 
 
-def test_digits_come_as_scikit_learn_has_them():
+def test_digits_are_those_of_scikit_learn():
     X, y = load_digits(return_X_y=True)
     rows = read("digits", "--limit", 50)
     np.testing.assert_array_equal(rows.X, X[:50])
     assert rows.y.tolist() == [*map(str, y[:50])]
 
 
-def test_mnist_comes_by_name_with_its_options(mnist):
+def test_mnist_is_read_with_its_options(mnist):
     rows = read("mnist", "--subset", "test", "--image-size", 14, "--limit", 100)
     blocks = mnist.test.images[:100].reshape(100, 14, 2, 14, 2).mean(axis=(2, 4))
     np.testing.assert_allclose(rows.X, blocks.reshape(100, -1), atol=1e-6)
@@ -30,7 +33,7 @@ def test_mnist_comes_by_name_with_its_options(mnist):
     assert set(np.unique(read("mnist", "--binarize", "--limit", 10).X)) == {0, 1}
 
 
-def test_emnist_letters_are_labelled_as_they_read(tmp_path, monkeypatch):
+def test_labels_of_emnist_letters_are_letters(tmp_path, monkeypatch):
     folder = tmp_path / "emnist"
     folder.mkdir()
     write_idx(folder / "emnist-letters-train-images-idx3-ubyte", np.zeros((3, 28, 28), np.uint8))
@@ -44,59 +47,61 @@ IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 
 
 @pytest.mark.parametrize("name", ["t-images-idx3-ubyte", "t.idx3-ubyte.gz", "t.idx", "t.npy"])
-def test_images_in_a_file_become_rows(tmp_path, name):
+def test_images_of_a_file_become_rows_of_pixels(tmp_path, name):
     write_idx(tmp_path / name, IMAGES) if "idx" in name else np.save(tmp_path / name, IMAGES)
     X = read(tmp_path / name).X
     np.testing.assert_array_equal(X, IMAGES.reshape(2, 12))
     assert X.dtype == np.uint8
 
 
-def test_an_archive_gives_its_only_array_or_the_one_asked_for(tmp_path):
+def test_the_array_of_an_archive_is_its_only_one_or_that_of_key(tmp_path):
     path = tmp_path / "t.npz"
     np.savez(path, A=np.ones((2, 3)))
     assert read(path).X.shape == (2, 3)
     np.savez(path, A=np.ones((2, 3)), B=np.ones((4, 5)))
     assert read(path, "--key", "B").X.shape == (4, 5)
     for options in ((), ("--key", "C")):
-        with pytest.raises(UsageError, match="holds the arrays A, B: choose one with --key"):
+        with pytest.raises(UsageError, match="contains the arrays A, B: choose one with --key"):
             read(path, *options)
 
 
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.array([["a", "b"]]), "holds <U1 of shape"),
-        (np.ones((2, 2), complex), "holds complex128"),
-        (np.ones(3), r"of shape \(3,\); expected numbers, one row a sample"),
+        (np.array([["a", "b"]]), "contains <U1 of shape"),
+        (np.ones((2, 2), complex), "contains complex128"),
+        (np.ones(3), r"of shape \(3,\); expected numbers, with one row per sample"),
         (np.ones((0, 3)), r"of shape \(0, 3\)"),
         (np.array([[1, np.nan], [np.inf, 2], [3, 4]]), "has nan in row 1, column 2; 2 of 3 rows"),
     ],
 )
-def test_an_array_that_is_no_table_of_numbers_is_refused(tmp_path, array, message):
+def test_an_array_that_is_not_a_table_of_finite_numbers_is_refused(tmp_path, array, message):
     np.save(tmp_path / "t.npy", array)
     with pytest.raises(ValueError, match=message):
         read(tmp_path / "t.npy")
 
 
-@pytest.mark.parametrize("ending", [".npy", ".npz", "-images-idx3-ubyte"])
+@pytest.mark.parametrize(
+    ("ending", "kind"), [(".npy", ".npy"), (".npz", ".npz"), ("-images-idx3-ubyte", "IDX")]
+)
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"\x93NUMPY\x01\x00", b"text"])
-def test_a_damaged_file_is_named(tmp_path, ending, content):
+def test_the_error_for_a_damaged_file_contains_its_name(tmp_path, ending, kind, content):
     path = tmp_path / f"t{ending}"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"{path} is not a sound"):
+    with pytest.raises(ValueError, match=rf"{path} is not a \w+ {kind} file"):
         read(path)
 
 
 def test_pickled_objects_are_not_loaded(tmp_path):
     np.save(tmp_path / "t.npy", np.array([[object()]]), allow_pickle=True)
-    with pytest.raises(ValueError, match="not a sound .npy file: Object arrays cannot be loaded"):
+    with pytest.raises(ValueError, match="not a valid .npy file: Object arrays cannot be loaded"):
         read(tmp_path / "t.npy")
 
 
-def test_a_table_without_rows_or_with_nan_is_refused(tmp_path):
+def test_a_table_with_nan_or_without_rows_is_refused(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n")
-    with pytest.raises(ValueError, match="holds no rows"):
+    with pytest.raises(ValueError, match="contains no rows"):
         read(path)
     path.write_text("a,b\n1,2\n3,nan\n")
     with pytest.raises(ValueError, match="has nan in row 2, column 'b'"):
@@ -104,25 +109,28 @@ def test_a_table_without_rows_or_with_nan_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("source", ["t.txt", "t", "MNIST", "images.gz"])
-def test_a_source_of_no_known_kind_is_wrong_usage(source):
-    with pytest.raises(UsageError, match=f"--data {source} is no known source: expected digits"):
+def test_an_unknown_kind_of_source_is_wrong_usage(source):
+    with pytest.raises(UsageError, match=f"--data {source} is not a known source; expected digits"):
         read(source)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("digits", "--subset", "test"), "--subset is for mnist and emnist, not for --data digits"),
-        (("t.csv", "--image-size", "14"), "--image-size is for"),
-        (("t.npy", "--binarize"), "--binarize is for"),
-        (("mnist", "--split", "letters"), "--split is for emnist"),
-        (("t.npy", "--columns", "a"), "--columns is for .csv and .parquet"),
-        (("t-idx3-ubyte", "--drop", "a"), "--drop is for"),
-        (("mnist", "--target", "a"), "--target is for"),
-        (("t.npy", "--key", "a"), "--key is for .npz"),
+        (
+            ("digits", "--subset", "test"),
+            "--subset applies to mnist and emnist, not to --data digits",
+        ),
+        (("t.csv", "--image-size", "14"), "--image-size applies to"),
+        (("t.npy", "--binarize"), "--binarize applies to"),
+        (("mnist", "--split", "letters"), "--split applies to emnist"),
+        (("t.npy", "--columns", "a"), "--columns applies to .csv and .parquet"),
+        (("t-idx3-ubyte", "--drop", "a"), "--drop applies to"),
+        (("mnist", "--target", "a"), "--target applies to"),
+        (("t.npy", "--key", "a"), "--key applies to .npz"),
     ],
 )
-def test_an_option_for_other_sources_is_wrong_usage(options, message):
+def test_an_option_of_other_sources_is_wrong_usage(options, message):
     with pytest.raises(UsageError, match=message):
         read(*options)
 
@@ -134,20 +142,139 @@ def table(tmp_path):
     return path
 
 
-def test_names_with_commas_stand_in_quotes(table):
+def test_quoted_names_may_contain_commas(table):
     assert read(table, "--columns", 'd,"b,c"').names == ["d", "b,c"]
 
 
-def test_a_model_takes_its_columns_by_name(table):
+def test_the_columns_of_the_model_are_read_by_name(table):
     model = SimpleNamespace(feature_names_in_=np.array(["d", "a"], dtype=object))
     rows = read(table, model=model)
     assert rows.names == ["d", "a"]
     assert rows.X.tolist() == [[3, 1]]
     for options in (("--columns", "a,d"), ("--drop", 'kind,"b,c"')):
-        with pytest.raises(
-            ValueError, match="the columns a, d, but the model was fitted with d, a"
-        ):
+        with pytest.raises(ValueError, match="are a, d, but the model was fitted with d, a"):
             read(table, *options, model=model)
     model.feature_names_in_[0] = "e"
     with pytest.raises(ValueError, match="has no column 'e'"):
         read(table, model=model)
+
+
+def read_csv(path, text, columns=None, drop=(), target=None, limit=None):
+    path.write_bytes(text.encode())
+    return read_table(str(path), ".csv", columns, list(drop), target, limit)
+
+
+@pytest.fixture
+def csv_path(tmp_path):
+    return tmp_path / "t.csv"
+
+
+def test_a_csv_file_is_read_as_numbers_with_names(csv_path):
+    X, y, names = read_csv(csv_path, '\ufeffa, "b, c" ,d\r\n1,2e-3,"3"\r\n\r\n4, 5 ,-6\r\n')
+    np.testing.assert_array_equal(X, [[1, 0.002, 3], [4, 5, -6]])
+    assert X.dtype == np.float64
+    assert y is None
+    assert names == ["a", "b, c", "d"]
+
+
+def test_a_csv_file_may_lack_names(csv_path):
+    X, _, names = read_csv(csv_path, "1,2\n3,4\n")
+    np.testing.assert_array_equal(X, [[1, 2], [3, 4]])
+    assert names is None
+    with pytest.raises(ValueError, match="does not name its columns"):
+        read_csv(csv_path, "1,2\n3,4\n", drop=["a"])
+
+
+TABLE = "a,b,kind\n1,2,x\n3,4,y\n5,6,x\n"
+
+
+def test_columns_are_read_in_the_order_of_the_option(csv_path):
+    X, _, names = read_csv(csv_path, TABLE, columns=["b", "a"], limit=2)
+    np.testing.assert_array_equal(X, [[2, 1], [4, 3]])
+    assert names == ["b", "a"]
+    assert read_csv(csv_path, TABLE, drop=["kind", "a"])[2] == ["b"]
+
+
+def test_the_target_is_not_a_feature(csv_path):
+    X, y, names = read_csv(csv_path, TABLE, target="kind", limit=2)
+    np.testing.assert_array_equal(X, [[1, 2], [3, 4]])
+    assert y.tolist() == ["x", "y"]
+    assert names == ["a", "b"]
+    y = read_csv(csv_path, TABLE, target="a", drop=["kind"])[1]
+    assert y.dtype == np.int64
+    assert y.tolist() == [1, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("", {}, "is empty"),
+        (TABLE, {}, r"line 2: not numeric: kind \('x'\). .*--drop kind.*--target"),
+        ("a,b,c\n1,x,y\n", {}, r"not numeric: b \('x'\), c \('y'\).*--drop b,c"),
+        ("a,b\n1,2\n3,\n", {}, "line 3: no value for b"),
+        ("a,b\n1,2\n3\n", {}, "line 3: 1 values, but the first line has 2"),
+        ("a,b\n1,2\n3,4,5\n", {}, "line 3: 3 values, but the first line has 2"),
+        ("a,b\n1,5,2,3\n", {}, "line 2: 4 values"),  # a decimal comma
+        ("a,a\n1,2\n", {}, "has two columns of the same name: a, a"),
+        (TABLE, {"columns": ["a", "z"]}, "has no column 'z'; its columns are a, b, kind"),
+        (TABLE, {"drop": ["z"]}, "has no column 'z'"),
+        (TABLE, {"target": "z"}, "has no column 'z'"),
+    ],
+)
+def test_a_csv_file_that_is_not_a_table_of_numbers_is_refused(csv_path, text, options, message):
+    with pytest.raises(ValueError, match=message):
+        read_csv(csv_path, text, **options)
+
+
+def test_a_csv_file_that_is_not_text_is_refused(csv_path):
+    csv_path.write_bytes(b"a,b\n1,\xff\n")
+    with pytest.raises(ValueError, match="not a valid CSV file"):
+        read_table(str(csv_path), ".csv", None, [], None, None)
+
+
+def test_leaving_out_all_columns_is_wrong_usage(csv_path):
+    with pytest.raises(UsageError, match="leave no column of .* to read"):
+        read_csv(csv_path, TABLE, drop=["a", "b", "kind"])
+
+
+def read_parquet(path, table, **options):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional")
+    pytest.importorskip("pyarrow.parquet").write_table(pa.table(table), path)
+    given = {"columns": None, "drop": [], "target": None, "limit": None} | options
+    return read_table(str(path), ".parquet", **given)
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    return tmp_path / "t.parquet"
+
+
+def test_a_parquet_file_is_read_like_a_csv_file(parquet):
+    table = {"a": [1.5, 2.5, None], "b": [1, None, 3], "c": [True, False, None], "kind": [*"xyz"]}
+    X, y, names = read_parquet(parquet, table, target="kind", limit=2)
+    np.testing.assert_array_equal(X, [[1.5, 1, 1], [2.5, np.nan, 0]])
+    assert y.tolist() == ["x", "y"]
+    assert names == ["a", "b", "c"]
+    X, _, names = read_parquet(parquet, table, columns=["b", "a"])
+    np.testing.assert_array_equal(X, [[1, 1.5], [np.nan, 2.5], [3, np.nan]])
+
+
+def test_a_parquet_file_is_float32_if_that_is_exact(parquet):
+    columns = {"a": np.arange(3, dtype=np.float32), "b": np.arange(3, dtype=np.uint8)}
+    assert read_parquet(parquet, columns)[0].dtype == np.float32
+    columns["c"] = np.arange(3.0)
+    assert read_parquet(parquet, columns)[0].dtype == np.float64
+
+
+def test_a_damaged_parquet_file_or_one_with_text_is_refused(parquet):
+    with pytest.raises(ValueError, match=r"not numeric: kind \('string'\)"):
+        read_parquet(parquet, {"a": [1], "kind": ["x"]})
+    parquet.write_bytes(b"PAR1 but not really")
+    with pytest.raises(ValueError, match="Parquet"):
+        read_table(str(parquet), ".parquet", None, [], None, None)
+
+
+def test_without_pyarrow_the_error_tells_how_to_install_it(parquet, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(ImportError, match=r"need pyarrow.*skvae\[parquet\].*\.csv"):
+        read_table(str(parquet), ".parquet", None, [], None, None)

@@ -1,10 +1,8 @@
-"""Small data sets in place of the official ones, and mirrors of them on the loopback interface."""
+"""Small data sets in place of the official ones, and mirrors that serve them on this machine."""
 
 import hashlib
 import http.server
 import os
-import subprocess
-import sys
 import threading
 import warnings
 import zipfile
@@ -15,7 +13,6 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-import skvae
 from skvae.datasets import _emnist, _mnist, fetch_emnist, write_idx
 from skvae.datasets._idx import idx_sha256
 
@@ -24,7 +21,7 @@ N_TRAIN, N_TEST = 12, 7
 
 @pytest.fixture(scope="session")
 def emnist():
-    """The letters of EMNIST, all or a subset, as `emnist.train` and `emnist.test`."""
+    """Letters of EMNIST, all or some of them, as `emnist.train` and `emnist.test`."""
     folder = os.environ.get("SKVAE_DATA")
     if not folder or not (Path(folder).expanduser() / "emnist").is_dir():
         pytest.skip("the environment variable SKVAE_DATA names no folder that holds emnist/")
@@ -37,7 +34,7 @@ def emnist():
 
 
 def random_pairs(labels):
-    """Images and labels of each subset, as they stand in files."""
+    """Images and labels of each subset, as in the files."""
     rng = np.random.default_rng(0)
     pairs = {}
     for subset, n_samples in (("train", N_TRAIN), ("test", N_TEST)):
@@ -61,7 +58,7 @@ def store():
 
 @pytest.fixture
 def small_mnist(monkeypatch):
-    """Arrays that stand for MNIST, made official by the table of files."""
+    """Arrays in place of MNIST; the patched table of files makes them official."""
     pairs = random_pairs(range(10))
     table = {
         subset: tuple(
@@ -71,13 +68,13 @@ def small_mnist(monkeypatch):
         for subset, pair in pairs.items()
     }
     monkeypatch.setattr(_mnist, "_SUBSETS", table)
-    monkeypatch.setattr(_mnist, "_MIRRORS", ())  # nothing here may use a network
+    monkeypatch.setattr(_mnist, "_MIRRORS", ())  # no test uses a network
     return pairs
 
 
 @pytest.fixture
 def mnist_mirror(small_mnist, tmp_path):
-    """Folder of the files that a mirror of the small MNIST serves."""
+    """Folder with the compressed files of the small MNIST."""
     folder = tmp_path / "mirror"
     write_pairs(_mnist._SUBSETS, small_mnist, folder, ".gz")
     return folder
@@ -85,7 +82,7 @@ def mnist_mirror(small_mnist, tmp_path):
 
 @pytest.fixture
 def small_emnist(monkeypatch):
-    """Arrays that stand for every split of EMNIST, made official by the table of counts."""
+    """Arrays in place of each split of EMNIST; the patched table of counts makes them official."""
     monkeypatch.setattr(_emnist, "_MIRRORS", ())
     splits = {
         name: split._replace(n_train=N_TRAIN, n_test=N_TEST)
@@ -97,7 +94,7 @@ def small_emnist(monkeypatch):
 
 @pytest.fixture
 def emnist_mirror(small_emnist, tmp_path, monkeypatch):
-    """Folder of the archive of the small EMNIST, made official by its digest."""
+    """Folder with the archive of the small EMNIST; the patched digest makes it official."""
     folder = tmp_path / "mirror"
     for split, pairs in small_emnist.items():
         write_pairs(_emnist._collection(split).subsets, pairs, folder / "gzip", ".gz")
@@ -120,13 +117,13 @@ def declare(archive, monkeypatch):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Give a function that serves a folder on the loopback interface and returns its address."""
+    """Return a function that serves a folder on the loopback interface; it returns the address."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     servers = []
 
     class Server(http.server.ThreadingHTTPServer):
         def handle_error(self, request, client_address):
-            pass  # a client that broke off is what some tests are about
+            pass  # some tests break connections off
 
     def start(folder, handler=http.server.SimpleHTTPRequestHandler):
         class Quiet(handler):
@@ -143,27 +140,3 @@ def serve(monkeypatch):
     for server in servers:
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture
-def start_python():
-    """Give a function that starts another Python that runs a script, and ends it with the test."""
-    # The package alone would import torch, which takes seconds; its datasets do without.
-    prelude = f"""
-import sys, types
-package = types.ModuleType("skvae")
-package.__path__ = {list(map(os.path.abspath, skvae.__path__))!r}
-sys.modules["skvae"] = package
-"""
-    processes = []
-
-    def start(script):
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [sys.executable, "-c", prelude + script]
-        processes.append(subprocess.Popen(command, text=True, **pipes))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        with process:  # closes its pipes and waits
-            process.kill()

@@ -9,8 +9,8 @@ X = np.array(
     [
         [0, 0, 0],  # blank
         [1, 2, 3],
-        [1, 2, 3],  # duplicate, of another label
-        [5, 5, 5],  # blank, of another value
+        [1, 2, 3],  # duplicate, with another label
+        [5, 5, 5],  # blank, with another value
         [3, 2, 1],
         [0, 0, 0],  # blank and duplicate
         [1, 2, 3],  # duplicate
@@ -25,7 +25,7 @@ KEEP = [1, 4]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
-def test_masks(dtype):
+def test_masks_mark_the_faulty_images(dtype):
     audit = audit_images(X.astype(dtype), Y)
     assert isinstance(audit, ImageAudit)
     assert audit.blank.tolist() == BLANK
@@ -34,21 +34,21 @@ def test_masks(dtype):
     assert np.flatnonzero(audit.keep).tolist() == KEEP
 
 
-def test_without_labels_conflicts_are_not_looked_for():
+def test_without_labels_conflicts_are_not_searched_for():
     audit = audit_images(X)
     assert audit.conflicting is None
     assert audit.duplicate.tolist() == DUPLICATE
     assert "conflicting" not in str(audit)
 
 
-def test_labels_of_any_type():
+def test_labels_of_any_type_are_accepted():
     assert audit_images(X, list("abcabab")).conflicting.tolist() == CONFLICTING
     assert audit_images(X, np.array([None, 1, "x", None, 1, None, 1])).conflicting.tolist() == (
         CONFLICTING
     )
 
 
-def test_images_may_be_a_view_in_any_order_and_of_any_rank():
+def test_memory_layout_and_rank_do_not_matter():
     expected = audit_images(X, Y)
     wide = np.asfortranarray(np.repeat(X, 2, axis=1))
     for images in (X.tolist(), wide[:, ::2], wide.reshape(7, 2, 3), X[:, :, np.newaxis]):
@@ -65,7 +65,7 @@ def test_a_single_bit_makes_a_difference():
     assert audit_images(images).duplicate.tolist() == [False, False]
 
 
-def test_against_numpy_unique():
+def test_masks_agree_with_numpy_unique():
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 2, size=(3000, 9)), rng.integers(0, 3, size=3000)
     audit = audit_images(images, labels)
@@ -76,7 +76,7 @@ def test_against_numpy_unique():
     np.testing.assert_array_equal(audit.conflicting, np.array(n_labels)[inverse] > 1)
 
 
-def test_equal_hashes_are_told_apart_by_the_bytes(monkeypatch):
+def test_different_images_with_equal_hashes_are_not_duplicates(monkeypatch):
     expected = audit_images(X, Y)
     monkeypatch.setattr(_audit, "hash", lambda content: 0, raising=False)
     audit = audit_images(X, Y)
@@ -84,7 +84,7 @@ def test_equal_hashes_are_told_apart_by_the_bytes(monkeypatch):
     np.testing.assert_array_equal(audit.conflicting, expected.conflicting)
 
 
-def test_report():
+def test_str_gives_the_counts():
     assert str(audit_images(X, Y)).splitlines() == [
         "        7  images, of which",
         "        3  blank",
@@ -94,7 +94,7 @@ def test_report():
     ]
 
 
-def test_nothing_changes_unless_asked():
+def test_drop_returns_copies_and_changes_nothing():
     before = X.copy()
     audit = audit_images(X, Y)
     np.testing.assert_array_equal(X, before)
@@ -105,7 +105,7 @@ def test_nothing_changes_unless_asked():
     np.testing.assert_array_equal(audit.drop(list(Y)), Y[KEEP])
 
 
-def test_data_frames_stay_what_they_are():
+def test_data_frames_remain_data_frames():
     pd = pytest.importorskip("pandas", reason="the test needs pandas")
     frame = pd.DataFrame(X, index=list("abcdefg"))
     audit = audit_images(frame, pd.Series(Y))
@@ -115,13 +115,13 @@ def test_data_frames_stay_what_they_are():
     assert target.index.tolist() == ["b", "e"]
 
 
-def test_record_is_frozen():
+def test_the_result_is_immutable():
     audit = audit_images(X)
     with pytest.raises(AttributeError):
         audit.blank = None
 
 
-def test_no_images():
+def test_an_empty_set_of_images_is_accepted():
     audit = audit_images(np.empty((0, 784)), [])
     assert audit.keep.shape == (0,)
     assert audit.drop(np.empty((0, 3))).shape == (0, 3)
@@ -132,22 +132,22 @@ def test_no_images():
     [
         (np.zeros(3), None, r"'X' of audit_images has shape \(3,\) and dtype float64; expected"),
         (np.zeros((3, 0)), None, r"has shape \(3, 0\)"),
-        (np.array([["a", "b"]]), None, "dtype <U1; expected images as numbers"),
-        (np.zeros((3, 4)), [1, 2], r"'y' of audit_images has shape \(2,\).*each image, \(3,\)"),
+        (np.array([["a", "b"]]), None, "dtype <U1; expected numeric images"),
+        (np.zeros((3, 4)), [1, 2], r"'y' of audit_images has shape \(2,\).*per image, \(3,\)"),
         (np.zeros((3, 4)), np.zeros((3, 1)), r"'y' of audit_images has shape \(3, 1\)"),
     ],
 )
-def test_what_cannot_be_audited_is_refused(X, y, message):
+def test_invalid_images_and_labels_raise(X, y, message):
     with pytest.raises(ValueError, match=message):
         audit_images(X, y)
 
 
-def test_rows_to_drop_from_must_be_those_audited():
-    with pytest.raises(ValueError, match="an array of 3 rows to drop from, but 7 images"):
+def test_drop_with_another_number_of_rows_raises():
+    with pytest.raises(ValueError, match="an array of 3 rows, but 7 images"):
         audit_images(X).drop(X[:3])
 
 
-def test_memory_is_small_against_the_images():
+def test_memory_is_small_compared_with_the_images():
     images = np.random.default_rng(0).integers(0, 256, size=(20_000, 784), dtype=np.uint8)
     tracemalloc.start()
     try:
@@ -158,13 +158,13 @@ def test_memory_is_small_against_the_images():
     assert peak < 20_000 * 400
 
 
-def test_mnist_is_clean(mnist):
+def test_mnist_has_no_faulty_images(mnist):
     audit = audit_images(mnist.train.data, mnist.train.target)
     assert audit.keep.all()
     assert not audit.conflicting.any()
 
 
-def test_an_injected_fault_is_found_in_real_letters(emnist):
+def test_faults_injected_into_real_letters_are_found(emnist):
     images, labels = emnist.test.data.copy(), emnist.test.target.copy()
     clean = audit_images(images, labels)
     images[100], images[200] = images[50], 0

@@ -19,7 +19,7 @@ CLASSES = {
     "digits": string.digits,
     "mnist": string.digits,
 }
-# Training and test images; the sums stand on the page of NIST (letters: 145,600).
+# Training and test images; NIST publishes the sums (letters: 145,600).
 COUNTS = {
     "letters": (124_800, 20_800),
     "balanced": (112_800, 18_800),
@@ -42,7 +42,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def local(small_emnist, store, home):
-    """All splits on the disk."""
+    """The fetcher, with all splits on disk."""
     for split, pairs in small_emnist.items():
         store(_emnist._collection(split).subsets, pairs, home / "emnist")
     return partial(fetch_emnist, data_home=home)
@@ -50,13 +50,13 @@ def local(small_emnist, store, home):
 
 @pytest.fixture
 def mirrors(emnist_mirror, serve, monkeypatch):
-    """A mirror of the archive, declared; and its server."""
+    """Server of the archive, in the table of mirrors."""
     address, server = serve(emnist_mirror)
     monkeypatch.setattr(_emnist, "_MIRRORS", (address,))
     return server
 
 
-# What a Bunch holds.
+# Content of the Bunch.
 
 
 @pytest.mark.parametrize("split", COUNTS)
@@ -73,7 +73,7 @@ def test_official_counts_and_names(split):
 
 
 @pytest.mark.parametrize("split", CLASSES)
-def test_bunch(local, small_emnist, split):
+def test_bunch_holds_upright_images_and_classes(local, small_emnist, split):
     images, labels = small_emnist[split]["train"]
     bunch = local(split=split)
     upright = np.stack([image.T for image in images])
@@ -94,7 +94,7 @@ def test_letters_are_the_default(local):
     np.testing.assert_array_equal(local().data, local(split="letters").data)
 
 
-def test_subsets(local, small_emnist):
+def test_all_is_train_followed_by_test(local, small_emnist):
     assert local(subset="test").data.shape == (N_TEST, 784)
     together = local(subset="all")
     np.testing.assert_array_equal(together.data[:N_TRAIN], local().data)
@@ -112,7 +112,7 @@ def test_small_and_binary_images_are_upright_too(local):
     np.testing.assert_array_equal(binary.data, full.data >= 128 / 255)
 
 
-def test_return_X_y_and_as_frame(local):
+def test_return_X_y_and_as_frame_give_the_same_data(local):
     pd = pytest.importorskip("pandas", reason="as_frame=True needs pandas")
     bunch = local()
     data, target = local(return_X_y=True)
@@ -138,7 +138,7 @@ def test_return_X_y_and_as_frame(local):
         ({"binarize": 1}, "'binarize' of fetch_emnist"),
     ],
 )
-def test_options_out_of_range(local, option, message):
+def test_invalid_options_raise(local, option, message):
     with pytest.raises(ValueError, match=message):
         local(**option)
 
@@ -160,7 +160,7 @@ def test_counts_that_are_not_official_warn_once_at_the_caller(
     assert len(caught) == 1
     assert caught[0].filename == __file__
     message = str(caught[0].message)
-    assert "will not compare with published ones" in message
+    assert "will not be comparable with published ones" in message
     assert ("has 10 images instead of 12" in message) is (subset != "test")
     assert ("has 5 images instead of 7" in message) is (subset != "train")
 
@@ -169,16 +169,16 @@ def test_counts_that_are_not_official_warn_once_at_the_caller(
     ("split", "label", "expected"),
     [("letters", 0, "1 to 26"), ("letters", 27, "1 to 26"), ("bymerge", 47, "0 to 46")],
 )
-def test_labels_of_another_split_are_refused(local, home, split, label, expected):
+def test_labels_of_another_split_raise(local, home, split, label, expected):
     path = home / "emnist" / names(split)[1]
     write_idx(path, np.full(N_TRAIN, label, dtype=np.uint8))
-    message = f"holds the label {label}; expected {expected}. Replace it by the file of EMNIST"
+    message = f"holds the label {label}; expected {expected}. Replace it with the file of EMNIST"
     with pytest.raises(ValueError, match=message) as caught:
         local(split=split)
     assert str(path) in str(caught.value)
 
 
-def test_missing_files_without_download(small_emnist, home):
+def test_missing_files_without_download_raise(small_emnist, home):
     with pytest.raises(FileNotFoundError, match="images-idx3-ubyte.gz nor gzip.zip") as caught:
         fetch_emnist(split="digits", data_home=home, download_if_missing=False)
     assert str(home) in str(caught.value)
@@ -188,7 +188,9 @@ def test_missing_files_without_download(small_emnist, home):
 # The archive.
 
 
-def test_download_once_and_unpack_what_is_asked_for(mirrors, small_emnist, home, capfd):
+def test_the_archive_is_downloaded_once_and_only_requested_files_are_unpacked(
+    mirrors, small_emnist, home, capfd
+):
     bunch = fetch_emnist(data_home=home)
     labels = small_emnist["letters"]["train"][1]
     np.testing.assert_array_equal(bunch.target, labels.astype(int) - 1)
@@ -196,16 +198,16 @@ def test_download_once_and_unpack_what_is_asked_for(mirrors, small_emnist, home,
     compressed = [f"{name}.gz" for name in names("letters")]
     assert sorted(os.listdir(home / "emnist")) == [*compressed, "gzip.zip"]
     assert "gzip.zip: 100%" in capfd.readouterr().err
-    # Everything else comes out of the archive that is there.
+    # Other files are unpacked from the existing archive.
     fetch_emnist(split="mnist", subset="all", data_home=home, download_if_missing=False)
     assert mirrors.requests == ["/gzip.zip"]
-    # What was unpacked serves without it.
+    # Unpacked files are used without the archive.
     (home / "emnist" / "gzip.zip").unlink()
     again = fetch_emnist(data_home=home, download_if_missing=False)
     np.testing.assert_array_equal(again.data, bunch.data)
 
 
-def test_unpacking_leaves_local_files_alone(mirrors, small_emnist, store, home):
+def test_unpacking_does_not_change_local_files(mirrors, small_emnist, store, home):
     subsets = _emnist._collection("letters").subsets
     store(subsets, {"train": small_emnist["letters"]["train"]}, home / "emnist")
     before = {path: path.stat().st_mtime_ns for path in (home / "emnist").iterdir()}
@@ -251,7 +253,7 @@ class TestMirrorThatFails:
         damage(path)
         return path.parent
 
-    def test_next_one_is_used(
+    def test_the_next_mirror_is_used(
         self, emnist_mirror, small_emnist, bad, serve, home, monkeypatch, reason
     ):
         addresses = serve(bad)[0], serve(emnist_mirror)[0]
@@ -263,7 +265,7 @@ class TestMirrorThatFails:
         assert f"{addresses[0]}gzip.zip" in str(caught[0].message)
         np.testing.assert_array_equal(bunch.target, small_emnist["digits"]["train"][1])
 
-    def test_nothing_is_left_behind(self, bad, serve, home, monkeypatch, reason):
+    def test_no_file_is_left_behind(self, bad, serve, home, monkeypatch, reason):
         monkeypatch.setattr(_emnist, "_MIRRORS", (serve(bad)[0],))
         with (
             pytest.warns(UserWarning, match=reason),
@@ -273,7 +275,7 @@ class TestMirrorThatFails:
         assert os.listdir(home / "emnist") == []
 
 
-def test_local_archive_that_is_damaged_is_named_and_kept(mirrors, emnist_mirror, home):
+def test_a_damaged_local_archive_raises_and_is_kept(mirrors, emnist_mirror, home):
     path = home / "emnist" / "gzip.zip"
     path.parent.mkdir(parents=True)
     path.write_bytes((emnist_mirror / "gzip.zip").read_bytes())
@@ -286,10 +288,10 @@ def test_local_archive_that_is_damaged_is_named_and_kept(mirrors, emnist_mirror,
     assert os.listdir(path.parent) == ["gzip.zip"]
 
 
-# The real thing.
+# Real data.
 
 
-def test_real_letters(emnist):
+def test_real_letters_have_26_classes_in_the_unit_interval(emnist):
     for part in emnist.values():
         assert part.data.shape == (len(part.target), 784)
         assert part.data.min() == 0
@@ -298,11 +300,11 @@ def test_real_letters(emnist):
         assert "".join(part.target_names) == string.ascii_uppercase
 
 
-def test_real_letters_warn_unless_they_are_all(emnist):
-    """The subset that this project is tested with holds 10,452 and 2,598 letters."""
+def test_a_subset_of_the_letters_warns(emnist):
+    """The usual test data are a subset of 10,452 and 2,598 letters."""
     counts = len(emnist.train.data), len(emnist.test.data)
     if counts == COUNTS["letters"]:
-        fetch_emnist(subset="all", download_if_missing=False)  # a warning would be an error
+        fetch_emnist(subset="all", download_if_missing=False)  # warnings are errors
         return
     with pytest.warns(UserWarning, match=f"{counts[0]:,} images instead of 124,800.*") as caught:
         fetch_emnist(subset="all", download_if_missing=False)
@@ -315,10 +317,10 @@ def mean_image(part, letter):
 
 
 def test_real_letters_are_upright(emnist):
-    """Where the ink of a capital lies; transposed, each of these would be the other way round."""
+    """Each comparison of the ink in two regions would be reversed in transposed images."""
     bar, letter_l = mean_image(emnist.train, "T"), mean_image(emnist.train, "L")
     assert bar[4:9].sum() > 1.3 * bar[:, 4:9].sum()  # T: top, not left
     assert letter_l[14:, :14].sum() > 1.2 * letter_l[:14, 14:].sum()  # L: low left, not top right
     letter_a = mean_image(emnist.train, "A")
     mirrored = np.abs(letter_a - letter_a[:, ::-1]).sum()
-    assert mirrored < np.abs(letter_a - letter_a[::-1]).sum()  # A: left is like right
+    assert mirrored < np.abs(letter_a - letter_a[::-1]).sum()  # A: left resembles right

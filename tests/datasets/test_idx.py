@@ -39,7 +39,7 @@ def put(path, content):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", CODES)
-def test_round_trip(path, dtype, shape):
+def test_an_array_survives_a_round_trip(path, dtype, shape):
     array = numbers(dtype, shape)
     assert write_idx(path, array) is None
     back = read_idx(path)
@@ -51,8 +51,8 @@ def test_round_trip(path, dtype, shape):
 
 
 @pytest.mark.parametrize("dtype", CODES)
-def test_bytes_are_those_of_the_format(tmp_path, dtype):
-    """Against the standard library's struct, which knows nothing of NumPy's byte order."""
+def test_the_bytes_agree_with_the_definition_of_the_format(tmp_path, dtype):
+    """The expected bytes are made by struct, independently of NumPy's byte order."""
     values = [1, 2, 100, 3, 4, 5]
     write_idx(tmp_path / "plain", np.array(values, dtype=dtype).reshape(2, 3))
     code, letter = CODES[dtype]
@@ -67,21 +67,21 @@ def test_any_memory_layout_is_written_in_c_order(path, order):
     np.testing.assert_array_equal(read_idx(path), array.T[::2])
 
 
-@pytest.mark.parametrize("rank", range(33))
-def test_every_rank(path, rank):
-    array = numbers("int16", (2,) * min(rank, 8) + (1,) * max(rank - 8, 0))
-    write_idx(path, array)
-    np.testing.assert_array_equal(read_idx(path), array)
+def test_every_rank_up_to_32_is_stored(path):
+    for rank in range(33):
+        array = numbers("int16", (2,) * min(rank, 8) + (1,) * max(rank - 8, 0))
+        write_idx(path, array)
+        np.testing.assert_array_equal(read_idx(path), array)
 
 
-def test_large_array(path):
+def test_an_array_larger_than_a_chunk_survives_a_round_trip(path):
     array = np.tile(numbers("float64", (1000,)), 2000).reshape(2000, 1000)
     write_idx(path, array)
     np.testing.assert_array_equal(read_idx(path), array)
 
 
 @pytest.mark.parametrize("before", [b"before", None], ids=["file", "no file"])
-def test_a_failed_write_leaves_what_was_there(path, monkeypatch, before):
+def test_a_failed_write_leaves_the_folder_unchanged(path, monkeypatch, before):
     def fail(*args, **kwargs):
         raise OSError("the disk is full")
 
@@ -94,7 +94,7 @@ def test_a_failed_write_leaves_what_was_there(path, monkeypatch, before):
     assert not before or path.read_bytes() == before
 
 
-def test_a_link_stays_a_link(tmp_path):
+def test_a_symbolic_link_is_kept_and_its_target_replaced(tmp_path):
     (tmp_path / "target").write_bytes(b"before")
     (tmp_path / "link.gz").symlink_to(tmp_path / "target")
     write_idx(tmp_path / "link.gz", np.arange(3, dtype=np.uint8))
@@ -103,13 +103,13 @@ def test_a_link_stays_a_link(tmp_path):
     assert gzip.decompress((tmp_path / "target").read_bytes())[-3:] == b"\0\1\2"
 
 
-def test_access_is_that_of_any_new_file(tmp_path):
+def test_permissions_are_those_of_any_new_file(tmp_path):
     (tmp_path / "any").touch()
     write_idx(tmp_path / "x", np.zeros(3, dtype=np.uint8))
     assert (tmp_path / "x").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
-def test_write_into_a_folder_that_is_not_there(tmp_path):
+def test_writing_to_a_missing_folder_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         write_idx(tmp_path / "nowhere" / "x", np.zeros(3, dtype=np.uint8))
 
@@ -119,7 +119,7 @@ def test_str_paths_are_accepted(tmp_path):
     assert read_idx(str(tmp_path / "x.gz")).tolist() == [0, 0, 0]
 
 
-def test_compression_is_told_by_suffix_when_writing_and_by_content_when_reading(tmp_path):
+def test_writing_compresses_by_suffix_and_reading_decompresses_by_content(tmp_path):
     array = np.arange(200, dtype=np.uint8)
     write_idx(tmp_path / "a.gz", array)
     write_idx(tmp_path / "a", array)
@@ -130,21 +130,21 @@ def test_compression_is_told_by_suffix_when_writing_and_by_content_when_reading(
     np.testing.assert_array_equal(read_idx(tmp_path / "c.gz"), array)
 
 
-def test_compressed_bytes_depend_on_the_array_alone(tmp_path):
+def test_compressed_bytes_depend_only_on_the_array(tmp_path):
     array = np.arange(200, dtype=np.uint8)
     for name in ("one.gz", "two.gz"):
         write_idx(tmp_path / name, array)
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
 
 
-def test_several_gzip_members_are_one_file(tmp_path):
+def test_several_gzip_members_are_read_as_one_file(tmp_path):
     halves = (header(8, 4) + b"ab", b"cd")
     (tmp_path / "x").write_bytes(b"".join(map(gzip.compress, halves)))
     assert read_idx(tmp_path / "x").tobytes() == b"abcd"
 
 
 @pytest.mark.parametrize("value", [[1, 2], [True], ["a"], [1j], [None]], ids=repr)
-def test_write_refuses_other_dtypes_and_leaves_the_file_alone(tmp_path, value):
+def test_writing_other_dtypes_raises_and_keeps_the_file(tmp_path, value):
     path = tmp_path / "kept"
     path.write_bytes(b"before")
     with pytest.raises(ValueError, match="cannot hold 'array' of dtype.*uint8, int8.*Convert it"):
@@ -152,13 +152,13 @@ def test_write_refuses_other_dtypes_and_leaves_the_file_alone(tmp_path, value):
     assert path.read_bytes() == b"before"
 
 
-def test_write_refuses_dimensions_that_do_not_fit_the_header(tmp_path):
+def test_writing_dimensions_too_large_for_the_header_raises(tmp_path):
     endless = np.broadcast_to(np.uint8(0), (1 << 32,))
     with pytest.raises(ValueError, match=r"must be less than 2\*\*32"):
         write_idx(tmp_path / "x", endless)
 
 
-def test_missing_file(tmp_path):
+def test_reading_a_missing_file_raises(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_idx(tmp_path / "none")
 
@@ -184,7 +184,7 @@ def test_missing_file(tmp_path):
         (header(8, *[1] * 65) + b"x", "NumPy cannot hold shape"),
     ],
 )
-def test_unsound_content_is_refused_by_name(path, content, reason):
+def test_unsound_content_raises_with_the_name_of_the_file(path, content, reason):
     put(path, content)
     with pytest.raises(ValueError, match=reason) as caught:
         read_idx(path)
@@ -192,7 +192,7 @@ def test_unsound_content_is_refused_by_name(path, content, reason):
 
 
 def damaged(compressed):
-    """Every way in which a gzip stream of MNIST's kind breaks on its way."""
+    """Contents of a damaged gzip file, by kind of damage."""
     middle = len(compressed) // 2
     flipped = bytes([compressed[middle] ^ 0xFF])
     return {
@@ -208,7 +208,7 @@ def damaged(compressed):
 
 
 @pytest.mark.parametrize("kind", damaged(b"12345678"))
-def test_damaged_gzip_is_refused_by_name(tmp_path, kind):
+def test_a_damaged_gzip_stream_raises_with_the_name_of_the_file(tmp_path, kind):
     path = tmp_path / "images.gz"
     content = header(8, 3000) + np.random.default_rng(0).bytes(3000)
     path.write_bytes(damaged(gzip.compress(content))[kind])

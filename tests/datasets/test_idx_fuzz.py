@@ -1,4 +1,4 @@
-"""Damaged IDX files by the thousand: an error that names the file, or exactly the right array."""
+"""Thousands of damaged IDX files: each raises an error with its name or is read correctly."""
 
 import gzip
 import io
@@ -15,13 +15,13 @@ from skvae.datasets import read_idx
 
 N_FILES = 10_000
 FORMATS = {0x08: "B", 0x09: "b", 0x0B: "h", 0x0C: "i", 0x0D: "f", 0x0E: "d"}
-READER = 4 << 20  # bytes that reading may cost whatever the file: buffers of gzip, zlib and chunks
+READER = 4 << 20  # bytes that reading any file may take, for buffers of gzip, zlib and chunks
 
 
 def oracle(content):
-    """Type, shape and native bytes by the definition of the format, or None if it is not met.
+    """Type, shape and native bytes by the definition of the format, or None for other content.
 
-    Careless of memory, and without a line in common with `read_idx`.
+    It shares no code with `read_idx` and may use any amount of memory.
     """
     try:
         content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
@@ -39,7 +39,7 @@ def oracle(content):
 
 
 def sound(rng):
-    """Bytes of a small IDX file, any dtype, ranks 0 to 5."""
+    """Bytes of a small IDX file of a random dtype and a rank of 0 to 5."""
     code = int(rng.choice(list(FORMATS)))
     shape = [int(size) for size in rng.integers(0, 5, size=rng.integers(0, 6))]
     n_bytes = int(np.prod(shape, dtype=int)) * struct.calcsize(FORMATS[code])
@@ -111,7 +111,7 @@ def members(content, rng):
 
 
 def bomb(content, rng):
-    """64 KiB of zeros, under a header of any size."""
+    """64 KiB of zeros after a header that declares any size."""
     return gzip.compress(absurd_dimensions(bytes(1 << 16), rng), mtime=0)
 
 
@@ -124,7 +124,7 @@ ALWAYS_RIGHT = {unchanged, compressed, gzip_with_padding, members}
 
 
 def outcome(path):
-    """What `read_idx` made of the file: an array, or a message; anything else is a fault."""
+    """Array that `read_idx` returns, or message of its ValueError; other errors fail the test."""
     try:
         return read_idx(path)
     except ValueError as exc:
@@ -132,13 +132,13 @@ def outcome(path):
 
 
 def beyond_numpy(dtype, shape):
-    """Whether NumPy may refuse the shape: of a rank above 32, or empty but of absurd strides."""
+    """Whether NumPy may reject the shape: a rank above 32, or an empty array with huge strides."""
     return len(shape) > 32 or math.prod(filter(None, shape)) * dtype.itemsize >= 2**63
 
 
 @pytest.fixture
 def rewrite(tmp_path):
-    """Give a function that puts content into a file, the same one for speed."""
+    """Return a function that writes content to a file, always the same one for speed."""
     with open(tmp_path / "images", "wb", buffering=0) as raw:
 
         def put(content):
@@ -151,7 +151,7 @@ def rewrite(tmp_path):
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
-def test_each_file_is_refused_by_name_or_read_right(rewrite, mutate):
+def test_each_file_raises_with_its_name_or_is_read_correctly(rewrite, mutate):
     rng = np.random.default_rng(MUTATIONS.index(mutate))
     n_right, n_files = 0, -(-N_FILES // len(MUTATIONS))
     for content in (mutate(sound(rng), rng) for _ in range(n_files)):
@@ -178,7 +178,7 @@ def peak_of(path):
 
 
 def deflated_zeros(prefix, n_zeros):
-    """`prefix` and zeros in gzip, made in pieces, so that the test needs no such memory itself."""
+    """Compressed `prefix` and zeros, made in pieces so that the test itself uses little memory."""
     file = io.BytesIO()
     with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as stream:
         stream.write(prefix)
@@ -204,8 +204,8 @@ def declares(code, *shape):
     ],
     ids=["terabyte", "terabyte, 64 MiB", "rank 255", "ten", "one", "no header", "one too few"],
 )
-def test_bombs_are_refused_before_memory_grows(tmp_path, header, n_zeros, limit):
-    """Where the header declares less, or more than the file can hold, hardly anything is read."""
+def test_bombs_raise_before_memory_grows(tmp_path, header, n_zeros, limit):
+    """If the header declares less, or more than the file can hold, only one chunk is read."""
     path = tmp_path / "bomb.gz"
     path.write_bytes(deflated_zeros(header, n_zeros))
     array, peak = peak_of(path)
@@ -213,8 +213,8 @@ def test_bombs_are_refused_before_memory_grows(tmp_path, header, n_zeros, limit)
     assert peak < limit
 
 
-def test_what_the_header_declares_and_the_file_holds_is_read(tmp_path):
-    """Zeros are data: 32 MiB in 32 KiB are an array if the header says so."""
+def test_a_large_array_in_a_small_file_is_read(tmp_path):
+    """32 MiB of zeros, compressed to 32 KiB, are a sound file if the header declares them."""
     path = tmp_path / "zeros.gz"
     path.write_bytes(deflated_zeros(declares(0x08, 32, 1 << 20), 32 << 20))
     array, peak = peak_of(path)
@@ -223,7 +223,7 @@ def test_what_the_header_declares_and_the_file_holds_is_read(tmp_path):
     assert peak < 1.5 * (32 << 20) + READER
 
 
-def test_memory_never_exceeds_what_small_files_justify(rewrite):
+def test_small_files_never_take_much_memory(rewrite):
     rng = np.random.default_rng(0)
     for i in range(20 * len(MUTATIONS)):
         path = rewrite(MUTATIONS[i % len(MUTATIONS)](sound(rng), rng))

@@ -33,10 +33,10 @@ def local(small, home, put):
     return partial(fetch_mnist, data_home=home)
 
 
-# What a Bunch holds.
+# Content of the Bunch.
 
 
-def test_bunch(local, small):
+def test_bunch_holds_scaled_images_and_digits(local, small):
     images, labels = small["train"]
     bunch = local()
     assert bunch.data.dtype == np.float32
@@ -55,7 +55,7 @@ def test_bunch(local, small):
     assert bunch.DESCR.startswith(".. _mnist_dataset:")
 
 
-def test_subsets(local, small):
+def test_all_is_train_followed_by_test(local, small):
     assert local(subset="test").data.shape == (N_TEST, 784)
     together = local(subset="all")
     assert together.data.shape == (N_TRAIN + N_TEST, 784)
@@ -82,9 +82,9 @@ def test_binarize_is_a_threshold_at_half(local, small, image_size):
     np.testing.assert_array_equal(bunch.images, images >= 128)
 
 
-def test_binarize_at_the_threshold_itself(small, home, put):
+def test_binarize_includes_the_threshold(small, home, put):
     images = np.full((N_TRAIN, 28, 28), 127, dtype=np.uint8)
-    images[0, 0, 0] = 128  # alone, it leaves the average of its block below 128
+    images[0, 0, 0] = 128  # the average of its block remains below 128
     images[1] = 128
     put({**small, "train": (images, small["train"][1])}, home / "mnist")
     with pytest.warns(UserWarning, match="other content"):
@@ -95,14 +95,14 @@ def test_binarize_at_the_threshold_itself(small, home, put):
     assert half.data.sum(axis=1).tolist() == [0, 196] + [0] * (N_TRAIN - 2)
 
 
-def test_return_X_y(local):
+def test_return_X_y_gives_data_and_target(local):
     bunch = local()
     data, target = local(return_X_y=True)
     np.testing.assert_array_equal(data, bunch.data)
     np.testing.assert_array_equal(target, bunch.target)
 
 
-def test_as_frame(local):
+def test_as_frame_gives_the_same_data(local):
     pd = pytest.importorskip("pandas", reason="as_frame=True needs pandas")
     bunch = local()
     framed = local(as_frame=True)
@@ -119,7 +119,7 @@ def test_as_frame(local):
     pd.testing.assert_series_equal(target, framed.target)
 
 
-def test_as_frame_without_pandas(local, monkeypatch):
+def test_as_frame_without_pandas_raises(local, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="fetch_mnist with as_frame=True needs pandas"):
         local(as_frame=True)
@@ -138,12 +138,12 @@ def test_as_frame_without_pandas(local, monkeypatch):
         ({"download_if_missing": "no"}, "'download_if_missing'"),
     ],
 )
-def test_options_out_of_range(local, option, message):
+def test_invalid_options_raise(local, option, message):
     with pytest.raises(ValueError, match=message):
         local(**option)
 
 
-# Where local files are looked for, and which are refused.
+# Local files: where they are searched for, and which are rejected.
 
 
 def test_data_home_defaults_to_the_environment_variable(local, home, monkeypatch):
@@ -159,14 +159,14 @@ def test_data_home_defaults_to_that_of_scikit_learn(local, home, monkeypatch):
     np.testing.assert_array_equal(fetch_mnist().data, expected)
 
 
-def test_compressed_files_serve_as_well(small, home, put):
+def test_compressed_files_are_read(small, home, put):
     put(small, home / "mnist", ".gz")
     np.testing.assert_array_equal(fetch_mnist(data_home=str(home)).target, small["train"][1])
 
 
 @pytest.mark.parametrize("broken", [0, 1], ids=["images", "labels"])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_truncated_local_file_is_named_and_kept(small, home, put, suffix, broken):
+def test_a_truncated_local_file_raises_and_is_kept(small, home, put, suffix, broken):
     put(small, home / "mnist", suffix)
     path = home / "mnist" / f"{_mnist._SUBSETS['train'][broken].name}{suffix}"
     content = path.read_bytes()[:-1]
@@ -174,7 +174,7 @@ def test_truncated_local_file_is_named_and_kept(small, home, put, suffix, broken
     with pytest.raises(ValueError, match="Delete it, so that it can be downloaded") as caught:
         fetch_mnist(data_home=home)
     assert str(path) in str(caught.value)
-    assert path.read_bytes() == content  # it is the user's to delete
+    assert path.read_bytes() == content  # only the user may delete it
     fetch_mnist(subset="test", data_home=home)
 
 
@@ -193,7 +193,7 @@ def test_truncated_local_file_is_named_and_kept(small, home, put, suffix, broken
         (1, np.full(N_TRAIN, 10, np.uint8), "holds the label 10; expected 0 to 9"),
     ],
 )
-def test_local_file_of_another_structure_is_refused(local, home, which, array, message):
+def test_a_local_file_with_another_structure_raises(local, home, which, array, message):
     path = home / "mnist" / _mnist._SUBSETS["train"][which].name
     write_idx(path, array)
     with pytest.raises(ValueError, match=message) as caught:
@@ -214,13 +214,13 @@ def test_counts_that_are_not_official_warn_once_at_the_caller(local, small, home
     assert caught[0].filename == __file__
 
 
-def test_images_and_labels_that_differ_in_number(local, small, home):
+def test_different_numbers_of_images_and_labels_raise(local, small, home):
     write_idx(home / "mnist" / _mnist._SUBSETS["train"][1].name, small["train"][1][:-2])
     with pytest.raises(ValueError, match="12 images in train-images.* but 10 labels"):
         local()
 
 
-def test_missing_files_without_download(home):
+def test_missing_files_without_download_raise(home):
     with pytest.raises(FileNotFoundError, match="neither train-images-idx3-ubyte nor") as caught:
         fetch_mnist(data_home=home, download_if_missing=False)
     assert str(home) in str(caught.value)
@@ -230,7 +230,7 @@ def test_missing_files_without_download(home):
 # Downloads.
 
 
-def test_download_once(small, mnist_mirror, serve, tmp_path, monkeypatch):
+def test_files_are_downloaded_once(small, mnist_mirror, serve, tmp_path, monkeypatch):
     address, server = serve(mnist_mirror)
     monkeypatch.setattr(_mnist, "_MIRRORS", (address,))
     home = tmp_path / "home"
@@ -278,7 +278,9 @@ class TestMirrorThatFails:
         damage(folder / "train-images-idx3-ubyte.gz")
         return folder
 
-    def test_next_one_is_used(self, small, mnist_mirror, bad, serve, tmp_path, monkeypatch, reason):
+    def test_the_next_mirror_is_used(
+        self, small, mnist_mirror, bad, serve, tmp_path, monkeypatch, reason
+    ):
         mirrors = serve(bad)[0], serve(mnist_mirror)[0]
         monkeypatch.setattr(_mnist, "_MIRRORS", mirrors)
         with pytest.warns(UserWarning, match=reason) as caught:
@@ -288,7 +290,7 @@ class TestMirrorThatFails:
         assert f"{mirrors[0]}train-images-idx3-ubyte.gz" in str(caught[0].message)
         np.testing.assert_allclose(bunch.images * 255, small["train"][0], rtol=1e-6)
 
-    def test_nothing_is_left_behind(self, bad, serve, tmp_path, monkeypatch, reason):
+    def test_no_file_is_left_behind(self, bad, serve, tmp_path, monkeypatch, reason):
         address = serve(bad)[0]
         monkeypatch.setattr(_mnist, "_MIRRORS", (address,))
         home = tmp_path / "home"
@@ -300,7 +302,9 @@ class TestMirrorThatFails:
         assert os.listdir(home / "mnist") == []
 
 
-def test_connection_that_breaks_off(mnist_mirror, serve, tmp_path, monkeypatch):
+def test_after_a_broken_connection_the_next_mirror_is_used(
+    mnist_mirror, serve, tmp_path, monkeypatch
+):
     class BreaksOff(http.server.SimpleHTTPRequestHandler):
         def copyfile(self, source, outputfile):
             outputfile.write(source.read()[:-50])
@@ -312,34 +316,37 @@ def test_connection_that_breaks_off(mnist_mirror, serve, tmp_path, monkeypatch):
     assert bunch.data.shape == (N_TEST, 784)
 
 
-def test_no_mirror_answers(small, tmp_path, monkeypatch):
+def test_an_unreachable_mirror_raises(small, tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(_mnist, "_MIRRORS", ("http://127.0.0.1:9/",))  # nobody listens
+    monkeypatch.setattr(_mnist, "_MIRRORS", ("http://127.0.0.1:9/",))  # no server listens
     with (
-        pytest.warns(UserWarning, match="Could not use http://127.0.0.1:9/train-images"),
+        pytest.warns(UserWarning, match="Could not download http://127.0.0.1:9/train-images"),
         pytest.raises(OSError, match="Check the network"),
     ):
         fetch_mnist(data_home=tmp_path)
 
 
-# The real thing.
+# Real data.
 
 
-def test_official_files(mnist):
-    """Digests are checked by the fetcher itself: a difference warns, and warnings are errors."""
+def test_official_files_have_the_published_counts_and_moments(mnist):
+    """The fetcher checks the digests: a difference warns, and warnings are errors."""
     assert mnist.train.data.shape == (60_000, 784)
     assert mnist.test.data.shape == (10_000, 784)
     counts = np.bincount(mnist.train.target)
     assert counts.tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     counts = np.bincount(mnist.test.target)
     assert counts.tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    # Mean and deviation of the training pixels, as quoted everywhere.
-    assert mnist.train.data.mean(dtype=np.float64) == pytest.approx(0.1307, abs=5e-5)
-    assert mnist.train.data.std(dtype=np.float64) == pytest.approx(0.3081, abs=5e-5)
+    # Commonly quoted mean and standard deviation of the training pixels.
+    data = mnist.train.data
+    mean = data.mean(dtype=np.float64)
+    mean_square = np.einsum("ij,ij->i", data, data).mean(dtype=np.float64) / 784
+    assert mean == pytest.approx(0.1307, abs=5e-5)
+    assert np.sqrt(mean_square - mean**2) == pytest.approx(0.3081, abs=5e-5)
 
 
-def test_official_digests_after_decompression(mnist):
-    """With the digest of the standard library alone, apart from read_idx."""
+def test_official_digests_are_those_of_the_uncompressed_files(mnist):
+    """The digests are computed from the bytes, without read_idx."""
     import hashlib
     from pathlib import Path
 

@@ -133,7 +133,7 @@ def test_training_sees_binary_rows_and_scoring_the_rows_given(digits, binarize):
     rows = digits.data[:200] / 16
     vae = VAETransformer(
         2,
-        network=MLP((8,)),
+        network=MLP(hidden_layer_sizes=(8,)),
         likelihood=Bernoulli(binarize=binarize),
         objective=SeenRows(),
         max_epochs=2,

@@ -25,7 +25,7 @@ def probabilities(outputs):
 
 @pytest.fixture
 def density():
-    return Categorical(K).build(X).double()
+    return Categorical(n_categories=K).build(X).double()
 
 
 def all_rows():
@@ -61,7 +61,7 @@ def test_the_mean_of_amounts_is_the_expectation(density):
 
 def test_the_mean_of_names_is_the_most_probable_one():
     outputs = draw_outputs(5)
-    density = Categorical(K, ordered=False).build(X).double()
+    density = Categorical(n_categories=K, ordered=False).build(X).double()
     np.testing.assert_array_equal(density.mean(outputs), probabilities(outputs).argmax(-1))
 
 
@@ -78,16 +78,16 @@ def test_draws_have_the_probabilities_of_the_density(density):
 @pytest.mark.parametrize(("largest", "expected"), [(0.0, 2), (1.0, 2), (6.0, 7)])
 def test_auto_counts_the_categories(largest, expected):
     rows = np.array([[0.0], [largest]])
-    density = Categorical("auto").build(rows)
+    density = Categorical(n_categories="auto").build(rows)
     assert density.spec.n_categories == expected
     assert density.n_outputs == expected
 
 
 def test_auto_refuses_what_no_softmax_can_hold():
     with pytest.raises(ValueError, match="from 0 to 65535, but X holds 1e"):
-        Categorical("auto").build(np.array([[1.0], [1e6]]))
+        Categorical(n_categories="auto").build(np.array([[1.0], [1e6]]))
 
 
 def test_more_categories_than_a_file_may_ask_for_are_refused():
     with pytest.raises(ValueError, match="'n_categories' parameter of Categorical"):
-        Categorical(2**17).build(X)
+        Categorical(n_categories=2**17).build(X)

@@ -11,7 +11,7 @@ from sklearn.datasets import load_wine
 
 import skvae
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae._module import Parts, build_skeleton
+from skvae._model.module import Parts, build_skeleton
 from skvae.likelihoods import (
     Categorical,
     DiscretizedLogistic,
@@ -29,14 +29,16 @@ RNG = np.random.default_rng(0)
 LEVELS = RNG.integers(0, 5, size=(40, 3)).astype(np.float64)
 COUNTS = RNG.negative_binomial(2, 0.05, size=(40, 3)).astype(np.float64)
 TABLE = np.column_stack([RNG.normal(5, 2, 40), LEVELS[:, 0], COUNTS[:, 0]])
-MIXED = Mixed([("student_t", [0]), ("negative_binomial", [2]), (Categorical(5), [1])])
+MIXED = Mixed(
+    columns=[("student_t", [0]), ("negative_binomial", [2]), (Categorical(n_categories=5), [1])]
+)
 CASES = [
-    (Categorical(5), LEVELS),
-    (Categorical("auto", ordered=False), LEVELS),
-    (DiscretizedLogistic(5), LEVELS),
-    (DiscretizedLogistic(5, n_mixtures=3), LEVELS),
-    (DiscretizedLogistic(5, n_mixtures=2, noise="per_feature"), LEVELS),
-    (DiscretizedLogistic(5, noise="shared"), LEVELS),
+    (Categorical(n_categories=5), LEVELS),
+    (Categorical(n_categories="auto", ordered=False), LEVELS),
+    (DiscretizedLogistic(n_levels=5), LEVELS),
+    (DiscretizedLogistic(n_levels=5, n_mixtures=3), LEVELS),
+    (DiscretizedLogistic(n_levels=5, n_mixtures=2, noise="per_feature"), LEVELS),
+    (DiscretizedLogistic(n_levels=5, noise="shared"), LEVELS),
     (Poisson(), COUNTS),
     (NegativeBinomial(), COUNTS),
     (StudentT(), TABLE),
@@ -131,7 +133,7 @@ def test_draws_follow_the_generator_and_no_global_one(likelihood, X):
 def test_a_skeleton_has_the_weights_of_the_module(likelihood, X):
     density = likelihood.build(X)
     spec = getattr(density, "spec", likelihood)
-    network = MLP((4,))
+    network = MLP(hidden_layer_sizes=(4,))
     parts = Parts(network, spec, StandardNormal(), 3, 2)
     skeleton = build_skeleton(parts).likelihood
     described = {
@@ -142,7 +144,12 @@ def test_a_skeleton_has_the_weights_of_the_module(likelihood, X):
     assert skeleton.n_outputs == density.n_outputs
 
 
-QUICK = {"n_components": 2, "network": MLP((16,)), "max_epochs": 2, "random_state": 0}
+QUICK = {
+    "n_components": 2,
+    "network": MLP(hidden_layer_sizes=(16,)),
+    "max_epochs": 2,
+    "random_state": 0,
+}
 
 
 @every_likelihood
@@ -218,12 +225,18 @@ def bits_of_independent_pixels(train, test):
 
 @pytest.mark.parametrize(
     "likelihood",
-    [Categorical(17), DiscretizedLogistic(17), DiscretizedLogistic(17, n_mixtures=3)],
+    [
+        Categorical(n_categories=17),
+        DiscretizedLogistic(n_levels=17),
+        DiscretizedLogistic(n_levels=17, n_mixtures=3),
+    ],
     ids=repr,
 )
 def test_digits_take_fewer_bits_than_independent_pixels(pixels, likelihood):
     train, test = pixels
-    vae = VAETransformer(8, network=MLP((64,)), likelihood=likelihood, max_epochs=25)
+    vae = VAETransformer(
+        8, network=MLP(hidden_layer_sizes=(64,)), likelihood=likelihood, max_epochs=25
+    )
     vae.set_params(random_state=0, learning_rate=2e-3).fit(train)
     bits = skvae.metrics.bits_per_dim(vae.score_samples(test), 64)
     assert bits.mean() < bits_of_independent_pixels(train, test) - 0.2
@@ -237,7 +250,9 @@ def test_overdispersed_counts_are_likelier_under_the_negative_binomial(pixels):
     )
     scores = {}
     for likelihood in ("poisson", "negative_binomial", "gaussian"):
-        vae = VAETransformer(2, network=MLP((32,)), likelihood=likelihood, max_epochs=15)
+        vae = VAETransformer(
+            2, network=MLP(hidden_layer_sizes=(32,)), likelihood=likelihood, max_epochs=15
+        )
         scores[likelihood] = vae.set_params(random_state=0).fit(train).score(test)
     assert scores["negative_binomial"] > scores["poisson"] + 10
 
@@ -245,7 +260,9 @@ def test_overdispersed_counts_are_likelier_under_the_negative_binomial(pixels):
 def test_a_proposed_likelihood_of_a_real_table_learns_its_columns_of_every_kind():
     wine = load_wine()
     X = np.column_stack([wine.data, wine.target])  # fractions, counts and a code from 0 to 2
-    vae = VAETransformer(2, likelihood=mixed_likelihood(X), network=MLP((32,)), random_state=0)
+    vae = VAETransformer(
+        2, likelihood=mixed_likelihood(X), network=MLP(hidden_layer_sizes=(32,)), random_state=0
+    )
     vae.set_params(max_epochs=300).fit(X[::2])
     reconstructed = vae.reconstruct(X[1::2])
     right = np.mean(reconstructed[:, -1].round() == X[1::2, -1])

@@ -10,7 +10,7 @@ from skvae.likelihoods import DiscretizedLogistic
 K = 9
 X = np.random.default_rng(0).integers(0, K, size=(40, 3)).astype(np.float64)
 CASES = [
-    DiscretizedLogistic(K, n_mixtures, noise)
+    DiscretizedLogistic(n_levels=K, n_mixtures=n_mixtures, noise=noise)
     for n_mixtures in (1, 3)
     for noise in ("per_sample", "per_feature", "shared")
 ]
@@ -96,7 +96,9 @@ def test_draws_have_the_probabilities_of_the_density(likelihood):
 
 def test_a_level_far_from_a_narrow_logistic_has_the_exact_logarithm():
     """Where the distribution function rounds to one, the logarithm of scipy's tail does not."""
-    density = DiscretizedLogistic(256, noise="shared").build(np.array([[0.0], [255.0]])).double()
+    density = (
+        DiscretizedLogistic(n_levels=256, noise="shared").build(np.array([[0.0], [255.0]])).double()
+    )
     with torch.no_grad():
         density.free_log_width.fill_(-1.0)
     logistic = stats.logistic(127.5, 127.5 * np.exp(-5) + 0.01)
@@ -116,12 +118,12 @@ def test_a_level_far_from_a_narrow_logistic_has_the_exact_logarithm():
 def test_untrained_outputs_mean_about_the_training_mean():
     rows = np.random.default_rng(0).integers(100, 150, size=(50, 2)).astype(np.float64)
     for n_mixtures in (1, 2, 5):
-        density = DiscretizedLogistic(256, n_mixtures).build(rows).double()
+        density = DiscretizedLogistic(n_levels=256, n_mixtures=n_mixtures).build(rows).double()
         mean = density.mean(torch.zeros(density.n_outputs, dtype=torch.float64))
         np.testing.assert_allclose(mean, rows.mean(0), atol=0.1)
 
 
 def test_components_start_apart():
-    density = DiscretizedLogistic(K, n_mixtures=3).build(X)
+    density = DiscretizedLogistic(n_levels=K, n_mixtures=3).build(X)
     start = density.constants(torch.zeros(0)).start
     assert np.all(np.diff(start.numpy(), axis=0) > 1)

@@ -49,7 +49,7 @@ def moments_in_units(density, outputs, X, likelihood):
     return X.mean(axis=0) + scale * outputs, np.broadcast_to(scale * noise, outputs.shape)
 
 
-CASES = [Gaussian(noise, scaling) for noise in NOISES for scaling in SCALINGS]
+CASES = [Gaussian(noise=noise, scaling=scaling) for noise in NOISES for scaling in SCALINGS]
 
 
 @pytest.mark.parametrize("likelihood", CASES, ids=repr)
@@ -79,7 +79,7 @@ def test_draws_have_the_moments_of_the_density(X, likelihood):
 @pytest.mark.parametrize("noise", NOISES)
 def test_density_integrates_to_one(noise, bounded):
     X = np.random.default_rng(0).normal([3, 40], [1, 9], size=(50, 2))
-    density = build(Gaussian(noise, "global", bounded), X)
+    density = build(Gaussian(noise=noise, scaling="global", bounded=bounded), X)
     outputs = draw_outputs(density)
     with torch.no_grad():
         mean = density.mean(outputs)
@@ -94,7 +94,7 @@ def test_density_integrates_to_one(noise, bounded):
 @pytest.mark.parametrize("bounded", [False, True])
 @pytest.mark.parametrize("noise", NOISES)
 def test_gradient(X, noise, bounded):
-    density = build(Gaussian(noise, "global", bounded), X[:4])
+    density = build(Gaussian(noise=noise, scaling="global", bounded=bounded), X[:4])
     inputs = [draw_outputs(density, 4).requires_grad_()]
     if density.free_log_variance is not None:
         inputs.append(density.free_log_variance)
@@ -118,7 +118,9 @@ def test_outputs_of_many_draws_meet_one_row_each(X, likelihood):
 @pytest.mark.parametrize("scaling", SCALINGS)
 @pytest.mark.parametrize("noise", ["shared", "per_feature", "per_sample"])
 def test_units_of_X(X, noise, scaling):
-    density, moved = (build(Gaussian(noise, scaling), rows) for rows in (X, 1000 * X + 5))
+    density, moved = (
+        build(Gaussian(noise=noise, scaling=scaling), rows) for rows in (X, 1000 * X + 5)
+    )
     outputs, x = draw_outputs(density, 50), torch.from_numpy(X)
     torch.testing.assert_close(
         moved.log_prob(outputs, 1000 * x + 5), density.log_prob(outputs, x) - 3 * np.log(1000)
@@ -168,7 +170,7 @@ def test_no_column_drives_the_inputs_to_infinity(scaling):
 @pytest.mark.parametrize("noise", ["shared", "per_feature", "per_sample"])
 def test_no_column_drives_the_density_to_infinity(noise):
     X = degenerate()
-    density = build(Gaussian(noise, "feature"), X)
+    density = build(Gaussian(noise=noise, scaling="feature"), X)
     outputs = torch.zeros(1, density.n_outputs, dtype=torch.float64)
     if noise == "per_sample":
         outputs[:, 5:] = -200.0
@@ -201,7 +203,7 @@ def test_a_linear_encoder_sees_the_widest_column_of_all_uncut():
 
 def test_bounded_mean_stays_between_the_ends_of_the_data():
     X = np.random.default_rng(0).random((50, 3))
-    density = Gaussian("shared", "global", bounded=True).build(X)
+    density = Gaussian(noise="shared", scaling="global", bounded=True).build(X)
     for value, end in ((1e3, X.max()), (-1e3, X.min())):
         mean = density.mean(torch.full((1, 3), value))
         np.testing.assert_allclose(mean, np.full((1, 3), end), rtol=1e-5)
@@ -221,7 +223,7 @@ def test_bounds_of_a_table_without_any_spread_are_left_out():
 
 @pytest.mark.parametrize("noise", ["shared", "per_feature", "per_sample", 0.5])
 def test_a_single_precision_module_agrees(X, noise):
-    density = Gaussian(noise).build(X)
+    density = Gaussian(noise=noise).build(X)
     outputs = draw_outputs(density, 50)
     single = density.log_prob(outputs.float(), torch.from_numpy(X))
     assert single.dtype == torch.float32

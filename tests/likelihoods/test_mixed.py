@@ -23,7 +23,7 @@ X = np.column_stack(
 ).astype(np.float64)
 COLUMNS = [
     ("gaussian", [4, 1]),
-    (Categorical(3, ordered=False), [0]),
+    (Categorical(n_categories=3, ordered=False), [0]),
     ("poisson", slice(2, 3)),
     (Bernoulli(), [3]),
 ]
@@ -31,7 +31,7 @@ COLUMNS = [
 
 @pytest.fixture
 def density():
-    return Mixed(COLUMNS).build(X).double()
+    return Mixed(columns=COLUMNS).build(X).double()
 
 
 def draw_outputs(*shape, seed=0):
@@ -41,7 +41,7 @@ def draw_outputs(*shape, seed=0):
 
 def blocks(outputs):
     """Each part built by itself, with its own outputs and columns."""
-    specs = [Gaussian(), Categorical(3, ordered=False), Poisson(), Bernoulli()]
+    specs = [Gaussian(), Categorical(n_categories=3, ordered=False), Poisson(), Bernoulli()]
     columns = [[4, 1], [0], [2], [3]]
     own = [[4, 1], [0, 5, 6], [2], [3]]  # one of each column, and then the other two of column 0
     for spec, places, which in zip(specs, own, columns, strict=True):
@@ -56,20 +56,24 @@ def test_log_prob_is_the_sum_of_the_parts(density):
 
 def test_log_prob_of_a_row_by_hand():
     rows = np.array([[1.0, 2.0], [0.0, 6.0]])
-    density = Mixed([("poisson", [1]), ("bernoulli", [0])]).build(rows).double()
+    density = Mixed(columns=[("poisson", [1]), ("bernoulli", [0])]).build(rows).double()
     outputs = torch.zeros(1, 2, dtype=torch.float64)
     log_prob = density.log_prob(outputs, torch.from_numpy(rows[:1])).item()
     assert log_prob == pytest.approx(np.log(0.5) + stats.poisson(4).logpmf(2))
 
 
 @pytest.mark.parametrize(
-    "likelihood", [Bernoulli(), Categorical(3), Gaussian("per_sample")], ids=str
+    "likelihood", [Bernoulli(), Categorical(n_categories=3), Gaussian(noise="per_sample")], ids=str
 )
 def test_columns_in_two_groups_of_a_kind_are_as_if_in_one(likelihood):
     """So a network for images, whose outputs have a fixed order, decodes every pixel in place."""
     rows = np.tile(np.eye(2), (3, 3))  # (6, 6), all columns alike but for their order
     alone = likelihood.build(rows).double()
-    grouped = Mixed([(likelihood, [3, 1, 5]), (clone(likelihood), [4, 0, 2])]).build(rows).double()
+    grouped = (
+        Mixed(columns=[(likelihood, [3, 1, 5]), (clone(likelihood), [4, 0, 2])])
+        .build(rows)
+        .double()
+    )
     assert grouped.n_outputs == alone.n_outputs
     outputs = torch.randn(
         6, alone.n_outputs, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
@@ -104,14 +108,14 @@ def test_draws_are_of_the_kind_of_their_column(density):
 @pytest.mark.parametrize(
     "columns",
     [
-        {"gaussian": [1, 4], "poisson": 2, Bernoulli(): [3], Categorical(3): [0]},
+        {"gaussian": [1, 4], "poisson": 2, Bernoulli(): [3], Categorical(n_categories=3): [0]},
         (("gaussian", np.array([1, -1])), ("poisson", [0, 2]), ("bernoulli", slice(3, 4))),
         [("gaussian", X[0] < -1e9), ("student_t", slice(None))][1:],
     ],
     ids=["dict", "tuple", "slice"],
 )
 def test_columns_may_be_written_in_other_ways(columns):
-    density = Mixed(columns).build(X)
+    density = Mixed(columns=columns).build(X)
     settled = sorted(column for _, which in density.spec.columns for column in which)
     assert settled == [0, 1, 2, 3, 4]
     assert density.log_prob(torch.zeros(60, density.n_outputs), torch.from_numpy(X)).shape == (60,)
@@ -133,16 +137,16 @@ def test_columns_may_be_written_in_other_ways(columns):
 )
 def test_columns_that_make_no_sense_are_refused(columns, message):
     with pytest.raises(ValueError, match=message):
-        Mixed(columns).build(X)
+        Mixed(columns=columns).build(X)
 
 
 def test_a_column_that_its_likelihood_does_not_take_is_named():
     columns = [("gaussian", [0, 3, 4]), ("poisson", [2, 1])]
     message = r"Column 1 of X, by itself: Poisson\(\) takes whole numbers from 0 on"
     with pytest.raises(ValueError, match=message):
-        Mixed(columns).build(X)
+        Mixed(columns=columns).build(X)
     with pytest.raises(ValueError, match=r"Column 4 of X, by itself: Bernoulli\(\) takes values"):
-        Mixed([("gaussian", [0, 1, 2]), ("bernoulli", [3, 4])]).build(X)
+        Mixed(columns=[("gaussian", [0, 1, 2]), ("bernoulli", [3, 4])]).build(X)
 
 
 def test_rows_to_score_are_checked_by_the_same_rules(density):
@@ -165,11 +169,13 @@ class Quarrelsome(BaseEstimator):
 
 def test_a_refusal_of_no_single_column_is_passed_on():
     with pytest.raises(ValueError, match="^one at a time$"):
-        Mixed([(Quarrelsome(), slice(None))]).build(X)
+        Mixed(columns=[(Quarrelsome(), slice(None))]).build(X)
 
 
 def test_what_the_rows_settled_is_in_the_spec():
-    density = Mixed([("gaussian", [1, 4]), (Categorical("auto"), [0, 2, 3])]).build(X)
+    density = Mixed(
+        columns=[("gaussian", [1, 4]), (Categorical(n_categories="auto"), [0, 2, 3])]
+    ).build(X)
     (gaussian, _), (categorical, columns) = density.spec.columns
     assert (gaussian.noise, gaussian.scaling) == ("per_feature", "feature")
     assert (categorical.n_categories, columns) == (int(X[:, 2].max()) + 1, [0, 2, 3])
@@ -177,19 +183,19 @@ def test_what_the_rows_settled_is_in_the_spec():
 
 
 def test_binary_columns_can_be_drawn_anew():
-    columns = [("gaussian", [0, 1, 2, 4]), (Bernoulli("dynamic"), [3])]
-    density, x = Mixed(columns).build(X), torch.from_numpy(X)
+    columns = [("gaussian", [0, 1, 2, 4]), (Bernoulli(binarize="dynamic"), [3])]
+    density, x = Mixed(columns=columns).build(X), torch.from_numpy(X)
     x = x.repeat(50, 1)
     x[:, 3] = 0.25
     drawn = density.redraw(x, torch.Generator().manual_seed(0))
     torch.testing.assert_close(drawn[:, [0, 1, 2, 4]], x[:, [0, 1, 2, 4]])
     assert set(drawn[:, 3].tolist()) == {0, 1}
     assert abs(drawn[:, 3].mean().item() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / len(x))
-    assert not hasattr(Mixed(COLUMNS).build(X), "redraw")
+    assert not hasattr(Mixed(columns=COLUMNS).build(X), "redraw")
 
 
 def test_a_clone_is_equal_and_shares_nothing():
-    likelihood = Mixed(COLUMNS)
+    likelihood = Mixed(columns=COLUMNS)
     copied = clone(likelihood)
     assert repr(copied) == repr(likelihood)
     assert copied.columns[1][0] is not likelihood.columns[1][0]
@@ -197,14 +203,18 @@ def test_a_clone_is_equal_and_shares_nothing():
 
 
 def test_fitting_leaves_the_likelihood_that_was_passed_alone():
-    likelihood = Mixed(COLUMNS)
+    likelihood = Mixed(columns=COLUMNS)
     before = repr(likelihood)
-    VAETransformer(2, network=MLP((8,)), likelihood=likelihood, max_epochs=1).fit(X)
+    VAETransformer(
+        2, network=MLP(hidden_layer_sizes=(8,)), likelihood=likelihood, max_epochs=1
+    ).fit(X)
     assert repr(likelihood) == before
 
 
 def test_the_default_chooses_by_the_values():
-    vae = VAETransformer(2, network=MLP((8,)), likelihood="mixed", max_epochs=1, random_state=0)
+    vae = VAETransformer(
+        2, network=MLP(hidden_layer_sizes=(8,)), likelihood="mixed", max_epochs=1, random_state=0
+    )
     spec = vae.fit(X).module_.parts.likelihood
     kinds = {column: type(part).__name__ for part, which in spec.columns for column in which}
     assert kinds[1] == kinds[4] == "Gaussian"
@@ -213,7 +223,9 @@ def test_the_default_chooses_by_the_values():
 
 
 def test_columns_written_as_a_slice_are_saved(tmp_path):
-    vae = VAETransformer(2, network=MLP((8,)), likelihood=Mixed(COLUMNS), max_epochs=1).fit(X)
+    vae = VAETransformer(
+        2, network=MLP(hidden_layer_sizes=(8,)), likelihood=Mixed(columns=COLUMNS), max_epochs=1
+    ).fit(X)
     skvae.save(vae, tmp_path / "model.skvae")
     loaded = skvae.load(tmp_path / "model.skvae")
     assert loaded.likelihood.columns[2] == ("poisson", slice(2, 3))

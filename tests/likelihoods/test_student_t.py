@@ -9,7 +9,11 @@ from skvae.likelihoods import Gaussian, StudentT
 from skvae.likelihoods._student_t import within_fences
 
 X = np.random.default_rng(0).normal([3, 40, -5], [1, 9, 0.1], size=(50, 3))
-CASES = [StudentT(df, scaling) for df in ("learned", 1.0, 3.5) for scaling in ("feature", "global")]
+CASES = [
+    StudentT(df=df, scaling=scaling)
+    for df in ("learned", 1.0, 3.5)
+    for scaling in ("feature", "global")
+]
 
 
 def build(likelihood, rows=X):
@@ -74,7 +78,7 @@ def test_draws_have_the_distribution_of_the_density(likelihood):
 
 
 def test_many_degrees_of_freedom_are_a_gaussian():
-    student, normal = StudentT(1e8).build(X).double(), Gaussian().build(X).double()
+    student, normal = StudentT(df=1e8).build(X).double(), Gaussian().build(X).double()
     outputs, x = draw_outputs(50), torch.from_numpy(X)
     torch.testing.assert_close(
         student.log_prob(outputs, x), normal.log_prob(outputs, x), rtol=1e-6, atol=1e-6

@@ -30,7 +30,7 @@ def test_counts_are_whole_and_not_negative(likelihood, value, shown):
 
 @pytest.mark.parametrize(
     ("likelihood", "parameter"),
-    [(Categorical(4), "n_categories"), (DiscretizedLogistic(4), "n_levels")],
+    [(Categorical(n_categories=4), "n_categories"), (DiscretizedLogistic(n_levels=4), "n_levels")],
 )
 @pytest.mark.parametrize("value", [-1.0, 1.5, 4.0])
 def test_levels_are_whole_and_below_their_number(likelihood, parameter, value):
@@ -47,9 +47,13 @@ def test_a_value_far_down_a_large_table_is_found():
         WholeNumbers(10, "Round X").check(rows, "poisson")
 
 
-@pytest.mark.parametrize("likelihood", [Poisson(), Categorical(4), Mixed([("poisson", [0, 1, 2])])])
+@pytest.mark.parametrize(
+    "likelihood", [Poisson(), Categorical(n_categories=4), Mixed(columns=[("poisson", [0, 1, 2])])]
+)
 def test_rows_that_come_after_the_fit_are_checked_too(likelihood):
-    vae = VAETransformer(2, network=MLP((8,)), likelihood=likelihood, max_epochs=1).fit(SOUND)
+    vae = VAETransformer(
+        2, network=MLP(hidden_layer_sizes=(8,)), likelihood=likelihood, max_epochs=1
+    ).fit(SOUND)
     assert np.isfinite(vae.score_samples(SOUND)).all()
     for method in (vae.score_samples, vae.transform, vae.reconstruct, vae.partial_fit):
         for value in (-1.0, 0.5):

@@ -19,7 +19,7 @@ def test_a_fair_coin_takes_one_bit():
     assert bits_per_dim(10 * bernoulli(0.5).logpmf(1), 10) == pytest.approx(1)
 
 
-def test_a_smooth_density_takes_the_bits_of_its_histogram():
+def test_a_smooth_density_takes_the_entropy_of_its_histogram():
     edges = np.arange(-60, 61) * 0.1
     masses = np.diff(norm.cdf(edges))
     entropy = -np.sum(masses * np.log2(masses))
@@ -27,13 +27,13 @@ def test_a_smooth_density_takes_the_bits_of_its_histogram():
     assert bits_per_dim(mean_log_density, 1, step=0.1) == pytest.approx(entropy, abs=1e-3)
 
 
-def test_a_change_of_units_changes_nothing():
+def test_bits_do_not_depend_on_the_units():
     ll = np.array([-3.0, 4.0])
-    scaled = ll - 5 * np.log(255)  # the density of five features in units 255 times as small
+    scaled = ll - 5 * np.log(255)  # density of five features in units of 1/255
     np.testing.assert_allclose(bits_per_dim(scaled, 5), bits_per_dim(ll, 5, step=1 / 255))
 
 
-def test_arrays_keep_their_shape_and_numbers_are_floats():
+def test_arrays_keep_their_shape_and_scalars_give_floats():
     assert type(bits_per_dim(np.float32(-1.0), 2)) is float
     bits = bits_per_dim([[-1.0, -2.0, -np.inf]], 2)
     np.testing.assert_allclose(bits, [[0.5 / np.log(2), 1 / np.log(2), np.inf]])
@@ -50,6 +50,6 @@ def test_arrays_keep_their_shape_and_numbers_are_floats():
         ((1.0, 2), {"step": np.nan}, "'step' must be a positive number, got nan"),
     ],
 )
-def test_bad_input_says_what_is_wrong(args, kwargs, message):
+def test_invalid_input_raises(args, kwargs, message):
     with pytest.raises(ValueError, match=message):
         bits_per_dim(*args, **kwargs)

@@ -55,8 +55,8 @@ def test_commuting_covariances_compare_along_their_axes(rng):
     assert frechet_distance(X, Y, features=AS_GIVEN) == pytest.approx(expected, rel=1e-6)
 
 
-def test_two_ellipses_across_each_other(rng):
-    # the root of the product has the eigenvalues s t (of 2 x 2 matrices: trace and determinant)
+def test_rotated_ellipses_agree_with_the_closed_form(rng):
+    # trace of the root of a 2 x 2 matrix from its trace and determinant
     s, t, angle = 3.0, 0.5, 0.7
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     S_x = np.diag([s**2, t**2])
@@ -75,25 +75,25 @@ def test_any_covariances_agree_with_the_matrix_square_root(rng, n_features):
     assert frechet_distance(X, Y, features=AS_GIVEN) == pytest.approx(expected, rel=1e-8)
 
 
-def test_a_translation_costs_its_squared_length(rng):
+def test_a_translation_by_a_vector_gives_its_squared_length(rng):
     X = rng.normal(size=(100, 3)) @ rng.normal(size=(3, 3))
     shift = np.array([3.0, 4.0, -12.0])
     assert frechet_distance(X, X + shift, features=AS_GIVEN) == pytest.approx(169)
 
 
-def test_samples_approach_the_distance_of_their_distributions(rng):
+def test_many_samples_give_the_distance_of_their_distributions(rng):
     X = rng.normal(size=(100_000, 2))
     Y = 1 + 3 * rng.normal(size=(100_000, 2))
     assert frechet_distance(X, Y, features=AS_GIVEN) == pytest.approx(2 + 2 * 4, rel=0.02)
 
 
-def test_equal_clouds_are_at_distance_zero_in_any_order_of_rows(rng):
-    for _ in range(20):  # rounding is as likely to leave less than zero as more
+def test_equal_sets_have_distance_zero_in_any_order_of_rows(rng):
+    for _ in range(20):  # rounding is as likely to give negative numbers as positive
         X = 1e3 + rng.normal(size=(200, 6)) @ rng.normal(size=(6, 6))
         assert 0 <= frechet_distance(X, rng.permutation(X)) < 1e-9
 
 
-def test_it_is_symmetric_and_never_negative(rng):
+def test_the_distance_is_symmetric_and_never_negative(rng):
     for scale in (1e-6, 1.0, 1e6):
         X, Y = rng.normal(size=(2, 40, 5)) * scale
         distance = frechet_distance(X, Y, features=AS_GIVEN)
@@ -104,19 +104,21 @@ def test_it_is_symmetric_and_never_negative(rng):
 def test_singular_covariances_are_exact(rng):
     line = rng.normal(size=(100, 1))
     X, Y = line * [1.0, 1.0, 0.0], line * [2.0, 2.0, 0.0]
-    expected = 2 * (line.var(ddof=1) + line.mean() ** 2)  # half of Y's spread, and the shift
+    expected = 2 * (
+        line.var(ddof=1) + line.mean() ** 2
+    )  # half of the deviation of Y, and the shift
     assert frechet_distance(X, Y, features=AS_GIVEN) == pytest.approx(expected)
-    point = np.zeros((5, 3))  # to which X has all of its spread to lose
+    point = np.zeros((5, 3))  # at distance of the whole variance of X
     assert frechet_distance(X, point, features=AS_GIVEN) == pytest.approx(expected)
 
 
-def test_few_rows_warn_and_still_give_the_distance_of_their_moments(rng):
+def test_too_few_rows_warn_and_give_the_distance_of_their_moments(rng):
     X, Y = rng.normal(size=(4, 9)), rng.normal(size=(30, 9))
     with pytest.warns(UserWarning, match="X has 4 rows for 9 features.*features=PCA"):
         distance = frechet_distance(X, Y, features=AS_GIVEN)
     S_x, S_y = np.cov(X.T), np.cov(Y.T)
     root_y = sqrtm(S_y).real
-    eigenvalues = np.linalg.eigvalsh(root_y @ S_x @ root_y)  # as S_x S_y has no stable root
+    eigenvalues = np.linalg.eigvalsh(root_y @ S_x @ root_y)  # S_x S_y has no stable root
     expected = np.square(X.mean(0) - Y.mean(0)).sum() + np.trace(S_x + S_y)
     expected -= 2 * np.sqrt(eigenvalues.clip(0)).sum()
     assert distance == pytest.approx(expected, abs=1e-6)
@@ -124,11 +126,11 @@ def test_few_rows_warn_and_still_give_the_distance_of_their_moments(rng):
         frechet_distance(Y, Y[:9])
 
 
-def test_one_row_more_than_features_is_enough(rng):
-    frechet_distance(rng.normal(size=(10, 9)), rng.normal(size=(10, 9)))  # a warning is an error
+def test_one_row_more_than_features_does_not_warn(rng):
+    frechet_distance(rng.normal(size=(10, 9)), rng.normal(size=(10, 9)))  # warnings are errors
 
 
-def test_tables_are_compared_in_standard_deviations_of_the_reference():
+def test_columns_of_tables_are_scaled_by_deviations_of_the_reference():
     X, y = load_wine(return_X_y=True)
     X, Y = X[y != 1], X[y == 1]
     scaler = StandardScaler().fit(X)
@@ -137,14 +139,14 @@ def test_tables_are_compared_in_standard_deviations_of_the_reference():
     assert frechet_distance(units * X, units * Y) == pytest.approx(frechet_distance(X, Y))
 
 
-def test_images_are_compared_by_one_scale(digits):
+def test_pixels_of_images_are_scaled_by_one_number(digits):
     X, Y = digits.data[:900], digits.data[900:]
     as_given = frechet_distance(X, Y, features=AS_GIVEN)
     assert frechet_distance(X, Y) == pytest.approx(as_given / 8**2)  # half of the range 0..16
     assert frechet_distance(X / 16, Y / 16) == pytest.approx(frechet_distance(X, Y))
 
 
-def test_bad_samples_are_farther_than_good_ones(digits, rng):
+def test_bad_samples_are_farther_away_than_real_rows(digits, rng):
     order = rng.permutation(1797)
     X, Y, y = digits.data[order[:900]], digits.data[order[900:]], digits.target[order[900:]]
     pca = PCA(4).fit(X)
@@ -156,7 +158,7 @@ def test_bad_samples_are_farther_than_good_ones(digits, rng):
     assert min(worse) > 3 * real
 
 
-def test_features_of_a_transformer_a_classifier_and_a_function_agree_with_their_outputs():
+def test_features_are_outputs_of_a_transformer_classifier_or_function():
     X, y = load_iris(return_X_y=True)
     order = np.random.default_rng(0).permutation(150)
     A, B = X[order[:70]], X[order[70:]]
@@ -171,7 +173,7 @@ def test_features_of_a_transformer_a_classifier_and_a_function_agree_with_their_
         assert frechet_distance(A, B, features=features) == pytest.approx(expected)
 
 
-def test_data_frames_reach_the_features_with_their_names():
+def test_data_frames_are_passed_to_the_features_with_their_names():
     X = load_iris(as_frame=True).data
     scaler = StandardScaler().set_output(transform="pandas").fit(X)
     with warnings.catch_warnings():
@@ -189,7 +191,7 @@ def test_float32_rows_are_accumulated_in_float64(rng):
 ROWS = np.random.default_rng(0).normal(size=(20, 3))
 BAD = {
     "nan": ([[np.nan, 1, 2]] * 5, None, "Input X contains NaN"),
-    "widths": (ROWS[:, :2], None, "X has 2 features, but Y has 3. Pass rows of the same columns"),
+    "widths": (ROWS[:, :2], None, "X has 2 features, but Y has 3. Pass rows with the same columns"),
     "one row": (ROWS[:1], None, r"1 sample\(s\).* minimum of 2"),
     "no features": (ROWS, "inception", "'features' must be a fitted transformer.*'inception'"),
     "no probabilities": (ROWS, LinearSVC(), "'features' must be .* got LinearSVC"),
@@ -199,7 +201,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_says_what_is_wrong(case):
+def test_invalid_input_raises(case):
     X, features, message = BAD[case]
     error = NotFittedError if case == "unfitted" else ValueError
     with pytest.raises(error, match=message):

@@ -13,7 +13,7 @@ from skvae.metrics import inception_score
 
 
 class Probabilities:
-    """A classifier that takes X for its answer."""
+    """Classifier whose probabilities are X."""
 
     def predict_proba(self, X):
         return np.asarray(X)
@@ -23,7 +23,7 @@ def score(rows, **kwargs):
     return inception_score(Probabilities(), rows, **kwargs)
 
 
-def test_rows_that_all_look_alike_score_one():
+def test_equal_probabilities_score_one():
     assert score(np.full((30, 7), 1 / 7)).mean == pytest.approx(1)
     assert score([[0.9, 0.1, 0.0]] * 10).mean == pytest.approx(1)
 
@@ -33,14 +33,14 @@ def test_certain_and_balanced_rows_score_the_number_of_classes(n_classes):
     assert score(np.tile(np.eye(n_classes), (5, 1))).mean == pytest.approx(n_classes)
 
 
-def test_a_mixture_by_hand():
+def test_two_rows_agree_with_the_score_by_hand():
     # the mean is (5/8, 3/8): KL of (1, 0) is log(8/5), of (1/4, 3/4) it is log(2/5)/4 + 3 log(2)/4
     divergences = [math.log(8 / 5), math.log(2 / 5) / 4 + 3 * math.log(2) / 4]
     expected = math.exp(sum(divergences) / 2)
     assert score([[1.0, 0.0], [0.25, 0.75]]).mean == pytest.approx(expected)
 
 
-def test_it_is_the_exponential_of_the_mutual_information():
+def test_the_score_is_the_exponential_of_the_mutual_information():
     rows = np.random.default_rng(0).dirichlet(np.ones(5), size=200)
     entropy_of_mean = -np.sum(rows.mean(0) * np.log(rows.mean(0)))
     mean_entropy = -np.mean(np.sum(rows * np.log(rows), axis=1))
@@ -53,11 +53,11 @@ def test_parts_are_consecutive_rows():
     assert (mean, std) == pytest.approx((1.5, 0.5))
 
 
-def test_one_part_has_no_deviation():
+def test_the_deviation_of_one_part_is_nan():
     assert math.isnan(score(np.eye(3)).std)
 
 
-def test_unsure_rows_of_a_real_classifier_score_less(digits):
+def test_noise_scores_less_than_real_rows(digits):
     X = digits.data / 16
     classifier = LogisticRegression(max_iter=300).fit(X, digits.target)
     noise = np.random.default_rng(0).uniform(size=X.shape)
@@ -75,7 +75,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_says_what_is_wrong(case):
+def test_invalid_input_raises(case):
     classifier, kwargs, message = BAD[case]
     error = NotFittedError if case == "unfitted" else ValueError
     with pytest.raises(error, match=message):
@@ -83,6 +83,6 @@ def test_bad_input_says_what_is_wrong(case):
 
 
 @pytest.mark.parametrize("rows", [[[0.5, 0.6]], [[1.5, -0.5]]])
-def test_what_is_no_distribution_is_refused(rows):
+def test_rows_that_are_not_distributions_raise(rows):
     with pytest.raises(ValueError, match="predict_proba of Probabilities must return probabilit"):
         score(rows)

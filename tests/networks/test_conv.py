@@ -13,7 +13,7 @@ from skvae.networks import Conv
 @pytest.mark.parametrize("channels", [(4,), (4, 6), (4, 6, 8)])
 @pytest.mark.parametrize("hidden_units", [None, 10])
 def test_sizes_fit_whatever_the_stride_leaves(image_shape, channels, hidden_units):
-    network = Conv(image_shape, channels=channels, hidden_units=hidden_units)
+    network = Conv(image_shape=image_shape, channels=channels, hidden_units=hidden_units)
     n_features = math.prod(image_shape)
     x, z = torch.randn(3, n_features), torch.randn(3, 2)
     assert network.build_encoder(n_features, 4)(x).shape == (3, 4)
@@ -32,7 +32,7 @@ def test_square_grey_images_are_recognised(side):
 def _touched_pixels(image_shape, row, column, colour):
     """Which features move when one unit of the last feature map does: a 3 x 3 patch."""
     height, width, colours = image_shape
-    decoder = Conv(image_shape, channels=(1,), hidden_units=None).build_decoder(
+    decoder = Conv(image_shape=image_shape, channels=(1,), hidden_units=None).build_decoder(
         2, height * width * colours
     )
     grow, to_rows = decoder.body[-2:]
@@ -53,7 +53,9 @@ def test_outputs_have_the_order_of_the_rows():
 
 
 def test_inputs_are_read_in_the_order_of_the_rows():
-    encoder = Conv((6, 8, 3), channels=(1,), hidden_units=None).build_encoder(6 * 8 * 3, 2)
+    encoder = Conv(image_shape=(6, 8, 3), channels=(1,), hidden_units=None).build_encoder(
+        6 * 8 * 3, 2
+    )
     to_images, convolution = encoder[:2]
     x = torch.zeros(1, 6 * 8 * 3, requires_grad=True)
     convolution(to_images(x))[0, 0, 1, 2].backward()
@@ -64,7 +66,7 @@ def test_inputs_are_read_in_the_order_of_the_rows():
 
 
 def test_two_parameters_a_pixel_come_one_image_after_the_other():
-    decoder = Conv((4, 4), channels=(1,), hidden_units=None).build_decoder(2, 32)
+    decoder = Conv(image_shape=(4, 4), channels=(1,), hidden_units=None).build_decoder(2, 32)
     grow, to_rows = decoder.body[-2:]
     with torch.no_grad():
         nn.init.zeros_(grow.weight)
@@ -90,12 +92,21 @@ def test_activation_and_dropout():
     ("network", "message"),
     [
         (Conv(), "63 is not the square of a whole number. Pass Conv"),
-        (Conv((8, 8)), r"'image_shape' of Conv is \(8, 8\), that is 64 values, but X has 63"),
-        (Conv((63,)), "'image_shape' of Conv must be 2 or 3 positive integers"),
-        (Conv((7, -9)), "'image_shape' of Conv must be 2 or 3 positive integers"),
-        (Conv((7, 9), channels=()), "'channels' of Conv must be one or more positive integers"),
-        (Conv((7, 9), channels=(4, 0)), "'channels' of Conv must be one or more positive"),
-        (Conv((7, 9), hidden_units=0), "'hidden_units' parameter of Conv"),
+        (
+            Conv(image_shape=(8, 8)),
+            r"'image_shape' of Conv is \(8, 8\), that is 64 values, but X has 63",
+        ),
+        (Conv(image_shape=(63,)), "'image_shape' of Conv must be 2 or 3 positive integers"),
+        (Conv(image_shape=(7, -9)), "'image_shape' of Conv must be 2 or 3 positive integers"),
+        (
+            Conv(image_shape=(7, 9), channels=()),
+            "'channels' of Conv must be one or more positive integers",
+        ),
+        (
+            Conv(image_shape=(7, 9), channels=(4, 0)),
+            "'channels' of Conv must be one or more positive",
+        ),
+        (Conv(image_shape=(7, 9), hidden_units=0), "'hidden_units' parameter of Conv"),
     ],
 )
 def test_what_cannot_be_is_refused(network, message):
@@ -105,4 +116,4 @@ def test_what_cannot_be_is_refused(network, message):
 
 def test_outputs_that_are_no_images_are_refused():
     with pytest.raises(ValueError, match=r"65 outputs, which is no multiple of 64"):
-        Conv((8, 8)).build_decoder(2, 65)
+        Conv(image_shape=(8, 8)).build_decoder(2, 65)

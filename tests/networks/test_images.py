@@ -59,10 +59,10 @@ def test_outputs_for_some_features_alone_are_refused():
 
 
 PLANES_OF_MEANS = [  # of every likelihood, which of its planes stands for the mean, or for level 5
-    (Categorical(16, ordered=False), 5),
-    (Categorical(17, ordered=False), 5),
-    (DiscretizedLogistic(17, n_mixtures=3), slice(0, 3)),
-    (Gaussian("per_sample"), slice(0, 1)),
+    (Categorical(n_categories=16, ordered=False), 5),
+    (Categorical(n_categories=17, ordered=False), 5),
+    (DiscretizedLogistic(n_levels=17, n_mixtures=3), slice(0, 3)),
+    (Gaussian(noise="per_sample"), slice(0, 1)),
 ]
 
 
@@ -90,7 +90,7 @@ def test_a_likelihood_reads_a_plane_where_the_decoder_draws_it(
 def test_levels_as_many_as_make_a_larger_square_are_trained_as_planes(network_class, digits):
     # 16 planes of 8 x 8 are as many outputs as one of 32 x 32
     X = np.minimum(digits.data[:60], 15)
-    settings = {"likelihood": Categorical(16), "max_epochs": 1, "random_state": 0}
+    settings = {"likelihood": Categorical(n_categories=16), "max_epochs": 1, "random_state": 0}
     inferred, given = (
         VAETransformer(2, network=network_class(shape, channels=(4,)), **settings).fit(X)
         for shape in (None, (8, 8))

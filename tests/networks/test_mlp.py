@@ -17,13 +17,13 @@ def _sizes(network):
     [((), []), ((7,), [7]), (7, [7]), ([9, 5, 3], [9, 5, 3])],
 )
 def test_the_decoder_mirrors_the_encoder(hidden_layer_sizes, hidden):
-    network = MLP(hidden_layer_sizes)
+    network = MLP(hidden_layer_sizes=hidden_layer_sizes)
     assert _sizes(network.build_encoder(4, 6)) == [4, *hidden, 6]
     assert _sizes(network.build_decoder(2, 4)) == [2, *hidden[::-1], 4]
 
 
 def test_without_hidden_layers_it_is_linear():
-    encoder = MLP(()).build_encoder(3, 2)
+    encoder = MLP(hidden_layer_sizes=()).build_encoder(3, 2)
     x, y = torch.randn(2, 5, 3)
     torch.testing.assert_close(encoder(x + y) - encoder(y), encoder(x) - encoder(0 * x))
 
@@ -40,13 +40,13 @@ def test_without_hidden_layers_it_is_linear():
     ],
 )
 def test_activation_follows_hidden_layers_alone(activation, expected):
-    network = MLP((5, 4), activation=activation).build_encoder(3, 2)
+    network = MLP(hidden_layer_sizes=(5, 4), activation=activation).build_encoder(3, 2)
     kinds = [type(layer) for layer in network]
     assert kinds == [nn.Linear, expected, nn.Linear, expected, nn.Linear]
 
 
 def test_dropout_is_at_rest_in_evaluation():
-    network = MLP((50,), dropout=0.5).build_encoder(3, 2)
+    network = MLP(hidden_layer_sizes=(50,), dropout=0.5).build_encoder(3, 2)
     x = torch.randn(4, 3)
     assert not torch.equal(network(x), network(x))
     network.eval()
@@ -54,13 +54,13 @@ def test_dropout_is_at_rest_in_evaluation():
 
 
 def test_every_build_is_fresh():
-    network = MLP((5,))
+    network = MLP(hidden_layer_sizes=(5,))
     first, second = network.build_encoder(3, 2), network.build_encoder(3, 2)
     assert not torch.equal(first[0].weight, second[0].weight)
 
 
 def test_decodes_any_leading_shape():
-    decoder = MLP((5,)).build_decoder(2, 3)
+    decoder = MLP(hidden_layer_sizes=(5,)).build_decoder(2, 3)
     z = torch.randn(4, 6, 2)
     torch.testing.assert_close(decoder(z)[1], decoder(z[1]))
 
@@ -68,19 +68,24 @@ def test_decodes_any_leading_shape():
 @pytest.mark.parametrize("sizes", [(0,), (4, -1), (2.5,), ("a",)])
 def test_sizes_that_are_none_are_refused(sizes):
     with pytest.raises(ValueError, match="'hidden_layer_sizes' of MLP must be integers"):
-        MLP(sizes).build_encoder(3, 2)
+        MLP(hidden_layer_sizes=sizes).build_encoder(3, 2)
 
 
 def test_skip_connections_leave_the_encoder_as_it_is():
-    plain, skipping = MLP((5, 4)), MLP((5, 4), skip_connections=True)
-    assert repr(plain.build_encoder(3, 2)) == repr(skipping.build_encoder(3, 2))
-    assert repr(MLP((), skip_connections=True).build_decoder(2, 3).layers[0]) == repr(
-        MLP(()).build_decoder(2, 3)[0]
+    plain, skipping = (
+        MLP(hidden_layer_sizes=(5, 4)),
+        MLP(hidden_layer_sizes=(5, 4), skip_connections=True),
     )
+    assert repr(plain.build_encoder(3, 2)) == repr(skipping.build_encoder(3, 2))
+    assert repr(
+        MLP(hidden_layer_sizes=(), skip_connections=True).build_decoder(2, 3).layers[0]
+    ) == repr(MLP(hidden_layer_sizes=()).build_decoder(2, 3)[0])
 
 
 def test_skip_connections_are_linear_maps_of_the_latent_vector_added_to_every_layer():
-    decoder = MLP((7, 5), "tanh", skip_connections=True).build_decoder(2, 3)
+    decoder = MLP(
+        hidden_layer_sizes=(7, 5), activation="tanh", skip_connections=True
+    ).build_decoder(2, 3)
     z = torch.randn(4, 2)
     (first, _), (second, _), last = decoder.layers
     h = first(z).tanh()
@@ -91,7 +96,9 @@ def test_skip_connections_are_linear_maps_of_the_latent_vector_added_to_every_la
 
 @pytest.mark.parametrize("layer", [1, 2])
 def test_the_latent_vector_reaches_every_layer_by_its_own_way(layer):
-    decoder = MLP((7, 5), "tanh", skip_connections=True).build_decoder(2, 3)
+    decoder = MLP(
+        hidden_layer_sizes=(7, 5), activation="tanh", skip_connections=True
+    ).build_decoder(2, 3)
     linears = [part for part in decoder.modules() if isinstance(part, nn.Linear)]
     z = torch.randn(4, 2, requires_grad=True)
     with torch.no_grad():
@@ -105,6 +112,10 @@ def test_the_latent_vector_reaches_every_layer_by_its_own_way(layer):
 
 
 def test_skip_connections_decode_any_leading_shape():
-    decoder = MLP((5, 4), dropout=0.1, skip_connections=True).build_decoder(2, 3).eval()
+    decoder = (
+        MLP(hidden_layer_sizes=(5, 4), dropout=0.1, skip_connections=True)
+        .build_decoder(2, 3)
+        .eval()
+    )
     z = torch.randn(4, 6, 2)
     torch.testing.assert_close(decoder(z)[1], decoder(z[1]))

@@ -21,7 +21,7 @@ def blocks(network):
 @pytest.mark.parametrize("channels", [(4,), (4, 6), (4, 6, 8)])
 @pytest.mark.parametrize("hidden_units", [None, 10])
 def test_sizes_fit_whatever_the_stride_leaves(image_shape, channels, hidden_units):
-    network = ResNet(image_shape, channels=channels, hidden_units=hidden_units)
+    network = ResNet(image_shape=image_shape, channels=channels, hidden_units=hidden_units)
     n_features = math.prod(image_shape)
     x, z = torch.randn(3, n_features), torch.randn(3, 2)
     assert network.build_encoder(n_features, 4)(x).shape == (3, 4)
@@ -36,7 +36,7 @@ def test_square_grey_images_are_recognised():
 
 
 def test_inputs_are_read_in_the_order_of_the_rows():
-    encoder = ResNet((6, 8, 3), channels=(2,)).build_encoder(6 * 8 * 3, 2)
+    encoder = ResNet(image_shape=(6, 8, 3), channels=(2,)).build_encoder(6 * 8 * 3, 2)
     x = torch.zeros(1, 6 * 8 * 3, requires_grad=True)
     encoder[:2](x)[0, 0, 1, 2].backward()
     touched = x.grad.reshape(6, 8, 3).abs().sum(-1) > 0
@@ -46,7 +46,7 @@ def test_inputs_are_read_in_the_order_of_the_rows():
 
 
 def test_outputs_have_the_order_of_the_rows():
-    decoder = ResNet((6, 8, 3), channels=(2,)).build_decoder(2, 6 * 8 * 3)
+    decoder = ResNet(image_shape=(6, 8, 3), channels=(2,)).build_decoder(2, 6 * 8 * 3)
     convolve = decoder.body.stages[-1].grow[-1]
     with torch.no_grad():
         convolve.weight.zero_()
@@ -66,7 +66,7 @@ def test_outputs_have_the_order_of_the_rows():
 @pytest.mark.parametrize("size", [(4, 6), (5, 7), (1, 2), (3, 1)])
 def test_growing_repeats_each_pixel(size):
     half = [math.ceil(length / 2) for length in size]
-    decoder = ResNet(size, channels=(2,)).build_decoder(2, math.prod(size))
+    decoder = ResNet(image_shape=size, channels=(2,)).build_decoder(2, math.prod(size))
     grown = decoder.body.stages[0].grow[2](torch.arange(math.prod(half)).reshape(1, 1, *half) * 1.0)
     expected = np.kron(np.arange(math.prod(half)).reshape(half), np.ones((2, 2)))
     np.testing.assert_array_equal(grown[0, 0], expected[: size[0], : size[1]])
@@ -99,7 +99,7 @@ def test_every_stage_has_its_blocks(blocks_per_stage):
 @pytest.mark.parametrize("block", [0, 1])
 def test_the_latent_vector_reaches_every_block_by_its_own_way(stage, block):
     """With all other ways cut, the outputs still depend on it."""
-    network = ResNet((9, 9), channels=(4, 6, 8), blocks_per_stage=2)
+    network = ResNet(image_shape=(9, 9), channels=(4, 6, 8), blocks_per_stage=2)
     decoder = network.build_decoder(2, 81)
     z = torch.randn(3, 2, requires_grad=True)
     with torch.no_grad():
@@ -165,12 +165,18 @@ def test_activation_and_dropout():
     ("network", "message"),
     [
         (ResNet(), r"63 is not the square of a whole number. Pass ResNet\(image_shape="),
-        (ResNet((8, 8)), r"'image_shape' of ResNet is \(8, 8\), that is 64 values, but X has 63"),
-        (ResNet((63,)), "'image_shape' of ResNet must be 2 or 3 positive integers"),
-        (ResNet((7, 9), channels=()), "'channels' of ResNet must be one or more positive integers"),
-        (ResNet((7, 9), blocks_per_stage=0), "'blocks_per_stage' parameter of ResNet"),
-        (ResNet((7, 9), n_groups=0), "'n_groups' parameter of ResNet"),
-        (ResNet((7, 9), activation="step"), "'activation' parameter of ResNet"),
+        (
+            ResNet(image_shape=(8, 8)),
+            r"'image_shape' of ResNet is \(8, 8\), that is 64 values, but X has 63",
+        ),
+        (ResNet(image_shape=(63,)), "'image_shape' of ResNet must be 2 or 3 positive integers"),
+        (
+            ResNet(image_shape=(7, 9), channels=()),
+            "'channels' of ResNet must be one or more positive integers",
+        ),
+        (ResNet(image_shape=(7, 9), blocks_per_stage=0), "'blocks_per_stage' parameter of ResNet"),
+        (ResNet(image_shape=(7, 9), n_groups=0), "'n_groups' parameter of ResNet"),
+        (ResNet(image_shape=(7, 9), activation="step"), "'activation' parameter of ResNet"),
     ],
 )
 def test_what_cannot_be_is_refused(network, message):
@@ -180,7 +186,7 @@ def test_what_cannot_be_is_refused(network, message):
 
 def test_outputs_that_are_no_images_are_refused():
     with pytest.raises(ValueError, match=r"65 outputs, which is no multiple of 64"):
-        ResNet((8, 8)).build_decoder(2, 65)
+        ResNet(image_shape=(8, 8)).build_decoder(2, 65)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

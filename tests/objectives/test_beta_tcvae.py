@@ -16,7 +16,7 @@ PARTS = ("mutual_information", "total_correlation", "dimension_wise_kl")
 
 def test_with_all_weights_at_one_it_is_the_elbo(linear, evaluate):
     model = linear(3)
-    record = evaluate(BetaTCVAE(1, 1, 1), model)
+    record = evaluate(BetaTCVAE(alpha=1, beta=1, gamma=1), model)
     for name, value in evaluate(ELBO(), model).items():
         torch.testing.assert_close(record[name], value)
 
@@ -28,7 +28,7 @@ def test_the_parts_add_up_to_the_kl_and_are_charged_by_their_weights(
     model = linear(3)
     if not with_formula:
         model.prior = only_density(model.prior)
-    record = evaluate(BetaTCVAE(0.5, 4, 2), model)
+    record = evaluate(BetaTCVAE(alpha=0.5, beta=4, gamma=2), model)
     parts = [record[name] for name in PARTS]
     torch.testing.assert_close(sum(parts), record["kl"])
     charged = 0.5 * parts[0] + 4 * parts[1] + 2 * parts[2]

@@ -7,15 +7,15 @@ from sklearn.base import clone
 
 import skvae
 from skvae import VAETransformer
-from skvae._parameters import SHORT_NAMES
+from skvae._specs import SHORT_NAMES
 from skvae.networks import MLP
 from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
 from skvae.priors import StandardNormal
 
 OBJECTIVES = [
     ELBO(beta=2, free_bits=0.01, warmup=3, n_samples=2),
-    IWAE(3),
-    IWAE(3, "doubly_reparameterized"),
+    IWAE(n_samples=3),
+    IWAE(n_samples=3, gradient="doubly_reparameterized"),
     BetaTCVAE(),
     InfoVAE(alpha=0.5),
     InfoVAE(kernel="inverse_multiquadric"),
@@ -24,7 +24,12 @@ every_objective = pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
 
 
 def small(objective, **changes):
-    settings = {"network": MLP((16,)), "max_epochs": 2, "random_state": 0, "objective": objective}
+    settings = {
+        "network": MLP(hidden_layer_sizes=(16,)),
+        "max_epochs": 2,
+        "random_state": 0,
+        "objective": objective,
+    }
     return VAETransformer(2, **(settings | changes))
 
 
@@ -54,7 +59,7 @@ def test_a_prior_without_a_formula_serves_as_well(linear, only_density, evaluate
     assert abs(np.mean(kl) - exact) < 4 * np.std(kl) / np.sqrt(len(kl))
 
 
-@pytest.mark.parametrize("objective", [IWAE(3), BetaTCVAE()], ids=repr)
+@pytest.mark.parametrize("objective", [IWAE(n_samples=3), BetaTCVAE()], ids=repr)
 def test_a_costly_prior_is_evaluated_once(linear, only_density, evaluate, objective):
     model, calls = linear(2), []
     model.prior = only_density(model.prior)
@@ -125,7 +130,7 @@ def test_trains_in_bfloat16_near_float32(digits, objective):
     "objective",
     [
         ELBO(n_samples=0),
-        IWAE(0),
+        IWAE(n_samples=0),
         IWAE(gradient="triple"),
         BetaTCVAE(alpha=-1),
         BetaTCVAE(beta=-1),

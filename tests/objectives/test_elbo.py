@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from scipy.integrate import quad
 
-from skvae._module import build_module
+from skvae._model.module import build_module
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.objectives import ELBO
@@ -21,7 +21,13 @@ X = np.random.default_rng(0).normal(size=(6, 4))
 def module():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = build_module(MLP((5,), "tanh"), Gaussian(0.8), StandardNormal(), X, 3)
+        module = build_module(
+            MLP(hidden_layer_sizes=(5,), activation="tanh"),
+            Gaussian(noise=0.8),
+            StandardNormal(),
+            X,
+            3,
+        )
     return module.double()
 
 
@@ -88,7 +94,9 @@ def test_warmup_is_linear_in_the_epoch(module, epoch, share):
     torch.testing.assert_close(record["loss"], expected)
 
 
-@pytest.mark.parametrize("objective", [ELBO(), ELBO(2.0, 0.02, 4), ELBO(0.5)], ids=repr)
+@pytest.mark.parametrize(
+    "objective", [ELBO(), ELBO(beta=2.0, free_bits=0.02, warmup=4), ELBO(beta=0.5)], ids=repr
+)
 def test_gradient_agrees_with_finite_differences(module, objective):
     def loss():
         return evaluate(objective, module, epoch=1.5)["loss"]
@@ -111,7 +119,9 @@ def test_mean_of_many_single_draws_is_the_bound():
     x = X[:, :1]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        linear = build_module(MLP(()), Gaussian(0.8), StandardNormal(), x, 1).double()
+        linear = build_module(
+            MLP(hidden_layer_sizes=()), Gaussian(noise=0.8), StandardNormal(), x, 1
+        ).double()
     row = torch.from_numpy(x[:1])
     with torch.no_grad():
         mean, log_var = (part.item() for part in linear.encode(row))

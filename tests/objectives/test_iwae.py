@@ -12,7 +12,7 @@ GRADIENTS = ["standard", "doubly_reparameterized"]
 def bound(evaluate, model, n_samples, seeds):
     """Mean and standard error of the bound over the rows, by many sets of draws."""
     with torch.no_grad():
-        values = [-evaluate(IWAE(n_samples), model, seed)["loss"] for seed in seeds]
+        values = [-evaluate(IWAE(n_samples=n_samples), model, seed)["loss"] for seed in seeds]
     return np.mean(values), np.std(values) / np.sqrt(len(values))
 
 
@@ -20,7 +20,7 @@ def bound(evaluate, model, n_samples, seeds):
 def test_one_draw_is_the_elbo_at_that_draw(linear, only_density, evaluate, gradient):
     model = linear(2)
     model.prior = only_density(model.prior)
-    record = evaluate(IWAE(1, gradient), model)
+    record = evaluate(IWAE(n_samples=1, gradient=gradient), model)
     for name, value in evaluate(ELBO(), model).items():
         torch.testing.assert_close(record[name], value)
 
@@ -36,13 +36,13 @@ def test_loss_is_the_formula_written_out(linear, evaluate, gradient):
         log_joint = model.log_prob(model.decode(z), model.x[row]) + model.log_prior(z)
         weights = (log_joint - model.log_posterior(mean[row], log_var[row], z)).exp()
         bounds.append(weights.mean().log())
-    loss = evaluate(IWAE(4, gradient), model)["loss"]
+    loss = evaluate(IWAE(n_samples=4, gradient=gradient), model)["loss"]
     torch.testing.assert_close(loss, -torch.stack(bounds).mean())
 
 
 def test_the_record_is_that_of_the_elbo_with_as_many_draws(linear, evaluate):
     model = linear(2)
-    iwae, elbo = evaluate(IWAE(5), model), evaluate(ELBO(n_samples=5), model)
+    iwae, elbo = evaluate(IWAE(n_samples=5), model), evaluate(ELBO(n_samples=5), model)
     assert list(iwae) == list(elbo)
     for name in ("reconstruction", "kl"):
         torch.testing.assert_close(iwae[name], elbo[name])
@@ -51,7 +51,7 @@ def test_the_record_is_that_of_the_elbo_with_as_many_draws(linear, evaluate):
 @pytest.mark.parametrize("n_samples", [1, 7])
 def test_under_the_true_posterior_every_draw_gives_the_likelihood(linear, evaluate, n_samples):
     model = linear(1).make_exact()
-    loss = evaluate(IWAE(n_samples), model)["loss"]
+    loss = evaluate(IWAE(n_samples=n_samples), model)["loss"]
     torch.testing.assert_close(-loss, model.log_likelihood().mean())
 
 
@@ -96,30 +96,30 @@ def gradients(evaluate, model, objective, seeds):
 
 def test_both_gradients_have_the_same_expectation(linear, evaluate):
     model = linear(2).repeated(200)
-    plain, _ = gradients(evaluate, model, IWAE(4), range(50))
-    double, _ = gradients(evaluate, model, IWAE(4, GRADIENTS[1]), range(50, 100))
+    plain, _ = gradients(evaluate, model, IWAE(n_samples=4), range(50))
+    double, _ = gradients(evaluate, model, IWAE(n_samples=4, gradient=GRADIENTS[1]), range(50, 100))
     standard_error = torch.sqrt((plain.var(0) + double.var(0)) / 50)
     assert ((plain.mean(0) - double.mean(0)).abs() < 4 * standard_error).all()
     assert (plain.mean(0).abs() > 10 * standard_error).sum() > 5  # else nothing was compared
 
 
 def test_the_decoder_learns_alike_under_both(linear, evaluate):
-    _, plain = gradients(evaluate, linear(2), IWAE(4), range(3))
-    _, double = gradients(evaluate, linear(2), IWAE(4, GRADIENTS[1]), range(3))
+    _, plain = gradients(evaluate, linear(2), IWAE(n_samples=4), range(3))
+    _, double = gradients(evaluate, linear(2), IWAE(n_samples=4, gradient=GRADIENTS[1]), range(3))
     torch.testing.assert_close(plain, double)
 
 
 def test_the_doubly_reparameterized_gradient_has_less_variance(linear, evaluate):
     model = linear(2).make_exact()
-    plain, _ = gradients(evaluate, model, IWAE(16), range(100))
-    double, _ = gradients(evaluate, model, IWAE(16, GRADIENTS[1]), range(100))
+    plain, _ = gradients(evaluate, model, IWAE(n_samples=16), range(100))
+    double, _ = gradients(evaluate, model, IWAE(n_samples=16, gradient=GRADIENTS[1]), range(100))
     assert (double.var(0) < 0.5 * plain.var(0)).all()
 
 
 def test_under_the_true_posterior_only_that_gradient_is_zero(linear, evaluate):
     model = linear(1).make_exact()
-    plain, _ = gradients(evaluate, model, IWAE(8), range(3))
-    double, _ = gradients(evaluate, model, IWAE(8, GRADIENTS[1]), range(3))
+    plain, _ = gradients(evaluate, model, IWAE(n_samples=8), range(3))
+    double, _ = gradients(evaluate, model, IWAE(n_samples=8, gradient=GRADIENTS[1]), range(3))
     assert double.abs().max() < 1e-12
     assert plain.abs().min() > 1e-4
 
@@ -127,7 +127,7 @@ def test_under_the_true_posterior_only_that_gradient_is_zero(linear, evaluate):
 def test_doubly_reparameterized_gradient_is_the_formula(linear, evaluate):
     """Equation 8 of Tucker et al., with derivatives by finite differences."""
     model = linear(1, n_rows=1, n_features=1)
-    double, _ = gradients(evaluate, model, IWAE(3, GRADIENTS[1]), range(1))
+    double, _ = gradients(evaluate, model, IWAE(n_samples=3, gradient=GRADIENTS[1]), range(1))
     noise = torch.randn(1, 3, 1, generator=torch.Generator().manual_seed(0), dtype=float)
     with torch.no_grad():
         mean, log_var = model.encode(model.x)

@@ -14,7 +14,7 @@ from skvae.priors import FlowPrior
 def build(n_components, n_layers=4, scale=0.5, seed=0):
     """Build a small flow in double precision, bent by random weights."""
     torch.manual_seed(seed)
-    prior = FlowPrior(n_layers, hidden_units=8).build(n_components).double()
+    prior = FlowPrior(n_layers=n_layers, hidden_units=8).build(n_components).double()
     with torch.no_grad():
         for weights in prior.parameters():
             weights.add_(scale * torch.randn_like(weights))
@@ -126,7 +126,7 @@ def test_scales_are_bounded_however_large_the_weights():
 
 def test_gradients_reach_the_last_layers_at_the_start_and_every_weight_after():
     torch.manual_seed(0)
-    start = FlowPrior(4, hidden_units=8).build(2)
+    start = FlowPrior(n_layers=4, hidden_units=8).build(2)
     for prior, names in ((start, ("4.weight", "4.bias")), (build(2), ("weight", "bias"))):
         prior.log_prob(draw(10, 2).to(next(prior.parameters()))).sum().backward()
         for name, weights in prior.named_parameters():

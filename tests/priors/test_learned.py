@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits, load_iris
 
 import skvae
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae._parameters import SHORT_NAMES
+from skvae._specs import SHORT_NAMES
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.objectives import ELBO
@@ -22,12 +22,21 @@ from skvae.priors import FlowPrior, MixturePrior, VampPrior
 
 IRIS, _ = load_iris(return_X_y=True)
 DIGITS = load_digits().data[:300].astype(np.float32)
-PRIORS = [VampPrior(5), MixturePrior(5), FlowPrior(n_layers=2, hidden_units=8)]
+PRIORS = [
+    VampPrior(n_pseudo_inputs=5),
+    MixturePrior(n_mixtures=5),
+    FlowPrior(n_layers=2, hidden_units=8),
+]
 every_prior = pytest.mark.parametrize("prior", PRIORS, ids=repr)
 
 
 def quick(prior, **changes):
-    settings = {"n_components": 2, "network": MLP((16,)), "max_epochs": 2, "random_state": 0}
+    settings = {
+        "n_components": 2,
+        "network": MLP(hidden_layer_sizes=(16,)),
+        "max_epochs": 2,
+        "random_state": 0,
+    }
     return VAETransformer(**{**settings, "prior": prior, **changes})
 
 
@@ -151,7 +160,12 @@ def test_training_goes_on_from_where_it_was(prior):
 @pytest.mark.parametrize("score", ["log_likelihood", "elbo", "reconstruction", "kl"])
 def test_every_anomaly_score_works(prior, score):
     detector = VAEAnomalyDetector(
-        2, network=MLP((16,)), prior=prior, anomaly_score=score, max_epochs=2, random_state=0
+        2,
+        network=MLP(hidden_layer_sizes=(16,)),
+        prior=prior,
+        anomaly_score=score,
+        max_epochs=2,
+        random_state=0,
     ).fit(IRIS)
     assert np.isfinite(detector.score_samples(IRIS)).all()
     assert set(detector.predict(IRIS)) == {-1, 1}
@@ -181,7 +195,11 @@ def test_clusters_are_fitted_better_than_by_a_normal_distribution(prior):
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(-2, 1, (60, 4)), rng.normal(2, 1, (60, 4))])
     # linear, so that no decoder can bend a normal distribution into two clusters
-    settings = {"network": MLP(()), "likelihood": Gaussian(0.8, "none"), "learning_rate": 1e-2}
+    settings = {
+        "network": MLP(hidden_layer_sizes=()),
+        "likelihood": Gaussian(noise=0.8, scaling="none"),
+        "learning_rate": 1e-2,
+    }
     normal, learned = (
         quick(p, max_epochs=200, **settings).fit(X).score(X) for p in ("normal", prior)
     )
@@ -192,7 +210,7 @@ def test_clusters_are_fitted_better_than_by_a_normal_distribution(prior):
 def test_a_skeleton_to_be_loaded_takes_no_memory_and_no_compiler(prior):
     code = f"""
 import sys
-from skvae._module import Parts, build_skeleton
+from skvae._model.module import Parts, build_skeleton
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.priors import FlowPrior, MixturePrior, VampPrior

@@ -23,7 +23,7 @@ def fitted():
 
 def build(mixture):
     """Build the prior with the numbers of scikit-learn's mixture, in double precision."""
-    prior = MixturePrior(mixture.n_components).build(mixture.means_.shape[1]).double()
+    prior = MixturePrior(n_mixtures=mixture.n_components).build(mixture.means_.shape[1]).double()
     with torch.no_grad():
         prior.mean.copy_(torch.from_numpy(mixture.means_))
         # a step of the parameter is three of the log variance
@@ -53,7 +53,7 @@ def test_draws_have_the_moments_of_the_density(fitted):
 @pytest.mark.parametrize("n_components", [1, 2])
 def test_density_integrates_to_one(n_components):
     torch.manual_seed(0)
-    prior = MixturePrior(8).build(n_components).double()
+    prior = MixturePrior(n_mixtures=8).build(n_components).double()
     axis = torch.linspace(-12, 12, 801, dtype=torch.float64)
     z = torch.cartesian_prod(*[axis] * n_components).reshape(-1, n_components)
     total = prior.log_prob(z).exp().sum().item() * (axis[1] - axis[0]).item() ** n_components
@@ -62,7 +62,7 @@ def test_density_integrates_to_one(n_components):
 
 def test_it_starts_near_the_standard_normal():
     torch.manual_seed(0)
-    draws = MixturePrior(1000).build(4).sample(50_000, torch.Generator().manual_seed(0))
+    draws = MixturePrior(n_mixtures=1000).build(4).sample(50_000, torch.Generator().manual_seed(0))
     draws = draws.detach().numpy()
     np.testing.assert_allclose(draws.mean(0), 0, atol=0.1)
     np.testing.assert_allclose(draws.var(0), 1, atol=0.1)
@@ -70,7 +70,7 @@ def test_it_starts_near_the_standard_normal():
 
 @pytest.mark.parametrize("log_var", [-1e4, 1e4])
 def test_variances_are_bounded(log_var):
-    prior = MixturePrior(1).build(1)
+    prior = MixturePrior(n_mixtures=1).build(1)
     torch.nn.init.constant_(prior.free_log_var, log_var)
     torch.nn.init.zeros_(prior.mean)
     bound = np.exp(-10.0 if log_var < 0 else 5.0)
@@ -81,7 +81,7 @@ def test_variances_are_bounded(log_var):
 
 def test_gradients_reach_every_weight():
     torch.manual_seed(0)
-    prior = MixturePrior(3).build(2)
+    prior = MixturePrior(n_mixtures=3).build(2)
     prior.log_prob(torch.randn(10, 2)).sum().backward()
     for weights in prior.parameters():
         assert weights.grad.abs().sum() > 0
@@ -92,9 +92,9 @@ def test_the_score_rises_to_the_exact_likelihood_of_a_linear_decoder():
     X = np.concatenate([rng.normal(-2, 1, (60, 4)), rng.normal(2, 1, (60, 4))])
     vae = VAETransformer(
         2,
-        network=MLP(()),
+        network=MLP(hidden_layer_sizes=()),
         likelihood=Gaussian(noise=0.8, scaling="none"),
-        prior=MixturePrior(3),
+        prior=MixturePrior(n_mixtures=3),
         max_epochs=100,
         random_state=0,
     ).fit(X)
@@ -126,4 +126,4 @@ def exact_log_likelihood(vae, X):
 @pytest.mark.parametrize("n_components", [0, -1, 1.5, None])
 def test_the_number_of_normals_is_checked(n_components):
     with pytest.raises(ValueError, match="'n_components' parameter of MixturePrior"):
-        MixturePrior(n_components).build(2)
+        MixturePrior(n_mixtures=n_components).build(2)

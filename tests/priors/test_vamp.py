@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from sklearn.datasets import load_iris
 
 from skvae import VAETransformer, _inference
-from skvae._module import build_module
+from skvae._model.module import build_module
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.priors import VampPrior
@@ -21,7 +21,9 @@ X, _ = load_iris(return_X_y=True)
 @pytest.fixture
 def module():
     torch.manual_seed(0)
-    return build_module(MLP((8,)), Gaussian(), VampPrior(6), X, n_components=2).double()
+    return build_module(
+        MLP(hidden_layer_sizes=(8,)), Gaussian(), VampPrior(n_pseudo_inputs=6), X, n_components=2
+    ).double()
 
 
 def posteriors_of_the_pseudo_inputs(module):
@@ -42,7 +44,9 @@ def test_log_prob_is_that_of_the_mixture_of_posteriors(module):
 @pytest.mark.parametrize("n_components", [1, 2])
 def test_density_integrates_to_one(n_components):
     torch.manual_seed(0)
-    module = build_module(MLP((8,)), Gaussian(), VampPrior(6), X, n_components).double()
+    module = build_module(
+        MLP(hidden_layer_sizes=(8,)), Gaussian(), VampPrior(n_pseudo_inputs=6), X, n_components
+    ).double()
     axis = torch.linspace(-12, 12, 801, dtype=torch.float64)
     z = torch.cartesian_prod(*[axis] * n_components).reshape(-1, n_components)
     total = module.log_prior(z).exp().sum().item() * (axis[1] - axis[0]).item() ** n_components
@@ -62,7 +66,9 @@ def test_draws_have_the_moments_of_the_density(module):
 
 def test_pseudo_inputs_start_from_training_rows():
     torch.manual_seed(0)
-    module = build_module(MLP((8,)), Gaussian(), VampPrior(50), X, n_components=2)
+    module = build_module(
+        MLP(hidden_layer_sizes=(8,)), Gaussian(), VampPrior(n_pseudo_inputs=50), X, n_components=2
+    )
     rows = module.likelihood.standardize(torch.from_numpy(X)).float()
     distances = torch.cdist(module.prior.pseudo_inputs.detach(), rows)
     assert (distances.min(1).values < 0.06).all()
@@ -72,7 +78,9 @@ def test_pseudo_inputs_start_from_training_rows():
 def test_no_two_pseudo_inputs_coincide():
     # there are more of them than rows
     torch.manual_seed(0)
-    module = build_module(MLP((8,)), Gaussian(), VampPrior(500), X, n_components=2)
+    module = build_module(
+        MLP(hidden_layer_sizes=(8,)), Gaussian(), VampPrior(n_pseudo_inputs=500), X, n_components=2
+    )
     assert len(module.prior.pseudo_inputs.unique(dim=0)) == 500
 
 
@@ -91,7 +99,13 @@ def calls_of_the_encoder(module, read):
 
 def test_a_call_encodes_the_pseudo_inputs_once(monkeypatch):
     rows = X.astype(np.float32)
-    vae = VAETransformer(2, network=MLP((8,)), prior=VampPrior(7), max_epochs=1, random_state=0)
+    vae = VAETransformer(
+        2,
+        network=MLP(hidden_layer_sizes=(8,)),
+        prior=VampPrior(n_pseudo_inputs=7),
+        max_epochs=1,
+        random_state=0,
+    )
     module = vae.fit(rows).module_
     expected = vae.score_samples(rows)
     monkeypatch.setattr(_inference, "_CHUNK_ROWS", 16 * 50)  # three chunks, 16 draws a row
@@ -105,7 +119,13 @@ def test_a_call_encodes_the_pseudo_inputs_once(monkeypatch):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_next_call_sees_weights_that_have_changed(dtype):
     rows = X.astype(dtype)
-    vae = VAETransformer(2, network=MLP((8,)), prior=VampPrior(7), max_epochs=1, random_state=0)
+    vae = VAETransformer(
+        2,
+        network=MLP(hidden_layer_sizes=(8,)),
+        prior=VampPrior(n_pseudo_inputs=7),
+        max_epochs=1,
+        random_state=0,
+    )
     prior = vae.fit(rows).module_.prior
     before = vae.score_samples(rows)
     with torch.no_grad():
@@ -119,7 +139,11 @@ def test_the_next_call_sees_weights_that_have_changed(dtype):
 
 def test_many_threads_share_no_posteriors():
     """Half of them ask one model, half another with the same start: each gets its own answer."""
-    settings = {"network": MLP((8,)), "prior": VampPrior(7), "random_state": 0}
+    settings = {
+        "network": MLP(hidden_layer_sizes=(8,)),
+        "prior": VampPrior(n_pseudo_inputs=7),
+        "random_state": 0,
+    }
     models = [VAETransformer(2, max_epochs=n, **settings).fit(X) for n in (1, 2)]
     expected = [vae.score_samples(X) for vae in models]
     with ThreadPoolExecutor(32) as pool:
@@ -140,7 +164,12 @@ def test_what_is_kept_can_be_part_of_a_slope(module):
 
 
 def test_training_moves_the_pseudo_inputs():
-    settings = {"network": MLP((8,)), "prior": VampPrior(5), "max_epochs": 3, "random_state": 0}
+    settings = {
+        "network": MLP(hidden_layer_sizes=(8,)),
+        "prior": VampPrior(n_pseudo_inputs=5),
+        "max_epochs": 3,
+        "random_state": 0,
+    }
     trained = VAETransformer(2, **settings).fit(X).module_.prior.pseudo_inputs
     start = VAETransformer(2, **settings, learning_rate=1e-12).fit(X).module_.prior.pseudo_inputs
     assert trained.shape == (5, 4)
@@ -150,4 +179,4 @@ def test_training_moves_the_pseudo_inputs():
 @pytest.mark.parametrize("n_components", [0, -1, 1.5, None])
 def test_the_number_of_pseudo_inputs_is_checked(n_components):
     with pytest.raises(ValueError, match="'n_components' parameter of VampPrior"):
-        VampPrior(n_components).build(2, lambda n_rows: torch.zeros(n_rows, 3))
+        VampPrior(n_pseudo_inputs=n_components).build(2, lambda n_rows: torch.zeros(n_rows, 3))

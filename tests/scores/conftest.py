@@ -16,7 +16,9 @@ NOISE = 0.5
 
 @pytest.fixture(scope="session")
 def detector(digits):
-    detector = VAEAnomalyDetector(3, network=MLP((16,)), max_epochs=20, random_state=0)
+    detector = VAEAnomalyDetector(
+        3, network=MLP(hidden_layer_sizes=(16,)), max_epochs=20, random_state=0
+    )
     return detector.fit(digits.data[:200])
 
 
@@ -56,8 +58,8 @@ def linear():
     X = rng.normal(size=(60, 2)) @ W.T + NOISE * rng.normal(size=(60, 5)) + np.arange(5.0)
     detector = VAEAnomalyDetector(
         2,
-        network=MLP(()),
-        likelihood=Gaussian(NOISE, scaling="none"),
+        network=MLP(hidden_layer_sizes=()),
+        likelihood=Gaussian(noise=NOISE, scaling="none"),
         max_epochs=1,
         random_state=0,
     ).fit(X)

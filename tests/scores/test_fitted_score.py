@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from skvae.scores._fitted_score import FittedScore
+from skvae.scores._registry import SHORT_NAMES, resolve_score
 
 import skvae
 from skvae import VAEAnomalyDetector, _inference
-from skvae._model_file import read_file, write_file
+from skvae._files.model_file import read_file, write_file
 from skvae.networks import MLP
 from skvae.scores import Combined, LatentDensity, LikelihoodRegret, Score
-from skvae.scores._fitted_score import FittedScore
-from skvae.scores._registry import SHORT_NAMES, resolve_score
 
 SCORES = {
     **SHORT_NAMES,
     "likelihood_regret": LikelihoodRegret(n_steps=3, n_bound_samples=4),
-    "ranks": Combined(("kl", LatentDensity(2), "latent_neighbors"), "rank"),
+    "ranks": Combined(
+        scores=("kl", LatentDensity(n_components=2), "latent_neighbors"), standardization="rank"
+    ),
 }
 
 
@@ -30,7 +32,12 @@ def score(request, detector, X):
 
 
 def quick(score, X, **changes):
-    settings = {"network": MLP((8,)), "max_epochs": 2, "random_state": 0, **changes}
+    settings = {
+        "network": MLP(hidden_layer_sizes=(8,)),
+        "max_epochs": 2,
+        "random_state": 0,
+        **changes,
+    }
     return VAEAnomalyDetector(2, anomaly_score=score, **settings).fit(X)
 
 
@@ -207,7 +214,7 @@ LIES = {
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, X):
     path = tmp_path_factory.mktemp("lies") / "sound.skvae"
-    quick(LatentDensity(3), X, calibration_fraction=0.2).save(path)
+    quick(LatentDensity(n_components=3), X, calibration_fraction=0.2).save(path)
     return path.read_bytes()
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-
-from skvae import _inference
-from skvae.scores import LikelihoodRegret
 from skvae.scores._fitted_score import FittedScore
+
+from skvae._model import inference as _inference
+from skvae.scores import LikelihoodRegret
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_an_encoder_without_fault_leaves_no_regret(linear):
 
 def test_more_steps_regret_more(detector, X):
     regrets = [
-        -FittedScore(LikelihoodRegret(n, learning_rate=0.02, n_bound_samples=4), {})(
+        -FittedScore(LikelihoodRegret(n_steps=n, learning_rate=0.02, n_bound_samples=4), {})(
             detector.module_, X[:30], 16
         ).mean()
         for n in (1, 5, 20)
@@ -52,6 +52,6 @@ def test_more_steps_regret_more(detector, X):
 
 def test_the_gradients_of_the_model_are_left_alone(detector, X):
     before = [weights.grad.clone() for weights in detector.module_.parameters()]
-    FittedScore(LikelihoodRegret(2), {})(detector.module_, X[:5].astype(np.float32), 16)
+    FittedScore(LikelihoodRegret(n_steps=2), {})(detector.module_, X[:5].astype(np.float32), 16)
     after = [weights.grad for weights in detector.module_.parameters()]
     assert all(map(torch.equal, after, before))

@@ -12,7 +12,12 @@ from skvae.scores import RelativeError
 
 
 def fitted(X, score="relative_error", **changes):
-    settings = {"network": MLP((8,)), "max_epochs": 2, "random_state": 0, **changes}
+    settings = {
+        "network": MLP(hidden_layer_sizes=(8,)),
+        "max_epochs": 2,
+        "random_state": 0,
+        **changes,
+    }
     return VAEAnomalyDetector(2, anomaly_score=score, **settings).fit(X)
 
 
@@ -40,7 +45,7 @@ def test_of_a_table_the_norm_is_in_standard_deviations_from_the_mean():
 @pytest.mark.parametrize(("origin", "start"), [("zero", 0.0), ("mean", 1.0)])
 def test_origin_and_floor_are_those_asked_for(origin, start):
     X = load_wine().data
-    detector = fitted(X, RelativeError(origin, floor=0.5))
+    detector = fitted(X, RelativeError(origin=origin, floor=0.5))
     expected = by_hand(detector, X, X.std(0), start * X.mean(0), floor=0.5)
     assert_allclose(detector.score_samples(X), expected, rtol=1e-6)
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-
-from skvae import _inference
-from skvae.scores import Typicality
 from skvae.scores._fitted_score import FittedScore
+
+from skvae._model import inference as _inference
+from skvae.scores import Typicality
 
 
 @pytest.mark.parametrize("quantity", _inference.SCORES)
 def test_it_is_the_distance_from_the_mean_in_training(detector, X, quantity):
-    score = FittedScore.learn(Typicality(quantity), detector.module_, X[:100], 16)
+    score = FittedScore.learn(Typicality(quantity=quantity), detector.module_, X[:100], 16)
     scores = _inference.score(detector.module_, X, quantity, 16)
     expected = -np.abs(scores - scores[:100].mean())
     assert_allclose(score(detector.module_, X, 16), expected, rtol=1e-9, atol=1e-9)

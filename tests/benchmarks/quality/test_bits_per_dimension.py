@@ -70,7 +70,12 @@ def test_bits_of_independent_levels_are_the_entropy(bits):
     rng = np.random.default_rng(0)
     shares = [0.5, 0.25, 0.125, 0.125]  # 1.75 bits
     X = rng.choice(4, size=(2000, 9), p=shares).astype(np.float32)
-    vae = VAETransformer(2, likelihood=Categorical(4), network=MLP((4,)), max_epochs=15)
+    vae = VAETransformer(
+        2,
+        likelihood=Categorical(n_categories=4),
+        network=MLP(hidden_layer_sizes=(4,)),
+        max_epochs=15,
+    )
     vae.set_params(random_state=0).fit(X[:1000])
     assert bits.bits_of(vae, X[1000:], 8) == pytest.approx(1.75, abs=0.03)
 
@@ -95,7 +100,9 @@ def test_a_row_has_the_mean_bits_of_the_seeds(bits, monkeypatch):
 def test_the_table_ends_with_formats_and_what_was_published(
     bits, monkeypatch, fetch_images, images, rows_of
 ):
-    tiny = VAETransformer(2, likelihood="discretized_logistic", network=MLP((8,)), max_epochs=1)
+    tiny = VAETransformer(
+        2, likelihood="discretized_logistic", network=MLP(hidden_layer_sizes=(8,)), max_epochs=1
+    )
     monkeypatch.setattr(bits, "fetch_mnist", fetch_images)
     monkeypatch.setattr(bits, "MODELS", {"tiny": tiny})
     model, *formats, published = rows_of(bits, "--draws", 4)

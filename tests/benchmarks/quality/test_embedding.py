@@ -96,7 +96,9 @@ def test_test_rows_are_all_training_images_or_fewer_and_the_test_images(embeddin
 def test_the_table_has_all_models_and_what_was_published(
     embedding, monkeypatch, fetch_images, rows_of
 ):
-    tiny = VAETransformer(2, likelihood="bernoulli", network=MLP((8,)), max_epochs=1)
+    tiny = VAETransformer(
+        2, likelihood="bernoulli", network=MLP(hidden_layer_sizes=(8,)), max_epochs=1
+    )
     monkeypatch.setattr("_rows.fetch_mnist", fetch_images)
     monkeypatch.setattr(embedding, "MODELS", {"tiny": tiny, "PCA": PCA(2)})
     vae, pca, *published = rows_of(embedding)

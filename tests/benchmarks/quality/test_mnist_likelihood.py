@@ -52,7 +52,9 @@ def test_the_gain_compares_draws_on_the_first_images(likelihood, monkeypatch):
 def test_the_bound_of_a_decoder_that_ignores_z_is_the_exact_likelihood(likelihood):
     rng = np.random.default_rng(0)
     X = rng.random((400, 3)).astype(np.float32)
-    vae = VAETransformer(2, likelihood="bernoulli", network=MLP((4,)), max_epochs=1)
+    vae = VAETransformer(
+        2, likelihood="bernoulli", network=MLP(hidden_layer_sizes=(4,)), max_epochs=1
+    )
     module = vae.set_params(random_state=0).fit(X).module_
     for weights in module.parameters():
         weights.data.zero_()  # now p(x|z) has the shares that the likelihood starts from
@@ -65,7 +67,11 @@ def test_the_bound_of_a_decoder_that_ignores_z_is_the_exact_likelihood(likelihoo
 def test_the_table_has_the_models_asked_for_and_what_was_published(
     likelihood, monkeypatch, fetch_images, rows_of
 ):
-    tiny = {"likelihood": Bernoulli(binarize="dynamic"), "network": MLP((8,)), "max_epochs": 1}
+    tiny = {
+        "likelihood": Bernoulli(binarize="dynamic"),
+        "network": MLP(hidden_layer_sizes=(8,)),
+        "max_epochs": 1,
+    }
     models = {name: VAETransformer(2, **tiny) for name in ("one", "other")}
     monkeypatch.setattr(likelihood, "fetch_mnist", fetch_images)
     monkeypatch.setattr(likelihood, "MODELS", models)

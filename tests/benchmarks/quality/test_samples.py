@@ -9,7 +9,12 @@ from sklearn.neural_network import MLPClassifier
 from skvae import VAETransformer
 from skvae.networks import MLP
 
-TINY = {"n_components": 2, "likelihood": "bernoulli", "network": MLP((8,)), "max_epochs": 1}
+TINY = {
+    "n_components": 2,
+    "likelihood": "bernoulli",
+    "network": MLP(hidden_layer_sizes=(8,)),
+    "max_epochs": 1,
+}
 
 
 @pytest.fixture
@@ -63,7 +68,9 @@ def test_shares_are_those_below_the_distance_of_the_normal_prior(samples):
 def test_the_first_two_models_have_equal_weights(samples, images):
     X = images["train"].data
     plain, dense = (
-        samples.MODELS[name].set_params(random_state=0, max_epochs=1, network=MLP((8,)))
+        samples.MODELS[name].set_params(
+            random_state=0, max_epochs=1, network=MLP(hidden_layer_sizes=(8,))
+        )
         for name in list(samples.MODELS)[:2]
     )
     dense.set_params(fit_density=GaussianMixture(2))

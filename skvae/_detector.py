@@ -1,0 +1,565 @@
+"""The outlier detector: a VAE used as an isolation forest is used."""
+
+# Over 500 lines: one estimator whole, of whose lines more than half are docstrings.
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import OutlierMixin
+from torch import Tensor
+
+from skvae._base import BaseVAE, EmbeddingMixin
+from skvae._model import inference
+from skvae._model.module import Parts, VAEModule
+from skvae._parts import Score
+from skvae._specs import SHORT_NAMES, resolve
+from skvae._validation import Interval, StrOptions, _fit_context
+from skvae.scores._contributions import explain
+
+_SPLIT_SEED = 0  # the same rows at every fit: a fit that continues must not train on them
+
+
+class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
+    """Outlier detection by a variational autoencoder.
+
+    Learns the distribution of the training rows and labels the least normal rows as outliers.
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Number of latent dimensions.
+    network : {"mlp", "conv", "resnet"} or Network, default="mlp"
+        Encoder and decoder: a short name, or a configured object of :mod:`skvae.networks`.
+    likelihood : str or Likelihood, default="gaussian"
+        The distribution p(x|z): a short name, or a configured object of :mod:`skvae.likelihoods`.
+        "gaussian" and "student_t" accept any real data, "bernoulli" and "continuous_bernoulli"
+        values in [0, 1], "poisson" and "negative_binomial" counts, "categorical" and
+        "discretized_logistic" levels 0, 1, 2, ...; "mixed" chooses a distribution for each column,
+        see :class:`~skvae.likelihoods.Mixed`.
+    prior : {"normal", "mixture", "vamp", "flow", "ex_post"} or Prior, default="normal"
+        The distribution p(z): a short name, or a configured object of :mod:`skvae.priors`.
+        "normal" is N(0, I); the others are learned.
+    objective : {"elbo", "iwae", "beta_tcvae", "info_vae"} or Objective, default="elbo"
+        The training objective: a short name, or a configured object of :mod:`skvae.objectives`.
+    max_epochs : int or "auto", default="auto"
+        Passes over the training rows. "auto" fits them to the number of rows n: as many as
+        ``max(1000, 20 sqrt(n))`` optimiser steps need, or at most ten times that with
+        `early_stopping`.
+    batch_size : int or "auto", default="auto"
+        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up.
+    learning_rate : float, default=1e-3
+        Mean learning rate of `fit`, which runs through one cycle [3]_: a warm-up to twice this over
+        the first quarter, then half a cosine down to zero. The rate is constant in `partial_fit`
+        and with `early_stopping`, whose end is not known beforehand. A
+        :class:`skorch.callbacks.LRScheduler` among `callbacks` replaces the cycle.
+    optimizer : {"adam", "sgd"} or subclass of torch.optim.Optimizer, default="adam"
+        "adam" is Adam with decoupled weight decay [4]_. Gradients with a norm above 1e8, which no
+        healthy fit reaches, are scaled down to that norm; for a lower limit see
+        :class:`skorch.callbacks.GradientNormClipping`.
+    weight_decay : float or "auto", default="auto"
+        Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
+        a fixed prior on the weights counts for less the more rows there are, and 0 for other
+        optimisers.
+    early_stopping : bool, default=False
+        Whether to set `validation_fraction` of the rows aside, to stop when the validation loss has
+        not improved for `n_iter_no_change` epochs, and to return to the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows set aside for `early_stopping`, in (0, 1).
+    n_iter_no_change : int, default=10
+        Number of epochs without improvement after which `early_stopping` ends the fit.
+    n_importance_samples : int, default=16
+        Number of draws per row of the importance-weighted bound behind a log-likelihood [2]_. With
+        fewer than 16, the bound is averaged over several sets of draws, 16 in all.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Precision of matrix products during training. "auto" is bfloat16 for rows of at least 256
+        features on a processor that computes it natively, else float32. Losses are always
+        float32; scores and embeddings have the precision of the rows, float32 or float64.
+    device : str or torch.device, default="auto"
+        "auto" is a CUDA GPU if there is one, else the CPU.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training, see :mod:`skorch.callbacks`; :class:`~skvae.Autosave` writes
+        checkpoints from which an interrupted fit continues.
+    warm_start : bool, default=False
+        If True, `fit` continues the previous fit up to `max_epochs` in total, and warns if none
+        remain. Network, likelihood, prior, objective, optimizer, weight decay, precision and device
+        stay those of the first fit.
+    verbose : int, default=0
+        1 shows a progress bar with loss, reconstruction and KL; 0 is silent.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the order of the rows, and all draws. The global generators are
+        neither read nor changed. None takes fresh entropy from the operating system.
+    anomaly_score : str or Score, default="residual_neighbors"
+        The score that `score_samples` returns, higher for more normal rows: a short name, or a
+        configured object of :mod:`skvae.scores`. "residual_neighbors": minus the distance from the
+        nearest of up to 10,000 training rows, by the standardised values and by the residuals of
+        the reconstruction; "latent_neighbors": minus that distance in the latent space.
+        "log_likelihood": the importance-weighted log-likelihood [2]_; "elbo": the evidence lower
+        bound; "reconstruction": the expected log p(x|z) under q(z|x); "kl": minus the KL divergence
+        of q(z|x) from the prior; all of these in nats. "relative_error": minus the squared error of
+        the reconstruction divided by the squared norm of the row. "latent_density": the log
+        density, in nats, of a Gaussian mixture over the embedded training rows. "typicality": minus
+        the distance of the log-likelihood from its mean in training, in nats.
+        "likelihood_regret": minus the gain, in nats, from fitting q(z|x) to the row alone.
+        "combined": the sum of "relative_error" and "latent_density", each standardised.
+    contamination : float, default=0.1
+        Share of rows beyond the threshold, in (0, 0.5]: of the training rows or, with
+        `calibration_fraction`, of the rows set aside. The model fits its training rows better than
+        new ones, so a threshold on training rows can flag a larger share of new normal rows; a
+        threshold on rows set aside does not.
+    calibration_fraction : float or None, default=None
+        Share of the rows, in (0, 1), that `fit` or `partial_fit` sets aside for the threshold and
+        for `p_values`. They are the same rows at every call, and neither the model nor the score
+        learns from them.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of latent dimensions.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X has names that are all strings.
+    n_iter_ : int
+        Number of epochs run.
+    n_steps_ : int
+        Number of optimiser steps run.
+    history_ : dict of str to ndarray of shape (`n_iter_`,)
+        `train_loss`, `train_reconstruction` and `train_kl` in nats per row, the same with `valid_`
+        if `early_stopping` is True, and `duration` in seconds.
+    module_ : torch.nn.Module
+        The trained model, in the units of X.
+    device_ : str
+        The device of the model.
+    precision_ : {"float32", "bfloat16"}
+        Precision of matrix products during training.
+    anomaly_score_ : object
+        The score with what it learned from the training rows, or from the last chunk after
+        `partial_fit`: `spec`, and `tensors` by name.
+    offset_ : float
+        Threshold of `score_samples`: the quantile `contamination` of the scores of the training
+        rows or, with `calibration_fraction`, of `calibration_scores_`, so that `predict` returns -1
+        if and only if the p-value is at most `contamination`. If too few rows were set aside for a
+        p-value that small, it is the lowest of their scores.
+    calibration_scores_ : ndarray of shape (n_calibration,) or None
+        Scores of the rows set aside, in ascending order; None without `calibration_fraction`.
+
+    See Also
+    --------
+    VAETransformer : The same model as a transformer.
+    sklearn.ensemble.IsolationForest : A detector that looks at one feature at a time.
+
+    References
+    ----------
+    .. [1] Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
+    .. [2] Burda et al. (2016), "Importance Weighted Autoencoders", equation 8.
+    .. [3] Smith & Topin (2019), "Super-Convergence".
+    .. [4] Loshchilov & Hutter (2019), "Decoupled Weight Decay Regularization".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEAnomalyDetector
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(n_components=2, random_state=0).fit(X)
+    >>> detector.predict([[5.0, 3.4, 1.5, 0.2], [5.0, 3.4, 1.5, 2.5]])
+    array([ 1, -1])
+    """
+
+    _parameter_constraints = {
+        **BaseVAE._parameter_constraints,
+        "anomaly_score": [StrOptions(set(SHORT_NAMES["anomaly_score"])), Score],
+        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        "calibration_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+    }
+
+    def __init__(
+        self,
+        n_components=16,
+        *,
+        network="mlp",
+        likelihood="gaussian",
+        prior="normal",
+        objective="elbo",
+        max_epochs="auto",
+        batch_size="auto",
+        learning_rate=1e-3,
+        optimizer="adam",
+        weight_decay="auto",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        n_importance_samples=16,
+        precision="auto",
+        device="auto",
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+        anomaly_score="residual_neighbors",
+        contamination=0.1,
+        calibration_fraction=None,
+    ):
+        super().__init__(
+            n_components,
+            network=network,
+            likelihood=likelihood,
+            prior=prior,
+            objective=objective,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            n_importance_samples=n_importance_samples,
+            precision=precision,
+            device=device,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.anomaly_score = anomaly_score
+        self.contamination = contamination
+        self.calibration_fraction = calibration_fraction
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the model, the score and the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, at least two, in any units that the likelihood accepts.
+        y : Ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite two-dimensional array that the likelihood and the network accept,
+            or if `calibration_fraction` leaves fewer than two rows to train on.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        """
+        with self._unchanged_on_failure():
+            score = resolve("anomaly_score", self.anomaly_score)
+            X, held_out = self._set_aside(self._check_training_rows(X))
+            self._fit_rows(X)
+            self._calibrate(score, X, held_out)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None):
+        """Train for one pass over these rows, from where the last call or fit ended.
+
+        For data that do not fit in memory. The first call takes the scaling of the features, the
+        batch size and the weight decay from its chunk; the learning rate stays constant. The score
+        and the threshold are those of the last chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            A chunk of training rows.
+        y : Ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : object
+            The detector, trained one epoch further.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite two-dimensional array that the likelihood and the network accept,
+            or if `calibration_fraction` leaves fewer than two rows to train on.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        """
+        with self._unchanged_on_failure():
+            score = resolve("anomaly_score", self.anomaly_score)
+            X, held_out = self._set_aside(self._check_chunk(X))
+            self._fit_pass(X)
+            self._calibrate(score, X, held_out)
+        return self
+
+    def score_samples(self, X):
+        """Return the anomaly score of every row; higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            The `anomaly_score` with which the detector was fitted, in its unit.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        return self._scores(self._check_rows(X))
+
+    def decision_function(self, X):
+        """Return the score above the threshold: negative for outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            ``score_samples(X) - offset_``.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Label rows as inliers or outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            1 for inliers, -1 for outliers.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def p_values(self, X):
+        """Return the probability that a normal row would score no better, by calibration.
+
+        Flagging rows with p <= 0.05 gives false alarms for at most 5 % of the normal rows, whatever
+        the score and however well the model fits [1]_.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        p_values : ndarray of shape (n_samples,), float64
+            ``(1 + #{calibration scores <= score}) / (n + 1)`` with n calibration scores, so never
+            less than ``1 / (n + 1)``.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If it was fitted with ``calibration_fraction=None``.
+
+        Notes
+        -----
+        The guarantee holds on average over the choice of the rows set aside, and requires that
+        these and future normal rows follow the same distribution.
+
+        References
+        ----------
+        .. [1] Bates et al. (2023), "Testing for Outliers with Conformal p-values", equation 3.
+        """
+        scores = self.score_samples(X)
+        if self.calibration_scores_ is None:
+            raise ValueError(
+                "p_values requires calibration scores, but this detector was fitted with "
+                "calibration_fraction=None. Fit it with calibration_fraction=0.2, for example."
+            )
+        return _p_values(scores, self.calibration_scores_)
+
+    def explain(self, X):
+        """Return by how much each feature lowers the score of a row.
+
+        The contribution of a feature is the rise in the score if the feature had the value that the
+        model expects given the other features. An unremarkable feature contributes almost nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            A few rows in the units of the training data. Each takes as much time as scoring
+            `n_features` rows; memory does not grow with their number.
+
+        Returns
+        -------
+        contributions : ndarray of shape (n_samples, n_features), float64
+            In the unit of the score. Contributions do not sum to the score, because features
+            interact.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+
+        Notes
+        -----
+        The expected value does not depend on the observed one: starting from ``E[p(x|z=0)]``, the
+        feature is encoded with the other features of the row and decoded, four times [1]_. In a
+        linear Gaussian model this converges to the conditional mean.
+
+        References
+        ----------
+        .. [1] Rezende et al. (2014), "Stochastic Backpropagation and Approximate Inference in Deep
+           Generative Models", appendix F, with means in place of draws.
+        """
+        X = self._check_rows(X)
+        return explain(self._scores, self.module_, X)
+
+    def _scores(self, X) -> np.ndarray:
+        return self.anomaly_score_(self.module_, X, self.n_importance_samples)
+
+    def _set_aside(self, X) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows to train on, and those to calibrate by: none without a fraction."""
+        fraction = self.calibration_fraction
+        if fraction is None:
+            return X, X[:0]
+        n_calibration = max(1, round(fraction * len(X)))
+        if len(X) - n_calibration < 2:
+            raise ValueError(
+                f"calibration_fraction={fraction!r} of {len(X)} rows leaves fewer than two to "
+                "train on. Lower it, or set calibration_fraction=None."
+            )
+        held_out = np.zeros(len(X), dtype=bool)
+        held_out[np.random.default_rng(_SPLIT_SEED).permutation(len(X))[:n_calibration]] = True
+        return X[~held_out], X[held_out]
+
+    def _calibrate(self, score: Score, X, held_out) -> None:
+        """Fit the score, and set the threshold by the rows set aside or else the training rows."""
+        known = score.build(self.module_, X, self.n_importance_samples)
+        self.anomaly_score_ = FittedScore(score, known)
+        if len(held_out):
+            self.calibration_scores_ = np.sort(self._scores(held_out))
+            self.offset_ = _threshold(self.calibration_scores_, self.contamination)
+        else:
+            self.calibration_scores_ = None
+            self.offset_ = float(np.percentile(self._scores(X), 100 * self.contamination))
+
+    def _get_state(self) -> dict[str, Any]:
+        return {
+            **super()._get_state(),
+            "score": self.anomaly_score_.spec,
+            "score_tensors": self.anomaly_score_.tensors,
+            "calibration_scores": self.calibration_scores_,
+            "offset": self.offset_,
+        }
+
+    def _set_state(self, state: dict[str, Any], device: str) -> None:
+        if "offset" not in state:
+            raise ValueError(
+                "it is a checkpoint of a detector, whose threshold is set when training ends; "
+                "finish the fit with Autosave(..., resume=True)"
+            )
+        super()._set_state(state, device)
+        tensors, parts = state["score_tensors"], self.module_.parts
+        self.anomaly_score_ = FittedScore.restore(state["score"], tensors, parts)
+        self.calibration_scores_ = _checked_calibration(state["calibration_scores"])
+        self.offset_ = float(state["offset"])
+
+
+class FittedScore:
+    """A score with what it learned from the training rows. Scoring does not change it.
+
+    Parameters
+    ----------
+    spec : Score
+    tensors : dict of str to Tensor
+        What its `build` returned. Kept in double precision on the CPU, so that it can be pickled
+        there and read on a machine without a GPU.
+    """
+
+    def __init__(self, spec: Score, tensors: dict[str, Tensor]):
+        self.spec = spec
+        self.tensors = {name: tensor.double().cpu() for name, tensor in tensors.items()}
+
+    @classmethod
+    def restore(cls, spec: Any, tensors: dict[str, Tensor], parts: Parts) -> FittedScore:
+        """Return what was saved, if it is what the score can have learned.
+
+        Raises
+        ------
+        ValueError
+            If names, shapes, types or values of the tensors cannot be right.
+        """
+        spec.validate()
+        shapes = spec.shapes(parts)
+        if shapes.keys() != tensors.keys():
+            raise ValueError(f"its score {spec!r} does not fit what it is said to have learned")
+        sizes: dict[str, int] = {}
+        for name, tensor in tensors.items():
+            _check_tensor(name, tensor, shapes[name], sizes)
+        return cls(spec, tensors)
+
+    def __call__(self, module: VAEModule, X: np.ndarray, n_samples: int) -> np.ndarray:
+        """Return the score of every row, float64."""
+        return inference.evaluate(self.spec, module, X, self.tensors, n_samples)
+
+
+def _p_values(scores: np.ndarray, calibration_scores: np.ndarray) -> np.ndarray:
+    """Return ``(1 + #{calibration scores <= score}) / (n + 1)``; the latter are sorted."""
+    n_below = np.searchsorted(calibration_scores, scores, side="right")
+    return (1 + n_below) / (1 + len(calibration_scores))
+
+
+def _threshold(calibration_scores: np.ndarray, level: float) -> float:
+    """Return the score below which p-values are at most `level`; calibration scores are sorted.
+
+    It is the lowest of them if they are too few for a p-value that small.
+    """
+    p_values = (1 + np.arange(len(calibration_scores))) / (1 + len(calibration_scores))
+    return float(calibration_scores[max(0, np.count_nonzero(p_values <= level) - 1)])
+
+
+def _checked_calibration(scores: Any) -> np.ndarray | None:
+    """Return calibration scores that were read from a file.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite numbers in ascending order.
+    """
+    if scores is None:
+        return None
+    sound = isinstance(scores, np.ndarray) and scores.dtype == np.float64 and scores.ndim == 1
+    if not (sound and len(scores) and np.isfinite(scores).all() and (np.diff(scores) >= 0).all()):
+        raise ValueError("its calibration scores are not finite numbers in ascending order")
+    return scores
+
+
+def _check_tensor(name: str, tensor: Tensor, shape: tuple, sizes: dict[str, int]) -> None:
+    """Compare with a shape; a size that goes by a name is the same wherever it stands."""
+    found = tuple(tensor.shape)
+    named = {key: size for key, size in zip(shape, found, strict=False) if isinstance(key, str)}
+    sizes |= named | sizes  # the first to be met counts
+    expected = tuple(sizes.get(key, key) for key in shape)
+    if found != expected or tensor.numel() == 0:
+        raise ValueError(f"its score's {name!r} has shape {found}, but {shape} is expected")
+    if not (tensor.is_floating_point() and tensor.isfinite().all()):
+        raise ValueError(f"its score's {name!r} holds values that are not finite numbers")

@@ -1,0 +1,1 @@
+"""Files: bytes, values, checkpoints and graphs. None of these knows an estimator."""

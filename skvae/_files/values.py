@@ -1,0 +1,165 @@
+"""Python values to JSON and back, exactly: tuples stay tuples, configured objects are rebuilt.
+
+Every JSON object in what `encode` returns is a tag with its content, so that the reader need not
+guess. No class is looked up by a name in the file: the reader brings the classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Encoder:
+    """Turns values into what :func:`json.dumps` takes; tensors and arrays are set aside.
+
+    Parameters
+    ----------
+    classes : iterable of type
+        Classes that every reader knows. Configured objects of other classes are marked as custom.
+    """
+
+    def __init__(self, classes: Iterable[type]):
+        self.names = {cls: cls.__name__ for cls in classes}
+        self.tensors: dict[str, Tensor] = {}
+
+    def encode(self, value: Any, where: str) -> Any:
+        """Return the node for `value`; `where` names it in errors and names its tensors."""
+        if value is None or isinstance(value, bool | str):
+            return value
+        if isinstance(value, np.bool_ | np.integer | np.floating):
+            return self.encode(value.item(), where)
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else {"float": repr(float(value))}
+        if isinstance(value, list):
+            return [self.encode(item, f"{where}.{i}") for i, item in enumerate(value)]
+        if isinstance(value, tuple):
+            return {"tuple": self.encode(list(value), where)}
+        if isinstance(value, dict):
+            return {"dict": [self._pair(key, item, where) for key, item in value.items()]}
+        if isinstance(value, slice):
+            return {"slice": self.encode([value.start, value.stop, value.step], where)}
+        if isinstance(value, Tensor):
+            return {"tensor": self._set_aside(value, where)}
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            return {"array": self._set_aside(torch.from_numpy(value.copy()), where)}
+        if isinstance(value, torch.device):
+            return {"device": str(value)}
+        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer):
+            known = _is_torch_optimizer(value)
+            return {"optimizer": value.__name__} if known else {"custom": [value.__qualname__]}
+        if isinstance(value, np.random.RandomState):
+            return {"random_state": self.encode(value.get_state(), where)}
+        if hasattr(value, "get_params") and not isinstance(value, type):
+            return self._spec(value, where)
+        raise ValueError(
+            f"{where} is {value!r}, which cannot be written into a file without pickle. Use an "
+            "object with get_params (a subclass of sklearn.base.BaseEstimator), or set "
+            f"{where.rpartition('.')[2]} to None before saving."
+        )
+
+    def _pair(self, key: Any, item: Any, where: str) -> list[Any]:
+        return [self.encode(key, where), self.encode(item, f"{where}.{key}")]
+
+    def _spec(self, value: Any, where: str) -> dict[str, Any]:
+        params = self.encode(value.get_params(deep=False), where)
+        name = self.names.get(type(value))
+        if name is None:
+            return {"custom": [type(value).__qualname__, params]}
+        return {"spec": [name, params]}
+
+    def _set_aside(self, tensor: Tensor, where: str) -> str:
+        self.tensors[where] = tensor
+        return where
+
+
+class Decoder:
+    """Reads what :class:`Encoder` wrote.
+
+    Parameters
+    ----------
+    classes : iterable of type
+        Classes of the configured objects that may be built.
+    trusted : iterable of type
+        A user's own classes, named by whoever reads the file.
+    tensors : dict of str to Tensor
+        What was set aside.
+
+    Raises
+    ------
+    ValueError
+        From `decode`, for a custom class that is not trusted or a node that makes no sense.
+    """
+
+    def __init__(self, classes, trusted=(), tensors=None):
+        self.classes = {cls.__name__: cls for cls in classes}
+        self.trusted = {cls.__qualname__: cls for cls in trusted}
+        self.tensors: dict[str, Tensor] = tensors or {}
+
+    def decode(self, node: Any) -> Any:
+        """Return the value that `node` stands for."""
+        if node is None or isinstance(node, bool | str | int | float):
+            return node
+        if isinstance(node, list):
+            return [self.decode(item) for item in node]
+        tag, content = next(iter(node.items()), ("", None))
+        if tag not in self._READERS:
+            raise ValueError(f"it holds an unknown kind of value, {tag[:40]!r}")
+        try:
+            return self._READERS[tag](self, content)
+        except (TypeError, LookupError, AttributeError) as exc:
+            raise ValueError(f"it holds {tag!r} with unsound content ({exc!r})") from exc
+
+    def _dict(self, content):
+        return {self.decode(key): self.decode(item) for key, item in content}
+
+    def _spec(self, content):
+        name, params = content
+        return self.classes[name](**self.decode(params))
+
+    def _custom(self, content):
+        name, *params = content
+        cls = self.trusted.get(name)
+        if cls is None:
+            raise ValueError(
+                f"it was saved with the class {name!r}, unknown to skvae. If you trust the "
+                f"file, pass your class: skvae.load(path, trusted=[{name}])"
+            )
+        return cls(**self.decode(params[0])) if params else cls
+
+    def _random_state(self, content):
+        state = np.random.RandomState()
+        state.set_state(self.decode(content))
+        return state
+
+    def _optimizer(self, content):
+        cls = getattr(torch.optim, content)
+        if not _is_torch_optimizer(cls):
+            raise KeyError(content)
+        return cls
+
+    _READERS = {
+        "tuple": lambda self, content: tuple(self.decode(content)),
+        "slice": lambda self, content: slice(*self.decode(content)),
+        "dict": _dict,
+        "float": lambda self, content: float(content),
+        "tensor": lambda self, content: self.tensors[content],
+        "array": lambda self, content: self.tensors[content].numpy(),
+        "device": lambda self, content: torch.device(content),
+        "optimizer": _optimizer,
+        "random_state": _random_state,
+        "spec": _spec,
+        "custom": _custom,
+    }
+
+
+def _is_torch_optimizer(cls: Any) -> bool:
+    known = getattr(torch.optim, getattr(cls, "__name__", ""), None)
+    return isinstance(cls, type) and known is cls and issubclass(cls, torch.optim.Optimizer)

@@ -1,0 +1,208 @@
+"""Evaluation of a trained module over many rows: in chunks, in the precision of the rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skvae._model.module import VAEModule
+from skvae._parts import Score
+from skvae._random import fixed_normal_draws
+
+# Size of a chunk: small enough for the cache, large enough for the cores. From 2,048 rows on,
+# convolutions take twice the time per row (benchmarks/inference.py).
+_CHUNK_ROWS = 2**9
+_CHUNK_VALUES = 2**20
+_CHUNK_OUTPUTS = 2**22  # 16 MB in single precision, for a likelihood with many outputs per feature
+FEWEST_DRAWS = 16
+
+
+def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of q(z|x), in the dtype of X."""
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        mean, log_var = module.encode(x)
+        return torch.stack([mean, (0.5 * log_var).exp()], dim=-1)
+
+    moments = map_rows(step, module, X, n_draws=0)  # (n_samples, n_components, 2)
+    return np.ascontiguousarray(moments[..., 0]), np.ascontiguousarray(moments[..., 1])
+
+
+def encode_mean(module: VAEModule, X: np.ndarray) -> np.ndarray:
+    """Return the mean of q(z|x), in the dtype of X."""
+    return map_rows(lambda module, x: module.encode(x)[0], module, X, n_draws=0)
+
+
+def decode(module: VAEModule, Z: np.ndarray) -> np.ndarray:
+    """Return E[p(x|z)] in the units of X, in the dtype of Z."""
+    return map_rows(lambda module, z: module.likelihood.mean(module.decode(z)), module, Z)
+
+
+def sample_prior(module: VAEModule, n_samples: int, generator: torch.Generator) -> np.ndarray:
+    """Draw z from the prior, (n_samples, n_components)."""
+    with torch.inference_mode():
+        return module.sample_prior(n_samples, generator).cpu().numpy()
+
+
+def draw_rows(module: VAEModule, Z: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """Draw from p(x|z) for every z, in the dtype of Z."""
+    return map_rows(
+        lambda module, z: module.likelihood.sample(module.decode(z), generator), module, Z
+    )
+
+
+def draw_posterior(module: VAEModule, X: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """Draw from q(z|x) once for every row, (n_samples, n_components), in the dtype of X."""
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        return module.draw_posterior(*module.encode(x), 1, generator)[:, 0]
+
+    return map_rows(step, module, X, n_draws=0)
+
+
+def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.ndarray:
+    """Return one of `SCORES` for every row, float64, in nats.
+
+    A bound of fewer than 16 samples is the mean over several sets of them, 16 draws in all: one
+    set that all rows share would shift all their scores by the luck of its few draws. The sets
+    for 1, 2, 4, 8 and 16 samples are nested, so the bound never falls between them.
+    """
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        return score_rows(module, x, kind, n_samples)
+
+    n_draws = max(FEWEST_DRAWS, n_samples)
+    return map_rows(step, module, X, n_draws).astype(np.float64)
+
+
+def evaluate(
+    score: Score, module: VAEModule, X: np.ndarray, known: dict[str, Tensor], n_samples: int
+) -> np.ndarray:
+    """Return what a score makes of every row, float64; `known` is what its `build` returned."""
+    device = next(module.parameters()).device
+    known = {name: tensor.double().to(device) for name, tensor in known.items()}
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        return score(module, x, known, n_samples)
+
+    return map_rows(step, module, X, score.n_draws(n_samples)).astype(np.float64)
+
+
+def score_rows(module: VAEModule, x: Tensor, kind: str, n_samples: int) -> Tensor:
+    """Return one of `SCORES` for the rows of one chunk, by the draws that all rows share."""
+    mean, log_var = module.encode(x)
+    n_sets = max(1, FEWEST_DRAWS // n_samples)
+    draws = fixed_normal_draws(n_sets * n_samples, module.parts.n_components)
+    draws = torch.from_numpy(draws.copy()).to(mean)
+    return SCORES[kind](module, x, mean, log_var, draws, n_sets)
+
+
+def log_likelihood(
+    module: VAEModule, X: np.ndarray, n_samples: int, generator: torch.Generator
+) -> np.ndarray:
+    """Return the bound of every row by draws of its own, not the fixed ones, float64, in nats."""
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        mean, log_var = module.encode(x)
+        shape = (len(x), n_samples, mean.shape[1])
+        draws = torch.randn(shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        return _log_likelihood(module, x, mean, log_var, draws, n_sets=1)
+
+    return map_rows(step, module, X, n_samples).astype(np.float64)
+
+
+def _log_likelihood(
+    module: VAEModule, x: Tensor, mean: Tensor, log_var: Tensor, draws: Tensor, n_sets: int
+) -> Tensor:
+    """Importance-weighted bound on log p(x) (Burda et al., 2016, equation 8)."""
+
+    def log_weights(z: Tensor) -> Tensor:
+        log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
+        return module.log_conditional(x, z) + module.log_prior(z) - log_q
+
+    blocks = [log_weights(z) for z in _posterior_draws(module, x, mean, log_var, draws)]
+    sets = torch.cat(blocks, dim=1).unflatten(1, (n_sets, -1))  # (n_rows, n_sets, n_samples)
+    return (torch.logsumexp(sets, dim=2) - math.log(sets.shape[2])).mean(1)
+
+
+def _reconstruction(
+    module: VAEModule, x: Tensor, mean: Tensor, log_var: Tensor, draws: Tensor, n_sets: int
+) -> Tensor:
+    """Return E_q[log p(x|z)]."""
+    blocks = [
+        module.log_conditional(x, z).sum(1)
+        for z in _posterior_draws(module, x, mean, log_var, draws)
+    ]
+    return torch.stack(blocks, 1).sum(1) / len(draws)
+
+
+def _kl(
+    module: VAEModule, x: Tensor, mean: Tensor, log_var: Tensor, draws: Tensor, n_sets: int
+) -> Tensor:
+    """Return KL(q(z|x) || p(z)), averaged over the draws if there is no closed form."""
+    blocks = [
+        module.kl(mean[:, None], log_var[:, None], z).sum(-1).mean(1) * z.shape[1]
+        for z in _posterior_draws(module, x, mean, log_var, draws)
+    ]
+    return torch.stack(blocks, 1).sum(1) / len(draws)
+
+
+def _posterior_draws(
+    module: VAEModule, x: Tensor, mean: Tensor, log_var: Tensor, draws: Tensor
+) -> Iterator[Tensor]:
+    """Yield z = mean + std * draw, (n_samples, n_block, n_components), in blocks of draws."""
+    std = (0.5 * log_var).exp()
+    if torch.compiler.is_compiling():  # an exported graph has no number of rows to divide by
+        blocks: Sequence[Tensor] = (draws,)
+    else:
+        n_block = _chunk_size(x.numel(), len(x), len(x) * module.likelihood.n_outputs)
+        blocks = draws.split(n_block, dim=-2)
+    for block in blocks:
+        yield mean[:, None] + std[:, None] * block
+
+
+SCORES: dict[str, Callable[..., Tensor]] = {
+    "log_likelihood": _log_likelihood,
+    "elbo": lambda *args: _reconstruction(*args) - _kl(*args),
+    "reconstruction": _reconstruction,
+    "kl": lambda *args: -_kl(*args),
+}
+
+
+def _chunk_size(n_values: int, n_rows: int, n_outputs: int) -> int:
+    """Return how many go at a time, by the values, network rows and outputs that each takes."""
+    by_outputs = _CHUNK_OUTPUTS // max(1, n_outputs)
+    return max(1, min(_CHUNK_ROWS // n_rows, _CHUNK_VALUES // n_values, by_outputs))
+
+
+def map_rows(
+    function: Callable[[VAEModule, Tensor], Tensor],
+    module: VAEModule,
+    X: np.ndarray,
+    n_draws: int = 1,
+) -> np.ndarray:
+    """Apply ``function(module, x)`` chunk by chunk into one array with the dtype of X.
+
+    The function decodes `n_draws` latent vectors per row, 0 if it only encodes. The size of a chunk
+    depends on that number and on the widths of rows and outputs alone, and no row sees its
+    neighbours.
+    """
+    module = module.in_precision(X.dtype)
+    device = next(module.parameters()).device
+    n_passes = max(1, n_draws)
+    n_outputs = n_draws * module.likelihood.n_outputs
+    n_rows = _chunk_size(n_passes * X.shape[1], n_passes, n_outputs)
+    result = np.empty(0, dtype=X.dtype)
+    with torch.inference_mode():
+        for start in range(0, len(X), n_rows):
+            rows = X[start : start + n_rows]
+            rows = rows if rows.flags.writeable else rows.copy()  # torch warns of read-only memory
+            values = function(module, torch.from_numpy(rows).to(device)).cpu().numpy()
+            if start == 0:
+                result = np.empty((len(X), *values.shape[1:]), dtype=X.dtype)
+            result[start : start + n_rows] = values
+    return result

@@ -1,0 +1,275 @@
+"""The one torch module: encoder, decoder, likelihood and prior joined; no training, no files."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skvae._parts import Likelihood, LikelihoodModule, Network, Prior, PriorModule
+from skvae._random import isolated_rng
+
+_LOG_2PI = math.log(2 * math.pi)
+_LOG_VAR_RANGE = (-20.0, 10.0)  # beyond it exp() leaves the range where KL and draws mean anything
+
+
+class Parts(NamedTuple):
+    """What a module was built from, with every "auto" resolved by the training rows."""
+
+    network: Network
+    likelihood: Likelihood
+    prior: Prior
+    n_features: int
+    n_components: int
+
+
+class VAEModule(nn.Module):
+    """A variational autoencoder over rows in the units of X.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Maps standardised rows to (n_samples, 2 * n_components): means, then log variances.
+    decoder : torch.nn.Module
+        Maps (..., n_components) to the likelihood's (..., n_outputs).
+    likelihood : LikelihoodModule
+    prior : PriorModule
+    parts : Parts
+        The specs that built these.
+
+    Attributes
+    ----------
+    n_rows : int or None
+        Training rows of the last fit, for objectives that estimate q(z) of all rows from a batch.
+    """
+
+    n_rows: int | None = None
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        likelihood: LikelihoodModule,
+        prior: PriorModule,
+        parts: Parts,
+    ):
+        super().__init__()
+        self.parts = parts
+        self.encoder = encoder
+        self.decoder = decoder
+        self.likelihood = likelihood
+        self.prior = prior
+        self._double: list[Any] = []  # state of the weights, and the copy in double precision
+        self._like: Tensor
+        self.register_buffer("_like", torch.empty(0, device="cpu"), persistent=False)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of everything between input and output, which follows conversions."""
+        return self._like.dtype
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance of q(z|x), each (n_samples, n_components)."""
+        return self._posterior(self.likelihood.standardize(x))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the parameters of p(x|z), (..., n_outputs)."""
+        return self.decoder(z.to(self.dtype)).to(self.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reconstruct: the mean of p(x|z) at the posterior mean, in the units of X."""
+        mean, _ = self.encode(x)
+        return self.likelihood.mean(self.decode(mean))
+
+    def draw_posterior(
+        self, mean: Tensor, log_var: Tensor, n_draws: int, generator: torch.Generator | None
+    ) -> Tensor:
+        """Draw z = mean + std * noise from q(z|x), (n_samples, n_draws, n_components)."""
+        shape = (len(mean), n_draws, mean.shape[1])
+        noise = torch.randn(shape, generator=generator, device=mean.device, dtype=mean.dtype)
+        return torch.addcmul(mean[:, None], (0.5 * log_var).exp()[:, None], noise)
+
+    def log_conditional(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return log p(x|z) of every row at each of its draws, in nats, (n_samples, n_draws)."""
+        return self.likelihood.log_prob(self.decode(z), x[:, None]).sum(-1)
+
+    def log_posterior(self, mean: Tensor, log_var: Tensor, z: Tensor) -> Tensor:
+        """Return log q(z|x) in nats, (...,)."""
+        squares = (z - mean).square() / log_var.exp()
+        return -0.5 * (squares + log_var + _LOG_2PI).sum(-1)
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Return log p(z) in nats, (...,)."""
+        if self.training:
+            self.prior.follow(self._posterior)
+        with _full_precision(z):
+            return self.prior.log_prob(z)
+
+    def kl(
+        self, mean: Tensor, log_var: Tensor, z: Tensor, log_prior: Tensor | None = None
+    ) -> Tensor:
+        """Return KL(q(z|x) || p(z)) in nats as terms that sum over the last dimension.
+
+        One term per latent dimension if the prior has a closed form, else a single term estimated
+        at the draws `z`. A `log_prior` of the draws that is known already is not computed again.
+        """
+        closed = self.prior.kl(mean, log_var)
+        if closed is not None:
+            return closed
+        log_prior = self.log_prior(z) if log_prior is None else log_prior
+        return (self.log_posterior(mean, log_var, z) - log_prior)[..., None]
+
+    def sample_prior(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw from p(z), (n_samples, n_components)."""
+        if self.training:
+            self.prior.follow(self._posterior)
+        return self.prior.sample(n_samples, generator)
+
+    def train(self, mode: bool = True) -> VAEModule:
+        """Switch training on or off; when it ends, the prior follows the encoder once more."""
+        super().train(mode)
+        if not mode:
+            with torch.no_grad():
+                self.prior.follow(self._posterior)
+        return self
+
+    def in_precision(self, dtype: np.dtype) -> VAEModule:
+        """Return the module for float32 rows, a copy in double precision for float64 rows.
+
+        The copy is kept until a weight changes.
+        """
+        if dtype != np.float64:
+            return self
+        tensors = (*self.parameters(), *self.buffers())
+        state = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
+        kept = self._double  # read once: another thread may replace it
+        if not kept or kept[0] != state:
+            self._double = kept = [state, copy.deepcopy(self).double().eval()]
+        return kept[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_double": []}
+
+    def _posterior(self, standardized: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self.encoder(standardized.to(self.dtype)).to(self.dtype)
+        mean, log_var = outputs.chunk(2, -1)
+        return mean, log_var.clamp(*_LOG_VAR_RANGE)
+
+
+def build_module(
+    network: Network, likelihood: Likelihood, prior: Prior, X: np.ndarray, n_components: int
+) -> VAEModule:
+    """Build fresh parts from the specs and join them.
+
+    Raises
+    ------
+    ValueError
+        If a part returns an output of the wrong shape.
+    """
+    density = likelihood.build(X)
+
+    def examples(n_rows: int) -> Tensor:
+        rows = X[torch.randint(len(X), (n_rows,)).numpy()]
+        return density.standardize(torch.from_numpy(rows)).to(torch.get_default_dtype())
+
+    parts = Parts(network, density.spec, prior, X.shape[1], n_components)
+    module = _join(parts, density, examples)
+    _check_shapes(module, torch.from_numpy(X[:2].copy()))
+    return module
+
+
+def restore_module(parts: Parts, weights: dict[str, Tensor], device: str = "meta") -> VAEModule:
+    """Rebuild a module from its specs and weights, without its training rows.
+
+    It is built on `device` before the weights are put in; on "meta" that takes no memory, whatever
+    sizes the specs name.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not those of such a module.
+    """
+    n_values = sum(tensor.numel() for tensor in weights.values())
+    if not all(1 <= size <= n_values for size in (parts.n_features, parts.n_components)):
+        raise ValueError(
+            f"it declares {parts.n_features} features and {parts.n_components} components, but "
+            f"holds {n_values} weights"
+        )
+    rows = np.zeros((2, parts.n_features), dtype=np.float32)
+    rows[1] = 1.0  # every likelihood accepts zeros and ones
+    with isolated_rng(0), torch.device(device):
+        density = parts.likelihood.build(rows)
+        module = _join(parts, density, lambda n_rows: torch.zeros(n_rows, parts.n_features))
+    load_weights(module, weights, assign=True)
+    return module.eval()
+
+
+def load_weights(module: VAEModule, weights: dict[str, Tensor], *, assign: bool = False) -> None:
+    """Load weights and buffers into a module.
+
+    Raises
+    ------
+    ValueError
+        If a name, shape, dtype or value cannot be right.
+    """
+    expected = module.state_dict()
+    if expected.keys() != weights.keys():
+        names = sorted(expected.keys() ^ weights.keys())
+        raise ValueError(f"its parameters do not fit its weights, for instance {names[0]!r}")
+    for name, tensor in weights.items():
+        like = expected[name]
+        if tensor.shape != like.shape or tensor.dtype != like.dtype:
+            raise ValueError(
+                f"its weights {name!r} are {tensor.dtype} of shape {tuple(tensor.shape)}, but "
+                f"its parameters need {like.dtype} of shape {tuple(like.shape)}"
+            )
+        if not tensor.isfinite().all():
+            raise ValueError(f"its weights {name!r} are not finite")
+    module.load_state_dict(weights, assign=assign)
+
+
+def _join(parts: Parts, density: LikelihoodModule, examples: Callable[[int], Tensor]) -> VAEModule:
+    """Join fresh parts; `examples` draws standardised training rows, for a prior made of rows."""
+    network, n_components, n_features = parts.network, parts.n_components, parts.n_features
+    return VAEModule(
+        network.build_encoder(n_features, 2 * n_components),
+        network.build_decoder(n_components, density.n_outputs, n_features),
+        density,
+        parts.prior.build(n_components, examples),
+        parts,
+    )
+
+
+def _full_precision(z: Tensor) -> Any:
+    """Return a context without autocast: bfloat16 would blur the density of a learned prior."""
+    kind = z.device.type
+    if not torch.is_autocast_enabled(kind):
+        return nullcontext()
+    return torch.autocast(kind, enabled=False)
+
+
+@torch.no_grad()
+def _check_shapes(module: VAEModule, x: Tensor) -> None:
+    module.eval()
+    n_components = module.parts.n_components
+    inputs = module.likelihood.standardize(x).to(module.dtype)
+    latents = torch.zeros(len(x), n_components, dtype=module.dtype)
+    for name, part, example, width in (
+        ("encoder", module.encoder, inputs, 2 * n_components),
+        ("decoder", module.decoder, latents, module.likelihood.n_outputs),
+    ):
+        shape = tuple(part(example).shape)
+        if shape != (len(x), width):
+            raise ValueError(
+                f"The {name} built by network={module.parts.network!r} returned an array of shape "
+                f"{shape} for an input of shape {tuple(example.shape)}; expected "
+                f"{(len(x), width)}. build_{name} must honour the number of outputs that it is "
+                "given."
+            )
+    module.train()

@@ -1,0 +1,568 @@
+"""The contracts: a base class for each kind of part, with defaults for what a part may omit.
+
+A part is a spec, which holds parameters and no weights; the modules that it builds hold the
+weights. Users' own parts derive from these classes under their public names, such as
+`skvae.networks.Network`.
+"""
+
+# Over 500 lines: all contracts on one page, of whose lines nine in ten are docstrings.
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+class Part(BaseEstimator):
+    """Base of all specs: parameters, compared and cloned by their values."""
+
+    _parameter_constraints: dict = {}
+
+    def validate(self) -> None:
+        """Refuse parameters that are out of range, before any row is seen.
+
+        Raises
+        ------
+        InvalidParameterError
+            Naming the parameter, its value, and what was expected.
+        """
+        self._validate_params()
+
+
+class Network(Part):
+    """Base of the networks: specs that build an encoder and a decoder.
+
+    See Also
+    --------
+    skvae.networks.MLP : The default.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skvae.networks import Network
+    >>> class Linear(Network):
+    ...     def build_encoder(self, n_features, n_outputs):
+    ...         return nn.Linear(n_features, n_outputs)
+    ...
+    ...     def build_decoder(self, n_components, n_outputs, n_features):
+    ...         return nn.Linear(n_components, n_outputs)
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAETransformer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> VAETransformer(2, network=Linear(), max_epochs=2, random_state=0).fit_transform(X).shape
+    (150, 2)
+    """
+
+    __module__ = "skvae.networks"
+
+    def build_encoder(self, n_features: int, n_outputs: int) -> nn.Module:
+        """Build a fresh encoder.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows.
+        n_outputs : int
+            Number of values per row that parametrise q(z|x).
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Maps standardised rows (n_samples, n_features) to (n_samples, n_outputs).
+        """
+        raise NotImplementedError
+
+    def build_decoder(self, n_components: int, n_outputs: int, n_features: int) -> nn.Module:
+        """Build a fresh decoder.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of latent dimensions.
+        n_outputs : int
+            Number of values per row that parametrise p(x|z). If it is a multiple of `n_features`,
+            the values are grouped by parameter: all means, then all variances.
+        n_features : int
+            Width of the rows.
+
+        Returns
+        -------
+        decoder : torch.nn.Module
+            Maps (..., n_components) to (..., n_outputs).
+        """
+        raise NotImplementedError
+
+
+class Support:
+    """The values to which a likelihood gives a density.
+
+    A :class:`~skvae.likelihoods.LikelihoodModule` whose `support` is None takes any real number.
+    """
+
+    def check(self, X: np.ndarray, likelihood: object) -> None:
+        """Refuse rows with a value outside the support.
+
+        Raises
+        ------
+        ValueError
+            Naming the likelihood, the values found, the values expected, and the remedy.
+        """
+        raise NotImplementedError
+
+    def nearest(self, X: np.ndarray) -> np.ndarray:
+        """Return the rows with every value moved to the nearest one in the support."""
+        return X
+
+
+class Likelihood(Part):
+    """Base of the likelihoods: specs that build the distribution p(x|z).
+
+    See Also
+    --------
+    skvae.likelihoods.LikelihoodModule : The base of what a likelihood builds.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skvae.likelihoods import Likelihood, LikelihoodModule
+    >>> class Laplace(Likelihood):
+    ...     def build(self, X):
+    ...         return LaplaceModule(self, n_outputs=X.shape[1])
+    >>> class LaplaceModule(LikelihoodModule):
+    ...     def log_prob(self, outputs, x):
+    ...         return torch.distributions.Laplace(outputs, 1.0).log_prob(x)
+    ...
+    ...     def mean(self, outputs):
+    ...         return outputs
+    ...
+    ...     def sample(self, outputs, generator=None):
+    ...         uniform = torch.rand(outputs.shape, generator=generator, dtype=outputs.dtype) - 0.5
+    ...         return outputs - uniform.sign() * (-2 * uniform.abs()).log1p()
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAETransformer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> vae = VAETransformer(2, likelihood=Laplace(), max_epochs=2, random_state=0).fit(X)
+    >>> vae.score_samples(X).shape
+    (150,)
+    """
+
+    __module__ = "skvae.likelihoods"
+
+    def build(self, X: np.ndarray) -> LikelihoodModule:
+        """Build the distribution for the training rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Training rows, float32 or float64, from which the distribution may take its scaling.
+
+        Returns
+        -------
+        likelihood : LikelihoodModule
+            The distribution, in the units of X.
+
+        Raises
+        ------
+        ValueError
+            If the likelihood does not accept the values of X.
+        """
+        raise NotImplementedError
+
+
+class LikelihoodModule(nn.Module):
+    """Base of what a likelihood builds: the distribution p(x|z), in the units of X.
+
+    Parameters
+    ----------
+    spec : Likelihood
+        The spec that would build it again, every "auto" resolved by the training rows.
+    n_outputs : int
+        Number of values per row that the decoder is to return.
+
+    Attributes
+    ----------
+    support : Support or None
+        The values that the distribution accepts; None accepts any real number.
+    scaling : {"auto", "feature", "global", "none"}
+        How the features are measured, as in :class:`~skvae.likelihoods.Gaussian`; scores that
+        measure features follow it.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skvae.likelihoods import Bernoulli
+    >>> module = Bernoulli().build(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    >>> module.n_outputs, module.spec
+    (2, Bernoulli())
+    """
+
+    __module__ = "skvae.likelihoods"
+
+    support: Support | None = None
+    scaling: str = "auto"
+
+    def __init__(self, spec: Likelihood, n_outputs: int):
+        super().__init__()
+        self.spec = spec
+        self.n_outputs = n_outputs
+
+    def standardize(self, x: Tensor) -> Tensor:
+        """Return the rows as the encoder takes them; by default as they are.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, n_features)
+            Rows in the units of X.
+
+        Returns
+        -------
+        standardized : Tensor of shape (n_samples, n_features)
+        """
+        return x
+
+    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
+        """Return log p(x_j|z) of every feature, in nats, in the units of X.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (..., n_outputs)
+            What the decoder returned.
+        x : Tensor of shape (..., n_features)
+            Rows in the units of X; the leading dimensions broadcast.
+
+        Returns
+        -------
+        log_prob : Tensor of shape (..., n_features)
+            Their sum over the features is log p(x|z).
+        """
+        raise NotImplementedError
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        """Return E[x|z] in the units of X, (..., n_features).
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (..., n_outputs)
+            What the decoder returned.
+        """
+        raise NotImplementedError
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw from p(x|z) in the units of X, (..., n_features).
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (..., n_outputs)
+            What the decoder returned.
+        generator : torch.Generator or None, default=None
+            Source of the draws.
+        """
+        raise NotImplementedError
+
+    def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return the rows that a training step sees in place of `x`; by default `x` itself.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, n_features)
+            Rows in the units of X.
+        generator : torch.Generator or None, default=None
+            Source of the draws.
+        """
+        return x
+
+
+class Prior(Part):
+    """Base of the priors: specs that build the distribution p(z).
+
+    See Also
+    --------
+    skvae.priors.PriorModule : The base of what a prior builds.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skvae.priors import Prior, PriorModule
+    >>> class Cauchy(Prior):
+    ...     def build(self, n_components, examples):
+    ...         return CauchyModule(n_components)
+    >>> class CauchyModule(PriorModule):
+    ...     def log_prob(self, z):
+    ...         return torch.distributions.Cauchy(0.0, 1.0).log_prob(z).sum(-1)
+    ...
+    ...     def sample(self, n_samples, generator=None):
+    ...         shape = n_samples, self.n_components
+    ...         return torch.tan(torch.pi * (torch.rand(shape, generator=generator) - 0.5))
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAETransformer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> VAETransformer(2, prior=Cauchy(), max_epochs=2, random_state=0).fit(X).sample(3).shape
+    (3, 4)
+    """
+
+    __module__ = "skvae.priors"
+
+    def build(self, n_components: int, examples: Callable[[int], Tensor]) -> PriorModule:
+        """Build the distribution.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of latent dimensions.
+        examples : callable
+            ``examples(n)`` returns n training rows drawn at random, as the encoder takes them,
+            for a prior that starts from rows.
+
+        Returns
+        -------
+        prior : PriorModule
+            The distribution of latent vectors.
+        """
+        raise NotImplementedError
+
+
+class PriorModule(nn.Module):
+    """Base of what a prior builds: the distribution p(z).
+
+    Parameters
+    ----------
+    n_components : int
+        Number of latent dimensions.
+
+    Examples
+    --------
+    >>> from skvae.priors import StandardNormal
+    >>> StandardNormal().build(2).n_components
+    2
+    """
+
+    __module__ = "skvae.priors"
+
+    def __init__(self, n_components: int):
+        super().__init__()
+        self.n_components = n_components
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Return log p(z) in nats, (...,).
+
+        Parameters
+        ----------
+        z : Tensor of shape (..., n_components)
+            Latent vectors.
+        """
+        raise NotImplementedError
+
+    def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw latent vectors, (n_samples, n_components).
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of draws.
+        generator : torch.Generator or None, default=None
+            Source of the draws.
+        """
+        raise NotImplementedError
+
+    def kl(self, mean: Tensor, log_var: Tensor) -> Tensor | None:
+        """Return the KL divergence of diagonal Gaussians from p(z), if it has a closed form.
+
+        Parameters
+        ----------
+        mean, log_var : Tensor of shape (..., n_components)
+            Means and log variances of the Gaussians.
+
+        Returns
+        -------
+        kl : Tensor of shape (..., n_components) or None
+            In nats, one term per latent dimension. None, the default, leaves it to be estimated at
+            draws.
+        """
+        return None
+
+    def follow(self, encode: Encode) -> None:
+        """Take up the present weights of the encoder; by default a prior does not depend on them.
+
+        Called before `log_prob` and `sample` in training, and once when training ends.
+
+        Parameters
+        ----------
+        encode : callable
+            Takes standardised rows and returns means and log variances of q(z|x).
+        """
+
+    def conclude(self, embed: Callable[[], np.ndarray]) -> None:
+        """Learn what is learned after training; by default nothing.
+
+        Parameters
+        ----------
+        embed : callable
+            ``embed()`` returns a draw from q(z|x) for every training row,
+            (n_samples, n_components).
+        """
+
+
+class Objective(Part):
+    """Base of the objectives: what a training step minimises.
+
+    Examples
+    --------
+    >>> from skvae.objectives import Objective
+    >>> class Autoencoder(Objective):
+    ...     def __call__(self, module, x, *, epoch=None, generator=None):
+    ...         mean, log_var = module.encode(x)
+    ...         reconstruction = module.log_conditional(x, mean[:, None]).mean()
+    ...         kl = module.kl(mean, log_var, mean).sum(-1).mean()
+    ...         return {"loss": -reconstruction, "reconstruction": reconstruction, "kl": kl}
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAETransformer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> vae = VAETransformer(2, objective=Autoencoder(), max_epochs=2, random_state=0).fit(X)
+    >>> sorted(vae.history_)
+    ['duration', 'train_kl', 'train_loss', 'train_reconstruction']
+    """
+
+    __module__ = "skvae.objectives"
+
+    def __call__(
+        self,
+        module: Any,
+        x: Tensor,
+        *,
+        epoch: float | None = None,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Evaluate the objective on a batch.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            The model: `encode`, `decode`, `draw_posterior`, `log_conditional`, `log_posterior`,
+            `log_prior`, `kl`, `sample_prior`, `likelihood`, `prior` and `n_rows`.
+        x : Tensor of shape (n_samples, n_features)
+            Rows in the units of X.
+        epoch : float or None, default=None
+            Epochs already trained, counted in fractions; None evaluates the finished objective.
+        generator : torch.Generator or None, default=None
+            Source of the draws.
+
+        Returns
+        -------
+        record : dict of scalar Tensors
+            "loss", to be minimised, and any other values worth a curve in `history_`; by
+            convention "reconstruction" and "kl", in nats per row.
+        """
+        raise NotImplementedError
+
+
+class Score(Part):
+    """Base of the scores, by which a detector ranks rows.
+
+    A score holds parameters. What it learns from the training rows is a dictionary of tensors,
+    which it is given whenever it scores, so that one score may serve many models. By default a
+    score learns nothing and decodes each row once.
+
+    Attributes
+    ----------
+    unit : str
+        Unit of the score, such as "nats"; empty if it has none.
+
+    See Also
+    --------
+    skvae.VAEAnomalyDetector : Takes a score as `anomaly_score`.
+
+    Examples
+    --------
+    >>> from skvae.scores import Score
+    >>> class Centrality(Score):
+    ...     def __call__(self, module, x, known, n_samples):
+    ...         mean, _ = module.encode(x)
+    ...         return -mean.square().sum(1)
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEAnomalyDetector
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(2, anomaly_score=Centrality(), max_epochs=2, random_state=0)
+    >>> detector.fit(X).score_samples(X).shape
+    (150,)
+    """
+
+    __module__ = "skvae.scores"
+
+    unit: str = ""
+
+    def build(self, module: Any, X: np.ndarray, n_samples: int) -> dict[str, Tensor]:
+        """Learn from the training rows; by default nothing.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            The trained model.
+        X : ndarray of shape (n_samples, n_features)
+            Training rows.
+        n_samples : int
+            The detector's `n_importance_samples`.
+
+        Returns
+        -------
+        known : dict of str to torch.Tensor
+            Kept in double precision, and saved with the model.
+        """
+        return {}
+
+    def __call__(self, module: Any, x: Tensor, known: dict[str, Tensor], n_samples: int) -> Tensor:
+        """Score a chunk of rows, each independently of the others.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            The trained model, in the precision of the rows.
+        x : torch.Tensor of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        known : dict of str to torch.Tensor
+            What `build` returned, in double precision.
+        n_samples : int
+            The detector's `n_importance_samples`.
+
+        Returns
+        -------
+        scores : torch.Tensor of shape (n_samples,)
+            Higher is more normal.
+        """
+        raise NotImplementedError
+
+    def shapes(self, parts: Any) -> dict[str, tuple[int | str, ...]]:
+        """Return the shapes of what `build` returns, to check a model loaded from a file.
+
+        Parameters
+        ----------
+        parts : object
+            Has the sizes of the model, `n_features` and `n_components`.
+
+        Returns
+        -------
+        shapes : dict of str to tuple
+            Shape of each tensor by its name; a string stands for a size that the rows decided.
+        """
+        return {}
+
+    def n_draws(self, n_samples: int) -> int:
+        """Return how many latent vectors per row pass the decoder at a time, which costs memory.
+
+        Parameters
+        ----------
+        n_samples : int
+            The detector's `n_importance_samples`.
+
+        Returns
+        -------
+        n_draws : int
+            1 for a score that decodes each row once.
+        """
+        return 1

@@ -1,0 +1,70 @@
+"""One table: the short names of all parts, and the configured objects that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from sklearn.base import clone
+
+from skvae._parts import Part
+from skvae._validation import InvalidParameterError
+from skvae.likelihoods import Mixed
+from skvae.likelihoods._names import OF_ONE_KIND
+from skvae.networks import MLP, Conv, ResNet
+from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
+from skvae.priors import ExPostMixture, FlowPrior, MixturePrior, StandardNormal, VampPrior
+from skvae.scores import Combined
+from skvae.scores._combined import SINGLE_SCORES
+
+SHORT_NAMES: dict[str, dict[str, Callable[[], Part]]] = {
+    "network": {"mlp": MLP, "conv": Conv, "resnet": ResNet},
+    "likelihood": {**OF_ONE_KIND, "mixed": Mixed},
+    "prior": {
+        "normal": StandardNormal,
+        "vamp": VampPrior,
+        "mixture": MixturePrior,
+        "flow": FlowPrior,
+        "ex_post": ExPostMixture,
+    },
+    "objective": {
+        "elbo": ELBO,
+        "iwae": IWAE,
+        "beta_tcvae": BetaTCVAE,
+        "info_vae": InfoVAE,
+    },
+    "anomaly_score": {**SINGLE_SCORES, "combined": Combined},
+}
+SPEC_CLASSES: tuple[type[Part], ...] = tuple(
+    {type(make()): None for names in SHORT_NAMES.values() for make in names.values()}
+)
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+
+
+def resolve(role: str, spec: Any) -> Any:
+    """Return the configured object behind a short name, or a copy of the object given.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter of the object is out of range.
+    """
+    spec = SHORT_NAMES[role][spec]() if isinstance(spec, str) else clone(spec)
+    spec.validate()
+    return spec
+
+
+def resolve_optimizer(optimizer: str | type) -> type[torch.optim.Optimizer]:
+    """Return the class behind a short name, or the class given."""
+    if isinstance(optimizer, str):
+        return OPTIMIZERS[optimizer]
+    if not issubclass(optimizer, torch.optim.Optimizer):
+        raise InvalidParameterError(
+            "The 'optimizer' parameter must be 'adam', 'sgd' or a subclass of "
+            f"torch.optim.Optimizer, got {optimizer!r}."
+        )
+    return optimizer

@@ -1,0 +1,1 @@
+"""Training: objects and rows in, a trained net out. It knows no files."""

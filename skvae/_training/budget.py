@@ -1,0 +1,102 @@
+"""What ``"auto"`` means in training: epochs, batches, weight decay, device and precision."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+MIN_STEPS = 1000
+_WIDE_ROWS = 256
+
+
+class Budget(NamedTuple):
+    """How many epochs to train, the batch size, and how strongly to shrink the weights."""
+
+    max_epochs: int
+    batch_size: int
+    weight_decay: float
+
+
+def training_budget(n_samples: int, batch_size: int | str = "auto") -> Budget:
+    """Fit the training budget to the number of rows.
+
+    A step costs the same whatever the table, so the budget is counted in optimiser steps:
+    ``max(1000, 20 * sqrt(n_samples))``, rounded up to whole epochs. A small table is seen many
+    times, a large one a few times. The batch is 64 rows, or 128 from 10,000 rows up. The weight
+    decay stands for a fixed Gaussian prior on the weights, whose share of the loss per row falls as
+    ``1 / n_samples``; it is ``1000 / n_samples``, at most 1.
+
+    Parameters
+    ----------
+    n_samples : int
+        Rows in the training set.
+    batch_size : int or "auto"
+        A batch size that was chosen already, or "auto".
+
+    Returns
+    -------
+    budget : Budget
+
+    Examples
+    --------
+    >>> training_budget(150)
+    Budget(max_epochs=334, batch_size=64, weight_decay=1.0)
+    >>> training_budget(60_000)
+    Budget(max_epochs=11, batch_size=128, weight_decay=0.016666666666666666)
+    """
+    if batch_size == "auto":
+        batch_size = 64 if n_samples < 10_000 else 128
+    steps_per_epoch = math.ceil(n_samples / int(batch_size))
+    n_steps = max(MIN_STEPS, 20 * math.sqrt(n_samples))
+    return Budget(
+        max_epochs=math.ceil(n_steps / steps_per_epoch),
+        batch_size=int(batch_size),
+        weight_decay=min(1.0, 1000 / n_samples),
+    )
+
+
+def one_cycle(progress: float) -> float:
+    """Return the learning rate at a share of the run, relative to its mean.
+
+    A linear warm-up to twice the mean over the first quarter, then half a cosine down to zero
+    (Smith & Topin, 2019): large steps while they help, small ones to settle.
+    """
+    if progress < 0.25:
+        return 8 * progress
+    return 1 + math.cos(math.pi * (progress - 0.25) / 0.75)
+
+
+def resolve_device(device: str | torch.device) -> str:
+    """Return the device to train on; "auto" is a CUDA GPU if there is one, else the CPU."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as exc:
+        raise ValueError(
+            f"device={device!r} cannot be used here: {str(exc).splitlines()[0]} "
+            "Choose device='cpu' or device='auto'."
+        ) from exc
+    return str(device)
+
+
+def resolve_precision(precision: str, device: str, n_features: int) -> str:
+    """Return the precision of the matrix products during training.
+
+    "auto" is bfloat16 if the processor multiplies it natively and the rows are wide enough for the
+    products to outweigh the casts, else float32.
+    """
+    if precision != "auto":
+        return precision
+    wide = n_features >= _WIDE_ROWS
+    return "bfloat16" if wide and _multiplies_bfloat16(device) else "float32"
+
+
+def _multiplies_bfloat16(device: str) -> bool:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # an older torch cannot tell, and emulated bfloat16 is slower than float32
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,100 @@
+"""Callbacks of a training run: the learning-rate cycle, the progress bar, and their contract."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+from skvae._training.budget import one_cycle
+
+
+class Start(NamedTuple):
+    """Where a fit starts: its seed, and the epochs behind the module before this fit."""
+
+    seed: int
+    epochs_before: int
+
+
+class FitCallback(Callback):
+    """A skorch callback that is also called before a fit begins, with the estimator.
+
+    During training it comes after early stopping, whose state it may read.
+    """
+
+    def on_fit_begin(self, estimator: Any, X: np.ndarray, start: Start) -> Start:
+        """Return where the fit is to start; by default where it would anyway.
+
+        Parameters
+        ----------
+        estimator : object
+            The estimator, whose parameters are valid.
+        X : ndarray of shape (n_samples, n_features)
+            Training rows.
+        start : Start
+            Where the fit would start.
+
+        Returns
+        -------
+        start : Start
+        """
+        return start
+
+
+def is_a(callback: Any, kind: type) -> bool:
+    """Return whether a callback is of a kind: an object, a class, or a pair of a name and one."""
+    callback = callback[-1] if isinstance(callback, tuple) and callback else callback
+    return issubclass(callback if isinstance(callback, type) else type(callback), kind)
+
+
+class OneCycle(Callback):
+    """Moves the learning rate through one cycle between two epochs, counted from the first ever."""
+
+    def __init__(self, learning_rate, first_epoch, last_epoch):
+        self.learning_rate = learning_rate
+        self.first_epoch = first_epoch
+        self.last_epoch = last_epoch
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if not training:
+            return
+        # half a step ahead: neither the first step nor the last is lost to a rate of zero
+        epoch = net.epochs_done + 0.5 / net.batches_per_epoch_
+        progress = (epoch - self.first_epoch) / (self.last_epoch - self.first_epoch)
+        net.set_learning_rate(self.learning_rate * one_cycle(progress))
+
+
+class ProgressBar(Callback):
+    """One bar for the whole fit, with the loss, reconstruction and KL of the last epoch."""
+
+    def __init__(self, first_epoch, last_epoch, steps_per_epoch):
+        self.first_epoch = first_epoch
+        self.last_epoch = last_epoch
+        self.steps_per_epoch = steps_per_epoch
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(
+            total=(self.last_epoch - self.first_epoch) * self.steps_per_epoch,
+            initial=(len(net.history) - self.first_epoch) * self.steps_per_epoch,
+            unit="step",
+            desc="fit",
+        )
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.bar_.update(int(training))
+
+    def on_epoch_end(self, net, **kwargs):
+        last = net.history[-1]
+        shown = {"epoch": last["epoch"]}
+        for name in ("loss", "reconstruction", "kl"):
+            if f"train_{name}" in last:
+                shown[name] = f"{last[f'train_{name}']:.2f}"
+        if "valid_loss" in last:
+            shown["valid_loss"] = f"{last['valid_loss']:.2f}"
+        self.bar_.set_postfix(shown)
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+        del self.bar_

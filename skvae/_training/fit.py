@@ -1,0 +1,193 @@
+"""Training a net: to its budget or for one pass, with interruptions kept and settled."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
+from skorch.history import History
+
+from skvae._random import make_generator
+from skvae._rows.batches import resident
+from skvae._training.callbacks import FitCallback, OneCycle, ProgressBar, is_a
+from skvae._training.net import VAENet
+
+
+def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
+    """Train up to `max_epochs`: one learning-rate cycle, or early stopping.
+
+    `epochs_before` is the number of epochs before this run, which may itself be half done.
+    """
+    settings = net.settings
+    if settings.max_epochs <= epochs_before:
+        warnings.warn(
+            f"No training was done: the model has {epochs_before} epochs behind it, and "
+            f"max_epochs={settings.max_epochs} allows no more. Raise max_epochs.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return
+    x, x_valid = _as_tensor(X), None
+    callbacks = [one for one in settings.callbacks if not is_a(one, FitCallback)]
+    if settings.patience is not None:
+        x, x_valid = _split(x, settings.validation_fraction, settings.seed)
+        # absolute, as a negative loss (of a density) would turn a relative threshold around
+        stopping = EarlyStopping(
+            patience=settings.patience, threshold_mode="abs", load_best=True, sink=_silent
+        )
+        callbacks.append(stopping)
+    elif not any(is_a(one, LRScheduler) for one in callbacks):
+        callbacks.append(OneCycle(settings.lr, epochs_before, settings.max_epochs))
+    callbacks += [one for one in settings.callbacks if is_a(one, FitCallback)]
+    if settings.verbose:
+        steps_per_epoch = -(-len(x) // settings.batch_size)
+        callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
+    _run(net, x, x_valid, settings.max_epochs, callbacks)
+
+
+def train_one_pass(net: VAENet, X: np.ndarray) -> None:
+    """Train for one epoch at the constant learning rate."""
+    n_epochs = len(net.history) + 1
+    _run(net, _as_tensor(X), None, n_epochs, net.settings.callbacks)
+
+
+def _run(
+    net: VAENet,
+    x: torch.Tensor,
+    x_valid: torch.Tensor | None,
+    max_epochs: int,
+    callbacks: Sequence[Any],
+) -> None:
+    net.set_callbacks(callbacks)
+    net.set_learning_rate(net.lr)  # an earlier cycle may have left it at zero
+    net.max_epochs = max_epochs
+    net.module_.n_rows = len(x)
+    if x_valid is not None:
+        net.train_split = predefined_split(Dataset(resident(x_valid, net.device)))
+    try:
+        with _termination_interrupts():
+            net.partial_fit(Dataset(resident(x, net.device)))
+    finally:
+        net.train_split = None
+        net.set_callbacks(())  # they belong to the run, and may hold what cannot be copied
+    net.module_.eval()
+    _settle_interruption(net)
+    net.check_weights()
+
+
+def _settle_interruption(net: VAENet) -> None:
+    """Drop an epoch that a signal cut short from the history, and tell what was kept."""
+    if not net.interrupted_:
+        return
+    net.interrupted_ = False
+    if len(net.history) and "dur" not in net.history[-1]:
+        del net.history[-1]
+    if not len(net.history):
+        raise KeyboardInterrupt("interrupted before the first epoch ended; nothing was fitted")
+    warnings.warn(
+        f"Training was interrupted; the estimator keeps the {len(net.history)} epochs done. Fit "
+        "again with warm_start=True to do the rest.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def history_arrays(history: History) -> dict[str, np.ndarray]:
+    """Return a history as equally long float arrays, one value per epoch."""
+    columns: dict[str, np.ndarray] = {}
+    for name in dict.fromkeys(name for row in history for name in row):
+        measured = name.startswith(("train_", "valid_")) and not name.endswith(("_count", "_best"))
+        if name == "dur" or measured:
+            values = [row.get(name, np.nan) for row in history]
+            columns["duration" if name == "dur" else name] = np.array(values, dtype=np.float64)
+    return columns
+
+
+def history_columns(history: History) -> dict[str, Any]:
+    """Return a history by columns: floats as one array, NaN if missing; others as lists."""
+    columns: dict[str, Any] = {}
+    names = dict.fromkeys(name for row in history for name in row if name != "batches")
+    for name in names:
+        values = [row.get(name) for row in history]
+        if all(isinstance(value, float | None) for value in values):
+            columns[name] = np.array([np.nan if v is None else v for v in values])
+        else:
+            columns[name] = values
+    return columns
+
+
+def history_of(columns: dict[str, Any]) -> History:
+    """Return the history that `history_columns` took apart."""
+    history = History()
+    for values in zip(*(column for column in columns.values()), strict=True):
+        history.new_epoch()
+        for name, value in zip(columns, values, strict=True):
+            if isinstance(value, np.floating):
+                value = None if np.isnan(value) else float(value)
+            if value is not None:
+                history.record(name, value)
+    return history
+
+
+def _split(x: torch.Tensor, fraction: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the rows to train on, and a share of them for validation."""
+    n_valid = max(1, round(fraction * len(x)))
+    if n_valid >= len(x):
+        raise ValueError(
+            f"validation_fraction={fraction!r} of {len(x)} rows leaves none to train on. Lower it, "
+            "or set early_stopping=False."
+        )
+    order = torch.randperm(len(x), generator=make_generator(seed))
+    return x[order[n_valid:]], x[order[:n_valid]]
+
+
+def _as_tensor(X: np.ndarray) -> torch.Tensor:
+    """Share the memory of X, read-only or not: a worker's memory map is not copied."""
+    with warnings.catch_warnings():
+        # torch warns of tensors on read-only memory, as writing to one would crash; nothing does
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(X)
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Turn the first SIGTERM inside the block into KeyboardInterrupt; a second one kills.
+
+    A process that handles or ignores SIGTERM is left alone, and so is a worker, whose pool waits
+    for it to end.
+    """
+    if not _dies_of_termination():
+        yield
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _dies_of_termination() -> bool:
+    return (
+        threading.current_thread() is threading.main_thread()
+        and multiprocessing.parent_process() is None
+        and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    )
+
+
+def _silent(*args: Any) -> None:
+    pass

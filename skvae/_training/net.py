@@ -1,0 +1,320 @@
+"""The one skorch net: a step, an epoch's record, and the state of a run. It holds no data."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping, EpochTimer, LRScheduler
+from skorch.history import History
+from torch import Tensor, nn
+
+from skvae._model.module import VAEModule
+from skvae._random import make_generator
+from skvae._rows.batches import Batches
+from skvae._training.precision import WorkingCopy
+
+_VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
+_EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
+
+# Healthy fits stay below 2e7, reached with noise fixed at a thousandth of the range; others stayed
+# below 4e3. Larger gradients would square to values beyond the range of float32 in Adam.
+LARGEST_GRADIENT = 1e8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a module is trained, every "auto" resolved, under skorch's names where it has one.
+
+    `max_epochs` counts all epochs that the module has ever been trained for. `patience` is the
+    number of epochs without improvement that ends training; None trains without early stopping.
+    """
+
+    objective: Any
+    seed: int
+    max_epochs: int
+    batch_size: int
+    lr: float
+    optimizer: type[torch.optim.Optimizer]
+    weight_decay: float
+    precision: str
+    device: str
+    callbacks: tuple[Any, ...] = ()
+    patience: int | None = None
+    validation_fraction: float = 0.1
+    verbose: int = 0
+
+
+class VAENet(NeuralNet):
+    """Trains a built :class:`~skvae._model.module.VAEModule` by an objective.
+
+    It differs from its parent in what a step is (the objective sees the module and the batch), in
+    how an epoch is recorded (means of the objective's named scalars, read once per epoch so that a
+    GPU never waits), in that `max_epochs` counts earlier epochs too, and in that a loss which is
+    not finite stops it.
+    """
+
+    def __init__(self, module: VAEModule, settings: Settings):
+        fused = {"optimizer__fused": True} if settings.optimizer is torch.optim.AdamW else {}
+        super().__init__(
+            module,
+            criterion=torch.nn.Identity,  # the objective is the loss
+            optimizer=settings.optimizer,
+            lr=settings.lr,
+            max_epochs=settings.max_epochs,
+            batch_size=settings.batch_size,
+            iterator_train=Batches,
+            iterator_valid=Batches,
+            train_split=None,
+            device=settings.device,
+            verbose=0,
+            **fused,
+        )
+        self.settings = settings
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def initialize(self):
+        super().initialize()
+        self.generator_ = make_generator(self.settings.seed)
+        self.noise_generator_ = make_generator(self.settings.seed, self.device)
+        self.interrupted_ = False
+        self.module = type(self.module_)  # the weights live in module_ alone
+        return self
+
+    def set_callbacks(self, callbacks: Iterable[Any]) -> None:
+        """Replace all callbacks but the timer."""
+        self.callbacks = list(callbacks) or None
+        self.initialize_callbacks()
+
+    def callbacks_of(self, kind: type) -> list[Any]:
+        """Return the callbacks of a kind."""
+        return [callback for _, callback in self.callbacks_ if isinstance(callback, kind)]
+
+    def get_params_for_optimizer(self, prefix, named_parameters):
+        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        if self.settings.weight_decay:
+            kwargs["weight_decay"] = self.settings.weight_decay
+            args = (_decay_groups(self.module_),)
+        return args, kwargs
+
+    def get_iterator(self, dataset, training=False):
+        return Batches(
+            dataset,
+            self.batch_size,
+            generator=self.generator_ if training else None,
+            device=self.device,
+        )
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the learning rate of all parameters for the next steps."""
+        for group in self.optimizer_.param_groups:
+            group["lr"] = rate
+
+    @property
+    def epochs_done(self) -> float:
+        """Epochs trained so far, counted in fractions while one is under way."""
+        return len(self.history) - 1 + self.batches_done_ / self.batches_per_epoch_
+
+    def train_step_single(self, batch, **fit_params):
+        x, _ = batch
+        self.working_copy_.refresh()
+        record = self._evaluate(x, self.epochs_done, self.noise_generator_)
+        record["loss"].backward()
+        self.working_copy_.return_gradients()
+        clip_gradients(self.module_.parameters())
+        return record
+
+    def validation_step(self, batch, **fit_params):
+        x, _ = batch
+        with torch.no_grad():
+            return self._evaluate(x, None, self.validation_generator_)
+
+    def _evaluate(self, x, epoch, generator):
+        x = self.module_.likelihood.redraw(x, generator)
+        module, objective = self.working_copy_.module, self.settings.objective
+        with self._autocast():
+            record = objective(module, x, epoch=epoch, generator=generator)
+        if not isinstance(record, dict) or "loss" not in record:
+            raise TypeError(
+                f"objective={objective!r} must return a dict of scalar tensors that includes "
+                f"'loss', got {record!r}."
+            )
+        return record
+
+    def _autocast(self):
+        if self.settings.precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        dtype = None if self.settings.precision == "float32" else torch.bfloat16
+        self.working_copy_ = WorkingCopy(self.module_, dtype)
+        n_epochs = self.max_epochs - len(self.history)
+        try:
+            return super().fit_loop(X, y, epochs=max(0, n_epochs), **fit_params)
+        except KeyboardInterrupt:  # early stopping raises it too, and the parent swallows both
+            stopping = self.callbacks_of(EarlyStopping)
+            self.interrupted_ = not any(part.misses_ >= part.patience for part in stopping)
+            raise
+        finally:
+            del self.working_copy_
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        if iterator is None:
+            return
+        self._set_training(training)
+        self.working_copy_.module.train(training)
+        self.working_copy_.refresh()
+        self.batches_done_, self.batches_per_epoch_ = 0, len(iterator)
+        self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
+        sizes, values = [], None
+        for batch in iterator:
+            self.history.new_batch()  # where callbacks write
+            self.notify("on_batch_begin", batch=batch, training=training)
+            record = step_fn(batch, **fit_params)
+            if values is None:  # one block for the epoch: small tensors would fragment the heap
+                values = record["loss"].new_empty(len(iterator), len(record))
+            values[self.batches_done_] = torch.stack([part.detach() for part in record.values()])
+            sizes.append(len(batch[0]))
+            self.batches_done_ += 1
+            self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
+        self._record_epoch(prefix, list(record), values, sizes)
+
+    def _record_epoch(self, prefix, names, values, sizes):
+        finite = values.isfinite().all(dim=1)
+        if not finite.all():
+            phase = "training" if prefix == "train" else "validation"
+            self._stop_diverged(f"{phase} loss", int((~finite).nonzero()[0]) + 1)
+        weights = torch.tensor(sizes, dtype=values.dtype, device=values.device)
+        means = weights @ values / weights.sum()
+        for name, mean in zip(names, means.tolist(), strict=True):
+            self.history.record(f"{prefix}_{name}", mean)
+        self.history.record(f"{prefix}_batch_count", len(sizes))
+
+    def check_weights(self) -> None:
+        """Refuse weights that the last step broke, which no later loss would show."""
+        if not all(weights.isfinite().all() for weights in self.module_.parameters()):
+            self._stop_diverged("weights", self.history[-1, "train_batch_count"])
+
+    def _stop_diverged(self, what, step):
+        raise FloatingPointError(
+            f"The {what} became NaN or infinite at epoch {len(self.history)}, step {step}. The "
+            f"likely cause is a learning rate that is too large (learning_rate={self.lr:g}) or "
+            "values of X far outside the rest. Lower learning_rate, or look at the extremes of X; "
+            "the estimator is as it was before."
+        )
+
+    def run_state(self) -> dict[str, Any]:
+        """Return what a run needs to continue, beside weights and history, as plain values."""
+        stopping = next(iter(self.callbacks_of(EarlyStopping)), None)
+        return {
+            "optimizer": self.optimizer_.state_dict(),
+            "random_state": self._random_state(),
+            "early_stopping": stopping
+            and {name: getattr(stopping, name) for name in _EARLY_STOPPING_STATE},
+            "schedules": [dict(schedule.state_dict()) for schedule in self._schedules()],
+        }
+
+    def restore_run(self, state: dict[str, Any]) -> None:
+        """Continue from what `run_state` returned.
+
+        Raises
+        ------
+        ValueError
+            If the learning-rate schedulers among the callbacks are not as many as they were.
+        """
+        schedules = self._schedules()
+        if len(schedules) != len(state["schedules"]):
+            raise ValueError(
+                f"The checkpoint was written with {len(state['schedules'])} learning-rate "
+                f"schedulers among the callbacks, but 'callbacks' now has {len(schedules)}. Pass "
+                "callbacks like those of the fit that was interrupted, or start anew with "
+                "resume=False."
+            )
+        self.optimizer_.load_state_dict(state["optimizer"])
+        self._set_random_state(state["random_state"])
+        for stopping in self.callbacks_of(EarlyStopping):
+            vars(stopping).update(state["early_stopping"])
+        for schedule, before in zip(schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(before)
+
+    def _schedules(self) -> list[torch.optim.lr_scheduler.LRScheduler]:
+        return [callback.lr_scheduler_ for callback in self.callbacks_of(LRScheduler)]
+
+    def _random_state(self) -> dict[str, Any]:
+        """Return the states of all generators that training draws from."""
+        device = torch.device(self.device)
+        return {
+            "device": device.type,
+            "rows": self.generator_.get_state(),
+            "noise": self.noise_generator_.get_state(),
+            "torch": torch.default_generator.get_state(),  # dropout, and a user's own parts
+            "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        }
+
+    def _set_random_state(self, states: dict[str, Any]) -> None:
+        device = torch.device(self.device)
+        self.generator_.set_state(states["rows"])
+        torch.default_generator.set_state(states["torch"])
+        if states["device"] == device.type:  # a generator of another device has another state
+            self.noise_generator_.set_state(states["noise"])
+            if device.type == "cuda":
+                torch.cuda.set_rng_state(states["cuda"], device)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "noise_generator_" in state:  # that of a GPU could not be read without one
+            state["noise_generator_"] = self.noise_generator_.get_state()
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        noise = state.get("noise_generator_")
+        if noise is not None:
+            self.noise_generator_ = make_generator(self.settings.seed, self.device)
+            if len(noise) == len(self.noise_generator_.get_state()):  # else of another device
+                self.noise_generator_.set_state(noise)
+
+
+def new_net(module: VAEModule, settings: Settings, history: History | None = None) -> VAENet:
+    """Build a net around a module, which may have a history of training already."""
+    net = VAENet(module, settings).initialize()
+    if history is not None:
+        net.history_ = copy.deepcopy(history)
+    return net
+
+
+def copy_net(net: VAENet, settings: Settings) -> VAENet:
+    """Copy a net to train it further, so that a failure leaves the original as it was."""
+    net = copy.deepcopy(net)
+    net.settings, net.lr, net.batch_size = settings, settings.lr, settings.batch_size
+    return net
+
+
+@torch.no_grad()
+def clip_gradients(parameters: Iterator[nn.Parameter], largest: float = LARGEST_GRADIENT) -> None:
+    """Scale the gradients down to a norm, all by one factor (Pascanu et al., 2013, algorithm 1)."""
+    gradients: list[Tensor] = [weights.grad for weights in parameters if weights.grad is not None]
+    if not gradients:
+        return
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    # comparing makes a GPU wait, and costs a processor less than multiplying by one
+    if norm.device.type != "cpu" or norm > largest:
+        torch._foreach_mul_(gradients, (largest / norm).clamp(max=1.0))
+
+
+def _decay_groups(module: VAEModule) -> list[dict[str, Any]]:
+    """Separate the weights that decay from biases, gains, noise scales and a learned prior."""
+    decaying, free = [], []
+    for name, weights in module.named_parameters():
+        stays = weights.ndim < 2 or name.startswith(("likelihood.", "prior."))
+        (free if stays else decaying).append(weights)
+    return [{"params": decaying}, {"params": free, "weight_decay": 0.0}]

@@ -1,0 +1,336 @@
+"""The options of the command line: their names, the values that they accept and their help texts.
+
+Nothing here imports torch, so that help and usage errors appear at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Callable
+from textwrap import fill
+from typing import Any, NamedTuple
+
+from skvae.cli._literals import PARTS, read_part
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the model file that a verb reads."""
+    parser.add_argument(
+        "model", metavar="MODEL", help="file written by 'skvae fit', or a checkpoint"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, text: str, *, required: bool = True) -> None:
+    """Add the file that a verb writes."""
+    parser.add_argument("-o", "--output", metavar="FILE", required=required, help=text)
+
+
+def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add the source of the rows and the options that select some of them."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--data",
+        metavar="SOURCE",
+        required=required,
+        help="digits, mnist, emnist, or a file: .npy, .npz, .csv, .parquet, or IDX, compressed or "
+        "not (such as train-images-idx3-ubyte.gz); mnist and emnist are read from the folder in "
+        "the environment variable SKVAE_DATA, or downloaded once",
+    )
+    group.add_argument("--limit", type=count, metavar="N", help="read the first N rows only")
+    for name, option in DATA_OPTIONS.items():
+        sources = ", ".join(source.removeprefix(".") for source in option.sources)
+        text = f"{sources}: {option.help}"
+        group.add_argument(option_of(name), help=text, **option.settings)
+
+
+def add_picture(parser: argparse.ArgumentParser) -> None:
+    """Add the appearance of a picture."""
+    group = parser.add_argument_group("pictures")
+    group.add_argument(
+        "--image-shape",
+        type=_shape,
+        metavar="H,W[,3]",
+        help="shape of the images in the rows [default: square, if rows look like images]",
+    )
+    group.add_argument(
+        "--dpi",
+        type=count,
+        default=150,
+        metavar="N",
+        help="resolution in dots per inch [default: %(default)s]",
+    )
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """Add the constructor parameters of the estimators, and a list of the parts to choose from.
+
+    An option that is not given is absent from the parsed arguments: the estimators have the same
+    defaults.
+    """
+    group = parser.add_argument_group("parameters of the model")
+    for name, parameter in PARAMETERS.items():
+        _add_parameter(group, name, parameter)
+    group = parser.add_argument_group("parameters of the detector, with --detector")
+    for name, parameter in DETECTOR_PARAMETERS.items():
+        _add_parameter(group, name, parameter)
+    parser.epilog = "\n".join([_PARTS_HELP, *_lines_of_parts()])
+
+
+def option_of(name: str) -> str:
+    """Return the option that sets a parameter."""
+    return "--" + name.replace("_", "-")
+
+
+def count(text: str) -> int:
+    """Read an integer of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least 1")
+    return number
+
+
+def number(text: str) -> float:
+    """Read a number; the estimators check its range."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def seed(text: str) -> int:
+    """Read an integer that scikit-learn accepts as `random_state`."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1 << 32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 0 to 2**32 - 1")
+    return number
+
+
+def value_or_word(read: Callable[[str], Any], word: str, meaning: Any) -> Callable[[str], Any]:
+    """Return a reader of values that reads one word as `meaning`."""
+
+    def read_either(text: str) -> Any:
+        if text == word:
+            return meaning
+        try:
+            return read(text)
+        except argparse.ArgumentTypeError as exc:
+            raise argparse.ArgumentTypeError(f"{exc}, nor {word!r}") from None
+
+    return read_either
+
+
+def _part(role: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return read_part(role, text)
+        except ValueError as exc:
+            raise argparse.ArgumentTypeError(str(exc)) from exc
+
+    return read
+
+
+def _names(text: str) -> list[str]:
+    """Read names between commas; a name that contains a comma is written in double quotes."""
+    return [name.strip() for name in next(csv.reader([text]), [])]
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    return tuple(count(size) for size in text.split(","))
+
+
+class DataOption(NamedTuple):
+    """An option that applies to some sources of rows only."""
+
+    sources: tuple[str, ...]
+    help: str
+    settings: dict[str, Any]
+
+
+_IMAGES, _TABLES = ("mnist", "emnist"), (".csv", ".parquet")
+
+DATA_OPTIONS = {
+    "subset": DataOption(
+        _IMAGES,
+        "images to read [default: train]",
+        {"choices": ("train", "test", "all")},
+    ),
+    "image_size": DataOption(
+        _IMAGES,
+        "height and width [default: 28]",
+        {"type": int, "choices": (28, 14)},
+    ),
+    "binarize": DataOption(
+        _IMAGES,
+        "make every pixel 0 or 1",
+        {"action": "store_true", "default": None},
+    ),
+    "split": DataOption(
+        ("emnist",),
+        "characters to read [default: letters]",
+        {"choices": ("letters", "balanced", "byclass", "bymerge", "digits", "mnist")},
+    ),
+    "columns": DataOption(
+        _TABLES,
+        "columns to read [default: those of the model, else all]",
+        {"type": _names, "metavar": "A,B,…"},
+    ),
+    "drop": DataOption(
+        _TABLES,
+        "columns to leave out",
+        {"type": _names, "metavar": "A,B,…"},
+    ),
+    "target": DataOption(
+        _TABLES,
+        "column of labels, which is not a feature; pictures show it",
+        {"metavar": "COLUMN"},
+    ),
+    "key": DataOption(
+        (".npz",),
+        "array to read, if there are several",
+        {"metavar": "NAME"},
+    ),
+}
+
+
+class Parameter(NamedTuple):
+    """A constructor parameter of the estimators that is an option of ``skvae fit``."""
+
+    default: Any
+    help: str
+    settings: dict[str, Any]  # of argparse
+
+
+_COUNT = {"type": count, "metavar": "N"}
+_COUNT_OR_AUTO = {"type": value_or_word(count, "auto", "auto"), "metavar": "N|auto"}
+_NUMBER = {"type": number, "metavar": "X"}
+_NUMBER_OR_AUTO = {"type": value_or_word(number, "auto", "auto"), "metavar": "X|auto"}
+
+PARAMETERS = {
+    "n_components": Parameter(16, "number of latent dimensions", _COUNT),
+    "network": Parameter(
+        "mlp", "encoder and decoder", {"type": _part("network"), "metavar": "PART"}
+    ),
+    "likelihood": Parameter(
+        "gaussian",
+        "distribution p(x|z) of a row given its latent vector",
+        {"type": _part("likelihood"), "metavar": "PART"},
+    ),
+    "prior": Parameter(
+        "normal",
+        "distribution p(z) of the latent vectors",
+        {"type": _part("prior"), "metavar": "PART"},
+    ),
+    "objective": Parameter(
+        "elbo", "objective of training", {"type": _part("objective"), "metavar": "PART"}
+    ),
+    "max_epochs": Parameter(
+        "auto",
+        "number of passes over the rows; auto depends on the number of rows",
+        _COUNT_OR_AUTO,
+    ),
+    "batch_size": Parameter(
+        "auto",
+        "number of rows per optimiser step; auto is 64, or 128 for 10,000 rows or more",
+        _COUNT_OR_AUTO,
+    ),
+    "learning_rate": Parameter(
+        1e-3,
+        "mean learning rate of the one-cycle schedule; constant with --early-stopping",
+        _NUMBER,
+    ),
+    "optimizer": Parameter(
+        "adam",
+        "optimiser; adam has decoupled weight decay (AdamW)",
+        {"choices": ("adam", "sgd")},
+    ),
+    "weight_decay": Parameter(
+        "auto",
+        "weight decay; auto is min(1, 1000 / number of rows) for adam and 0 for sgd",
+        _NUMBER_OR_AUTO,
+    ),
+    "early_stopping": Parameter(
+        False,
+        "stop when the loss on held-out rows no longer improves, and keep the best epoch",
+        {"action": "store_true"},
+    ),
+    "validation_fraction": Parameter(
+        0.1, "share of the rows held out by --early-stopping, between 0 and 1", _NUMBER
+    ),
+    "n_iter_no_change": Parameter(
+        10, "number of epochs without improvement after which --early-stopping stops", _COUNT
+    ),
+    "n_importance_samples": Parameter(
+        16, "number of draws per row for the log-likelihood of a row", _COUNT
+    ),
+    "precision": Parameter(
+        "auto",
+        "precision of matrix products during training; auto is bfloat16 if rows have at least 256 "
+        "features and the processor computes it natively, else float32",
+        {"choices": ("auto", "float32", "bfloat16")},
+    ),
+    "device": Parameter(
+        "auto",
+        "device for training, such as cpu or cuda:0; auto is a CUDA GPU if there is one",
+        {"metavar": "NAME"},
+    ),
+    "random_state": Parameter(
+        None,
+        "seed of initial weights, row order and draws; the same seed gives the same model",
+        {"type": seed, "metavar": "N"},
+    ),
+}
+
+DETECTOR_PARAMETERS = {
+    "anomaly_score": Parameter(
+        "residual_neighbors",
+        "score of a row, higher for more normal rows",
+        {"type": _part("anomaly_score"), "metavar": "PART"},
+    ),
+    "contamination": Parameter(
+        0.1, "share of rows that fall below the threshold, at most 0.5", _NUMBER
+    ),
+    "calibration_fraction": Parameter(
+        None,
+        "share of the rows that training leaves aside for p-values, between 0 and 1",
+        _NUMBER,
+    ),
+}
+
+NOT_OFFERED = {
+    "callbacks": "they are Python objects; --checkpoint-dir sets the one of general use",
+    "verbose": "progress is shown if stderr is a terminal, unless --quiet is given",
+    "warm_start": "every command starts a new process; --resume continues an interrupted fit",
+}
+
+
+_PARTS_HELP = """\
+PART is one of the names below, or a call with other values of the arguments, such as
+--network "MLP(hidden_layer_sizes=(64, 32))"."""
+
+
+def _add_parameter(group, name: str, parameter: Parameter) -> None:
+    default = "" if parameter.default in (None, False) else f" [default: {parameter.default}]"
+    group.add_argument(
+        option_of(name),
+        default=argparse.SUPPRESS,
+        help=parameter.help + default,
+        **parameter.settings,
+    )
+
+
+def _lines_of_parts() -> list[str]:
+    lines = []
+    for role, parts in PARTS.items():
+        lines += ["", f"{option_of(role)}:"]
+        width = max(map(len, parts)) + 2
+        for name, call in parts.items():
+            first, others = f"  {name:{width}}", " " * (width + 4)
+            lines.append(fill(call, 80, initial_indent=first, subsequent_indent=others))
+    return lines

@@ -1,0 +1,116 @@
+"""The density of the embedding, fitted after training."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from skvae._model import inference as _inference
+from skvae._parts import Score
+from skvae._validation import Interval, StrOptions
+from skvae.priors._densities import full_mixture_log_prob
+
+_SEED = 0  # of the mixture's start, which is no parameter: a score is a function of the model
+
+
+class LatentDensity(Score):
+    """The log density of the posterior mean under a mixture fitted to those of the training rows.
+
+    The embedded training rows do not fill the prior: between and around them lie places where no
+    row was ever seen. A density estimated after training knows these places [1]_, and sees at a
+    glance what a decoder that generalises too well would let pass.
+
+    Parameters
+    ----------
+    n_components : int, default=10
+        Gaussians in the mixture, at most as many as training rows.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        Covariances of the Gaussians, as in :class:`~sklearn.mixture.GaussianMixture`.
+    reg_covar : float, default=0.01
+        Added to their variances, in units of the prior. A latent dimension that the model leaves
+        unused hardly varies over the training rows, and would decide alone with much less.
+
+    See Also
+    --------
+    LatentNeighbors : By distances instead of densities.
+
+    Notes
+    -----
+    In nats, of a density in the units of the latent space. The mixture is fitted by
+    :class:`~sklearn.mixture.GaussianMixture` from one fixed start.
+
+    References
+    ----------
+    .. [1] Ghosh et al. (2020), "From Variational to Deterministic Autoencoders", section 4.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEAnomalyDetector
+    >>> from skvae.scores import LatentDensity
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(
+    ...     2, anomaly_score=LatentDensity(n_components=3), max_epochs=20, random_state=0
+    ... ).fit(X)
+    >>> detector.score_samples(X).shape
+    (150,)
+    """
+
+    unit = "nats"
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "covariance_type": [StrOptions({"full", "tied", "diag", "spherical"})],
+        "reg_covar": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, *, n_components=10, covariance_type="full", reg_covar=0.01):
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.reg_covar = reg_covar
+
+    def build(self, module, X, n_samples):
+        mixture = self._mixture(_inference.encode_mean(module, X).astype(np.float64))
+        known = {
+            "log_weights": np.log(mixture.weights_),
+            "means": mixture.means_,
+            "whitening": _as_matrices(mixture),
+        }
+        return {name: torch.from_numpy(values) for name, values in known.items()}
+
+    def __call__(self, module, x, known, n_samples):
+        mean, _ = module.encode(x)
+        names = ("means", "whitening", "log_weights")
+        return full_mixture_log_prob(mean.double(), *(known[name] for name in names))
+
+    def shapes(self, parts):
+        size = parts.n_components
+        return {"log_weights": ("k",), "means": ("k", size), "whitening": ("k", size, size)}
+
+    def _mixture(self, Z):
+        mixture = GaussianMixture(
+            min(self.n_components, len(Z)),
+            covariance_type=self.covariance_type,
+            reg_covar=self.reg_covar,
+            random_state=_SEED,
+        )
+        with warnings.catch_warnings(), config_context(array_api_dispatch=False):
+            # a mixture that could still be improved is a density too
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return mixture.fit(Z if len(Z) > 1 else np.repeat(Z, 2, axis=0))
+
+
+def _as_matrices(mixture: GaussianMixture) -> np.ndarray:
+    """Return the factors of the precisions as matrices, (k, n_components, n_components)."""
+    factors, size = mixture.precisions_cholesky_, mixture.means_.shape[1]
+    if mixture.covariance_type == "full":
+        return factors
+    if mixture.covariance_type == "tied":
+        return np.repeat(factors[None], len(mixture.means_), axis=0)
+    diagonals = factors if mixture.covariance_type == "diag" else factors[:, None]
+    return diagonals[..., None] * np.eye(size)

@@ -1,0 +1,186 @@
+"""Distances from the nearest training rows, in the data space and in the latent space."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skvae._model import inference as _inference
+from skvae._parts import Score
+from skvae._validation import Interval, StrOptions
+from skvae.scores._residuals import measured, scaled_residual
+
+_BLOCK_ROWS = 2**13  # rows to which distances are computed at a time
+_LEAST_SPREAD = 0.01  # of a residual, in units of the scale: a column copied exactly counts, too
+_SAME_ROW = 1e-3  # rows nearer than this are one row, whatever rounding made of it
+_MOST_ROWS = 10_000
+_MOST_NUMBERS = 2**21  # 16 MB, in the model and in its file
+
+
+class ResidualNeighbors(Score):
+    """Minus the mean distance from the nearest training rows, by inputs and residuals together.
+
+    A row is far from normal where its values are unusual, as for the nearest neighbours alone, or
+    where they do not belong together, which the residuals of the reconstruction tell.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Neighbours that count, at most one less than there are rows kept.
+    max_rows : int or "auto", default="auto"
+        Training rows kept, evenly spaced, at least two. They are part of the model and of its file.
+        "auto" keeps 10,000, or fewer where those would be more than 2**21 numbers, two for each
+        feature: 1,337 images of 784 pixels.
+
+    See Also
+    --------
+    LatentNeighbors : By the embedding alone, where a row that the model cannot describe may look
+        like any other.
+
+    Notes
+    -----
+    The distance is Euclidean between vectors of twice `n_features` numbers, the row and what the
+    model leaves of it: ``(x - loc) / scale`` and ``(x - x_hat) / scale``, where x_hat is E[p(x|z)]
+    at the posterior mean. Both are then divided by their spread, the root mean square over the rows
+    kept, so that they weigh alike. Features that share one scale, as a
+    :class:`~skvae.likelihoods.Gaussian` decides it, share one spread as well, lest the border
+    pixels of an image outweigh its middle; elsewhere each residual has its own, and a hundredth
+    more. A training row does not count as its own neighbour; yet the model leaves less of it than
+    of a new row, so let `calibration_fraction` of the detector judge the new ones.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEAnomalyDetector
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(
+    ...     2, anomaly_score="residual_neighbors", max_epochs=20, random_state=0
+    ... ).fit(X)
+    >>> detector.predict([[5.0, 3.4, 1.5, 0.2], [5.0, 3.4, 1.5, 2.5]])
+    array([ 1, -1])
+    """
+
+    _parameter_constraints: dict = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "max_rows": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+    }
+
+    def __init__(self, *, n_neighbors=5, max_rows="auto"):
+        self.n_neighbors = n_neighbors
+        self.max_rows = max_rows
+
+    def build(self, module, X, n_samples):
+        scaling = measured(module, X)
+        known = {"loc": torch.from_numpy(scaling.loc), "scale": torch.from_numpy(scaling.scale)}
+        kept = X[np.linspace(0, len(X) - 1, self._n_kept(*X.shape)).astype(int)]
+        vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
+        spread = _spread(vectors, scaling.kind)
+        return {
+            **known,
+            "spread": torch.from_numpy(spread),
+            "rows": torch.from_numpy(vectors / spread),
+        }
+
+    def __call__(self, module, x, known, n_samples):
+        vectors = _Vectors()(module, x, known, n_samples) / known["spread"]
+        nearest = nearest_distances(vectors, known["rows"], self.n_neighbors + 1)
+        is_itself = nearest[:, :1] < _SAME_ROW
+        others = torch.where(is_itself, nearest[:, 1:], nearest[:, :-1])
+        return -others.mean(1)
+
+    def shapes(self, parts):
+        n_features = parts.n_features
+        columns = dict.fromkeys(("loc", "scale"), (n_features,))
+        return {**columns, "spread": (2 * n_features,), "rows": ("n_rows", 2 * n_features)}
+
+    def _n_kept(self, n_rows, n_features):
+        most = self.max_rows
+        if most == "auto":
+            most = min(_MOST_ROWS, max(2, _MOST_NUMBERS // (2 * n_features)))
+        return min(most, n_rows)
+
+
+class LatentNeighbors(Score):
+    """Minus the mean distance of the posterior mean from its nearest among those in training.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Neighbours that count, at most as many as training rows.
+
+    See Also
+    --------
+    LatentDensity : By a density, which takes less room than the embedded training rows.
+
+    Notes
+    -----
+    Distances are Euclidean, in units of the prior. The embedded training rows are part of the
+    model and of its file. A training row is its own nearest neighbour, so its score is better
+    than that of a new row in the same place: let `calibration_fraction` of the detector judge the
+    scores, not `contamination`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEAnomalyDetector
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(
+    ...     2, anomaly_score="latent_neighbors", max_epochs=2, random_state=0
+    ... ).fit(X)
+    >>> bool(detector.score_samples(X).max() <= 0)
+    True
+    """
+
+    _parameter_constraints: dict = {"n_neighbors": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, *, n_neighbors=5):
+        self.n_neighbors = n_neighbors
+
+    def build(self, module, X, n_samples):
+        return {"embedding": torch.from_numpy(_inference.encode_mean(module, X).astype(np.float64))}
+
+    def __call__(self, module, x, known, n_samples):
+        mean, _ = module.encode(x)
+        return -nearest_distances(mean.double(), known["embedding"], self.n_neighbors).mean(1)
+
+    def shapes(self, parts):
+        return {"embedding": ("n_rows", parts.n_components)}
+
+
+class _Vectors(Score):
+    """Rows beside what the model leaves of them, as a score to be taken over many rows."""
+
+    def __call__(self, module, x, known, n_samples):
+        scaled = (x.double() - known["loc"]) / known["scale"]
+        residual = scaled_residual(module, x, known["scale"])
+        return torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
+
+
+def _spread(vectors, kind):
+    inputs, residuals = np.split(np.square(vectors).mean(axis=0), 2)
+    if kind == "feature":  # whose standard deviations are one already
+        return np.concatenate([np.ones_like(inputs), np.sqrt(residuals) + _LEAST_SPREAD])
+    shared = np.sqrt([inputs.mean(), residuals.mean()]) + _LEAST_SPREAD
+    return np.repeat(shared, len(inputs))
+
+
+def nearest_distances(points: Tensor, rows: Tensor, n_nearest: int) -> Tensor:
+    """Return the distances of every point from the rows nearest to it, in ascending order.
+
+    Parameters
+    ----------
+    points : Tensor of shape (n_points, n_features)
+    rows : Tensor of shape (n_rows, n_features)
+    n_nearest : int
+        How many; all of them where there are fewer.
+    """
+    nearest = points.new_empty(len(points), 0)
+    for block in rows.split(_BLOCK_ROWS):
+        # not by a matrix product, in whose rounding errors small distances are lost
+        distances = torch.cdist(points, block, compute_mode="donot_use_mm_for_euclid_dist")
+        nearest = torch.cat([nearest, distances], dim=1)
+        nearest = nearest.topk(min(n_nearest, nearest.shape[1]), dim=1, largest=False).values
+    return nearest

@@ -1,0 +1,128 @@
+"""A graph for another runtime answers as the estimator does, in the units of X."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import gammaln
+from sklearn.datasets import load_wine
+from sklearn.exceptions import NotFittedError
+
+from skvae import VAEAnomalyDetector, VAETransformer, _onnx
+from skvae.likelihoods import Gaussian
+from skvae.networks import MLP
+
+runtime = pytest.importorskip("onnxruntime", reason="the graphs are run by onnxruntime")
+
+
+def run(path, rows):
+    session = runtime.InferenceSession(path)
+    (port,) = session.get_inputs()
+    return session.run(None, {port.name: rows.astype(np.float32)})[0]
+
+
+def quick(estimator_class=VAETransformer, **changes):
+    settings = {"network": MLP(hidden_layer_sizes=(16,)), "max_epochs": 2, "random_state": 0}
+    return estimator_class(3, **{**settings, **changes})
+
+
+CONFIGURATIONS = {
+    "images": {},
+    "convolutions": {"network": "conv"},
+    "noise per sample": {"likelihood": Gaussian(noise="per_sample")},
+    "bernoulli": {"likelihood": "bernoulli"},
+    "continuous bernoulli": {"likelihood": "continuous_bernoulli"},
+    "few samples": {"n_importance_samples": 3},
+}
+
+
+# torch takes seconds to write a graph, and three are written of each
+AT_LEISURE = CONFIGURATIONS.keys() - {"images"}
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in AT_LEISURE else [])
+        for name in CONFIGURATIONS
+    ],
+)
+def test_the_graph_agrees_with_the_estimator(digits, tmp_path, configuration):
+    X = digits.data.astype(np.float32)[:200] / 16
+    vae = quick(**CONFIGURATIONS[configuration]).fit(X)
+    assert_agreement(vae, X, tmp_path / "part.onnx")
+
+
+def test_the_graph_works_in_the_units_of_a_raw_table(tmp_path):
+    X = load_wine().data.astype(np.float32)
+    assert_agreement(quick().fit(X), X, tmp_path / "part.onnx")
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        "negative_binomial",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("poisson", "student_t", "mixed")),
+    ],
+)
+def test_the_score_of_a_likelihood_with_gamma_functions(digits, tmp_path, likelihood):
+    X = digits.data.astype(np.float32)[:100] ** 2
+    X[0] = 1e6  # a count where the terms of its probability are large
+    vae = quick(likelihood=likelihood).fit(X)
+    vae.export_onnx(tmp_path / "score.onnx", part="score")
+    found = run(tmp_path / "score.onnx", X)
+    np.testing.assert_allclose(found, vae.score_samples(X), rtol=1e-5)
+
+
+def test_log_gamma_and_softplus_are_those_of_scipy():
+    x = torch.cat([torch.logspace(-6, 16, 1001), torch.arange(1.0, 200.0)]).double()
+    np.testing.assert_allclose(_onnx._log_gamma(x), gammaln(x.numpy()), rtol=1e-14, atol=2e-14)
+    assert _onnx._log_gamma(x.float()).dtype == torch.float32
+    odds = torch.linspace(-60, 60, 1001, dtype=torch.float64)
+    for beta in (1, 0.5, -2):
+        expected = np.logaddexp(0, beta * odds.numpy()) / beta
+        np.testing.assert_allclose(_onnx._softplus(odds, beta), expected, rtol=1e-14)
+
+
+@pytest.mark.slow
+def test_the_graph_of_mnist(mnist, tmp_path):
+    vae = VAETransformer(16, max_epochs=2, random_state=0).fit(mnist.train.data[:5000])
+    assert_agreement(vae, mnist.test.data[:1000], tmp_path / "part.onnx")
+
+
+def assert_agreement(vae, X, path):
+    Z = vae.transform(X)
+    expected = {"encoder": Z, "decoder": vae.inverse_transform(Z), "score": vae.score_samples(X)}
+    for part, answer in expected.items():
+        vae.export_onnx(path, part=part)
+        found = run(path, Z if part == "decoder" else X)
+        scale = np.abs(answer).max(axis=0)  # of each column, as the columns of a table differ
+        assert found.shape == answer.shape
+        assert (np.abs(found - answer) < 1e-5 * scale + 1e-6).all(), part
+        one_row = run(path, (Z if part == "decoder" else X)[:1])  # any number of rows will do
+        np.testing.assert_allclose(one_row, found[:1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "score", ["elbo", *(pytest.param(s, marks=pytest.mark.slow) for s in ("reconstruction", "kl"))]
+)
+def test_a_detector_exports_its_own_score(digits, tmp_path, score):
+    X = digits.data.astype(np.float32)[:100]
+    detector = quick(VAEAnomalyDetector, anomaly_score=score).fit(X)
+    detector.export_onnx(tmp_path / "score.onnx", part="score")
+    found = run(tmp_path / "score.onnx", X)
+    np.testing.assert_allclose(found, detector.score_samples(X), rtol=1e-5, atol=1e-5)
+
+
+def test_bad_requests(digits, tmp_path):
+    path = tmp_path / "part.onnx"
+    with pytest.raises(NotFittedError):
+        quick().export_onnx(path)
+    with pytest.raises(ValueError, match=r"'part' must be one of .*'score'\), got 'latent'"):
+        quick().fit(digits.data[:50]).export_onnx(path, part="latent")
+    assert not path.exists()
+
+
+def test_without_onnx_the_extra_is_named(digits, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
+    with pytest.raises(ImportError, match=r"needs the package 'onnxscript'.*skvae\[onnx\]"):
+        quick().fit(digits.data[:50]).export_onnx(tmp_path / "part.onnx")
