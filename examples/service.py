@@ -8,7 +8,7 @@ columns or, if these had names, as objects, and returns their scores, which are 
 For example, two irises scored by `VAEAnomalyDetector(2, random_state=0)`:
 
 curl http://127.0.0.1:8000/score --data '{"rows": [[5.0, 3.4, 1.5, 0.2], [5.0, 3.4, 1.5, 2.5]]}'
-{"scores":[-0.6285199522972107,-11.397034645080566],"is_outlier":[false,true]}
+{"scores":[-0.6145809292793274,-11.299384117126465],"is_outlier":[false,true]}
 
 If a request is invalid, the field `detail` of the response gives the reason. Size, number of rows,
 duration and number of requests are limited. Authentication and encryption are left to a reverse
