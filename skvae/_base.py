@@ -22,7 +22,7 @@ from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._rows.arrays import check_latent_rows, check_rows
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import resolve_device, resolve_precision, training_budget
-from skvae._training.callbacks import FitCallback, Start, is_a
+from skvae._training.callbacks import FitCallback, Start, is_a, without_name
 from skvae._training.fit import train, train_one_pass
 from skvae._training.net import Settings, VAENet, copy_net, new_net
 from skvae._validation import (
@@ -269,7 +269,7 @@ class BaseVAE(BaseEstimator):
         start = Start(draw_seed(self.random_state), self.n_iter_ if self._goes_on() else 0)
         for callback in self.callbacks or ():
             if is_a(callback, FitCallback):
-                start = callback.on_fit_begin(self, X, start)
+                start = without_name(callback).on_fit_begin(self, X, start)
         with isolated_rng(start.seed, resolve_device(self.device)):
             net = self._net_to_train(X, start.seed, self._goes_on())
             train(net, X, start.epochs_before)

@@ -19,9 +19,10 @@ class Start(NamedTuple):
 
 
 class FitCallback(Callback):
-    """A skorch callback that is also called before a fit begins, with the estimator.
+    """A skorch callback of `fit` alone, which is also called before the fit begins.
 
-    During training it comes after early stopping, whose state it may read.
+    During training it comes after early stopping, whose state it may read. It takes no part in
+    `partial_fit`.
     """
 
     def on_fit_begin(self, estimator: Any, X: np.ndarray, start: Start) -> Start:
@@ -45,8 +46,13 @@ class FitCallback(Callback):
 
 def is_a(callback: Any, kind: type) -> bool:
     """Return whether a callback is of a kind: an object, a class, or a pair of a name and one."""
-    callback = callback[-1] if isinstance(callback, tuple) and callback else callback
+    callback = without_name(callback)
     return issubclass(callback if isinstance(callback, type) else type(callback), kind)
+
+
+def without_name(callback: Any) -> Any:
+    """Return the callback of a pair of a name and a callback, and any other as it is."""
+    return callback[-1] if isinstance(callback, tuple) and callback else callback
 
 
 class OneCycle(Callback):

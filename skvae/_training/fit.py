@@ -57,7 +57,8 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
 def train_one_pass(net: VAENet, X: np.ndarray) -> None:
     """Train for one epoch at the constant learning rate."""
     n_epochs = len(net.history) + 1
-    _run(net, _as_tensor(X), None, n_epochs, net.settings.callbacks)
+    callbacks = [one for one in net.settings.callbacks if not is_a(one, FitCallback)]
+    _run(net, _as_tensor(X), None, n_epochs, callbacks)
 
 
 def _run(
