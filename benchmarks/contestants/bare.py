@@ -1,4 +1,4 @@
-"""The bare loop: what a careful hand writes in torch. All others are measured against it."""
+"""The bare loop, carefully written in plain torch: the baseline of all contestants."""
 
 import torch
 from _protocol import main

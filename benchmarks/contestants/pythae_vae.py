@@ -1,6 +1,6 @@
-"""Pythae: its VAE with networks of our shape, trained by its pipeline; no evaluation set.
+"""Pythae: its VAE with networks of the same shape, trained by its pipeline without evaluation set.
 
-The option "trainer" holds further arguments for its trainer's configuration.
+The option "trainer" holds further arguments of its trainer's configuration.
 """
 
 import logging

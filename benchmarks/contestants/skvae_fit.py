@@ -1,7 +1,7 @@
-"""skvae: the whole `fit`, or with the option "defaults" the default constructor.
+"""skvae: the whole `fit` or, with the option "defaults", that of the default constructor.
 
-Left at its default, the learning rate runs through one cycle that belongs to the whole fit. So
-there is nothing to judge between epochs.
+By default, the learning rate runs through one cycle per fit, so the models between epochs are not
+comparable and `after_epoch` is not called.
 """
 
 from _protocol import main

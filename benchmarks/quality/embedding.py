@@ -1,16 +1,17 @@
-"""How well embeddings of MNIST keep the digits apart, beside PCA and published figures.
+"""Accuracy of classifiers on embeddings of MNIST, beside PCA and published figures.
 
     python benchmarks/quality/embedding.py [--rows test|fewer|development] [--models "VAE, 2" ...]
         [--seeds 1] [--json FILE]
 
-Each model learns from the images alone; the embedding of a VAE is the posterior mean. Given is the
-accuracy of classifiers that learn from the embedded training images and their labels: the nearest
-neighbour, the five nearest, and logistic regression on standardised columns. `--rows test`: the
-60,000 training images, judged on the 10,000 test images, which chose nothing. `--rows fewer`: the
-first 50,000, judged on the test images, which gives PCA its published figures. `--rows
-development`: the first 50,000, judged on the 10,000 other training images, which chose the
-configurations. Seconds are those of the fit, without the classifiers. Where the published figures
-come from could not be traced.
+Each model is trained without labels; the embedding of a VAE is the posterior mean. The classifiers
+are trained on the embedded training images and their labels: the nearest neighbour, the five
+nearest neighbours, and logistic regression on standardised columns. With `--rows test`, models are
+trained on the 60,000 training images and evaluated on the 10,000 test images, which were not used
+for any choice. With `--rows fewer`, they are trained on the first 50,000 and evaluated on the test
+images, which reproduces the published figures of PCA. With `--rows development`, they are trained
+on the first 50,000 and evaluated on the 10,000 other training images, by which the configurations
+were chosen. Seconds are those of the fit, without the classifiers. The source of the published
+figures could not be traced.
 """
 
 from __future__ import annotations
