@@ -73,9 +73,8 @@ def main():
         data="mnist",
     )
     if unknown := set(settings.questions) - set(QUESTIONS):
-        sys.exit(
-            f"--questions must be of {', '.join(QUESTIONS)}, got {', '.join(sorted(unknown))}."
-        )
+        known = ", ".join(QUESTIONS)
+        sys.exit(f"--questions must be of {known}, got {', '.join(sorted(unknown))}.")
     table = [row for name in settings.questions for row in _answer(name, settings)]
     report(f"Cost of a whole fit, {settings.network}, {settings.precision}", table, settings)
 

@@ -6,12 +6,11 @@ Each model is trained on the 60,000 training images and draws 10,000 new ones wi
 `sample(mean=True)`: decoded means, without the noise of p(x|z). "distance" is the Fréchet distance
 (Heusel et al., 2017, equation 6, without their network) between these and the 10,000 test images,
 in a space of 128 features: the hidden units, after their ReLU, of a perceptron that classifies the
-training images.
-Other features give other distances, so there are no published figures to compare with. The first
-row, in which the first 10,000 training images take the place of samples, is a reference for what
-can be reached. "of reconstructions" is the distance between the test images and their
-reconstructions, which can be lower still. The first two models have equal weights and differ in
-their prior only. The test images were not used for any choice.
+training images. Other features give other distances, so there are no published figures to compare
+with. The first row, in which the first 10,000 training images take the place of samples, is a
+reference for the distances that can be reached. "of reconstructions" is the distance between the
+test images and their reconstructions, which can be lower still. The first two models have equal
+weights and differ in their prior only. The test images were not used for any choice.
 """
 
 from __future__ import annotations
