@@ -262,7 +262,7 @@ def summarize(name, frame):
     row = {"detector": name, **{kind: Figure.of(list(by_seed[kind]), 1) for kind in columns}}
     if NEIGHBORS in frame.index.get_level_values(0):
         row["wins"] = f"{100 * wins(own, frame.loc[NEIGHBORS]):.0f} %"
-    return {**row, "seconds a fit": float(own["seconds"].mean())}
+    return {**row, "seconds per fit": float(own["seconds"].mean())}
 
 
 def wins(own, other):

@@ -103,10 +103,7 @@ def test_elbo_agrees_with_the_objective_of_skvae_within_its_monte_carlo_error(fi
     x = torch.from_numpy(rows[0])
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        losses = [
-            ELBO()(vae.module_, x, generator=generator)["loss"].item()
-            for _ in range(50)
-        ]
+        losses = [ELBO()(vae.module_, x, generator=generator)["loss"].item() for _ in range(50)]
     assert abs(_protocol.elbo(model, rows[0]) + np.mean(losses)) < 6 * np.std(losses)
 
 

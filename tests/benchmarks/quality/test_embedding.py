@@ -1,4 +1,4 @@
-"""Accuracies are those of the classifiers on the embedding of rows that nothing learned from."""
+"""Accuracies are those of classifiers on the embedding of held-out rows."""
 
 import numpy as np
 import pytest
@@ -31,12 +31,12 @@ def embedding(script):
 
 
 def nearest_share(X, y, X_judged, y_judged):
-    """Accuracy of the nearest neighbour, by all distances."""
+    """Return the accuracy of the nearest neighbour from the matrix of all distances."""
     distances = np.linalg.norm(X_judged[:, None] - X[None], axis=2)
     return accuracy_score(y_judged, y[distances.argmin(axis=1)])
 
 
-def test_the_nearest_neighbour_is_the_one_of_least_distance(embedding):
+def test_the_1_nn_accuracy_is_that_of_the_smallest_distance(embedding):
     rng = np.random.default_rng(0)
     X, X_judged = rng.normal(size=(60, 3)), rng.normal(size=(40, 3))
     y, y_judged = (rows[:, 0] > 0 for rows in (X, X_judged))
@@ -45,7 +45,7 @@ def test_the_nearest_neighbour_is_the_one_of_least_distance(embedding):
     assert found["logistic"] > 0.9  # a plane divides the classes
 
 
-def test_five_neighbours_on_an_embedding(embedding, images):
+def test_the_5_nn_accuracy_is_that_of_the_embedding(embedding, images):
     train, judged = images["train"], images["test"]
     found = embedding.judge(PCA(2, random_state=0), *train.values(), *judged.values())
     pca = PCA(2, random_state=0).fit(train.data)
@@ -72,7 +72,7 @@ def test_the_columns_are_means_over_seeds(embedding, monkeypatch):
     assert str(row["5-NN"]) == "0.6000 ± 0.0000"
 
 
-def test_development_rows_are_training_images_apart(embedding, monkeypatch):
+def test_development_rows_are_disjoint_training_images(embedding, monkeypatch):
     numbers = np.arange(60_000)
     monkeypatch.setattr("_rows.fetch_mnist", lambda return_X_y: (numbers[:, None], numbers))
     X, y, X_judged, y_judged = embedding.ROWS["development"]()
@@ -82,7 +82,7 @@ def test_development_rows_are_training_images_apart(embedding, monkeypatch):
     np.testing.assert_array_equal(X_judged[:, 0], y_judged)
 
 
-def test_test_rows_are_all_training_images_or_fewer_and_the_test_images(embedding, monkeypatch):
+def test_test_and_fewer_rows_are_training_images_and_the_test_images(embedding, monkeypatch):
     train, judged = np.arange(60_000), np.arange(60_000, 70_000)
     parts = {"train": Bunch(data=train, target=-train), "test": Bunch(data=judged, target=-judged)}
     monkeypatch.setattr("_rows.fetch_mnist", lambda subset="train": parts[subset])
@@ -93,7 +93,7 @@ def test_test_rows_are_all_training_images_or_fewer_and_the_test_images(embeddin
         np.testing.assert_array_equal([*y, *y_judged], [*-X, *-X_judged])
 
 
-def test_the_table_has_all_models_and_what_was_published(
+def test_the_table_has_all_models_and_the_published_figures(
     embedding, monkeypatch, fetch_images, rows_of
 ):
     tiny = VAETransformer(
@@ -112,7 +112,7 @@ def test_the_table_has_all_models_and_what_was_published(
     assert all(row["source"] for row in published)
 
 
-def test_models_learn_without_labels(embedding):
+def test_names_of_models_state_their_number_of_components(embedding):
     for name, model in embedding.MODELS.items():
         assert model.n_components == int(name.split(", ")[1])
         assert isinstance(model, VAETransformer | PCA)

@@ -1,4 +1,4 @@
-"""Each class is normal once, learned alone, and ranked above the others by the score."""
+"""Each class is the normal class once, and the area is that of its ranking."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from sklearn.utils import Bunch
 
 
 class NearCentre(BaseEstimator):
-    """A detector that prefers what is near the mean of its training rows."""
+    """A detector whose score is minus the distance from the mean of the training rows."""
 
     def __init__(self, random_state=None):
         self.random_state = random_state
@@ -28,7 +28,7 @@ def one_class(script, monkeypatch):
 
 
 def area(scores, is_normal):
-    """Share of the pairs of a normal and another row that are ranked rightly, a tie being half."""
+    """Return the share of pairs of a normal and another row in the right order; ties count half."""
     ahead = scores[is_normal][:, None] - scores[~is_normal]
     return ((ahead > 0) + 0.5 * (ahead == 0)).mean()
 
@@ -46,7 +46,7 @@ def test_areas_are_shares_of_pairs_in_the_right_order(one_class, digits):
     assert np.mean(areas) > 80
 
 
-def test_the_table_has_every_class_their_mean_and_the_worst(one_class, monkeypatch, rows_of):
+def test_the_table_has_all_classes_their_mean_and_the_worst(one_class, monkeypatch, rows_of):
     areas = {0: np.arange(80.0, 90.0), 1: np.arange(82.0, 92.0)}
     monkeypatch.setitem(one_class.ROWS, "test", lambda: ())
     monkeypatch.setattr(one_class, "judge_all", lambda seed: (areas[seed], 60.0 + seed))
@@ -60,16 +60,14 @@ def test_the_table_has_every_class_their_mean_and_the_worst(one_class, monkeypat
     assert [float(row["AUROC"]) for row in published] == [94.8, 97.5, 98.3]
 
 
-def test_other_rows_stand_alone_as_what_was_published_is_of_the_test_images(
-    one_class, monkeypatch, rows_of
-):
+def test_published_figures_are_shown_for_the_test_images_only(one_class, monkeypatch, rows_of):
     monkeypatch.setitem(one_class.ROWS, "letters", lambda: ())
     monkeypatch.setattr(one_class, "judge_all", lambda seed: (np.arange(80.0, 90.0), 60.0))
     rows = rows_of(one_class, "--rows", "letters")
     assert [row["normal"] for row in rows] == [*"0123456789", "mean", "worst"]
 
 
-def test_development_rows_are_training_images_apart(one_class, monkeypatch):
+def test_development_rows_are_disjoint_training_images(one_class, monkeypatch):
     numbers = np.arange(60_000)
     monkeypatch.setattr("_rows.fetch_mnist", lambda return_X_y: (numbers[:, None], numbers))
     X, y, X_judged, y_judged = one_class.ROWS["development"]()
