@@ -2,12 +2,12 @@
 
     python benchmarks/call_trace.py [--verbose]
 
-A reader who wants to follow one call has to open this many files. Counted are the files in which at
-least one function or method is called, for estimators with default parameters and one epoch, on
-iris. Each call is traced after an untraced one, so that imports and caches do not count; bodies of
-modules and classes, comprehensions and generator expressions are not functions here. With
---verbose the files are listed in the order in which they are entered, with the number of their
-functions that are called.
+This is the number of files that a reader has to open to follow one call. A file counts if at least
+one of its functions or methods is called. The estimators have default parameters and are fitted to
+iris for one epoch. Each call is traced after an untraced call, so that imports and caches do not
+count; bodies of modules and classes, comprehensions and generator expressions are not functions.
+With --verbose, the files are listed in the order in which they are entered, with the number of
+their functions that are called.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum()
 
 
-def judged(encode, decode_logits, **notes) -> Model:
+def tensor_model(encode, decode_logits, **notes) -> Model:
     """Return a `Model` whose functions take arrays, from functions of tensors."""
 
     @torch.inference_mode()

@@ -5,7 +5,7 @@ comparable and `after_epoch` is not called.
 """
 
 from _protocol import main
-from _torch_networks import judged
+from _torch_networks import tensor_model
 
 from skvae import VAETransformer
 
@@ -22,7 +22,7 @@ def train(X, job, _):
         **options,
     ).fit(X)
     module = vae.module_
-    return judged(
+    return tensor_model(
         module.encode,
         lambda z: module.likelihood.logits(module.decode(z)),
         precision=vae.precision_,

@@ -7,8 +7,8 @@ from skvae.datasets import fetch_mnist
 
 def test():
     """Return the training images and the test images, which are not used for any choice."""
-    train, judged = fetch_mnist(), fetch_mnist(subset="test")
-    return train.data, train.target, judged.data, judged.target
+    train, held_out = fetch_mnist(), fetch_mnist(subset="test")
+    return train.data, train.target, held_out.data, held_out.target
 
 
 def development():

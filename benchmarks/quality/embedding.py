@@ -64,14 +64,14 @@ CLASSIFIERS = {
 def main():
     settings = arguments(__doc__, rows="test", models=list(MODELS), seeds=1)
     rows = ROWS[settings.rows]()
-    table = [judge_seeds(name, range(settings.seeds), *rows) for name in settings.models]
+    table = [evaluate_seeds(name, range(settings.seeds), *rows) for name in settings.models]
     report(f"MNIST, {settings.rows}: accuracy on the embedding", table + PUBLISHED, settings)
 
 
-def judge_seeds(name, seeds, *rows):
+def evaluate_seeds(name, seeds, *rows):
     found = []
     for seed in seeds:
-        found.append(judge(MODELS[name].set_params(random_state=seed), *rows))
+        found.append(evaluate(MODELS[name].set_params(random_state=seed), *rows))
         print(f"{name}, seed {seed}: {found[-1]}", flush=True)
     return {
         "model": name,
@@ -80,10 +80,10 @@ def judge_seeds(name, seeds, *rows):
     }
 
 
-def judge(model, X, y, X_judged, y_judged):
+def evaluate(model, X, y, X_test, y_test):
     seconds = fit_seconds(model, X)
-    Z, Z_judged = model.transform(X), model.transform(X_judged)
-    found = {name: fit.fit(Z, y).score(Z_judged, y_judged) for name, fit in CLASSIFIERS.items()}
+    Z, Z_test = model.transform(X), model.transform(X_test)
+    found = {name: fit.fit(Z, y).score(Z_test, y_test) for name, fit in CLASSIFIERS.items()}
     return {**found, "seconds": seconds}
 
 
@@ -100,8 +100,8 @@ PUBLISHED = [
 
 
 def fewer():
-    X, y, X_judged, y_judged = test()
-    return X[:50_000], y[:50_000], X_judged, y_judged
+    X, y, X_test, y_test = test()
+    return X[:50_000], y[:50_000], X_test, y_test
 
 
 ROWS = {"test": test, "fewer": fewer, "development": development}

@@ -45,8 +45,8 @@ PUBLISHED = [
 def main():
     settings = arguments(__doc__, rows="test", seeds=1)
     rows = ROWS[settings.rows]()
-    judged = [judge_all(seed, *rows) for seed in range(settings.seeds)]
-    areas, seconds = zip(*judged, strict=True)
+    found = [evaluate_all(seed, *rows) for seed in range(settings.seeds)]
+    areas, seconds = zip(*found, strict=True)
     each = np.transpose(areas)  # (n_classes, n_seeds)
     table = [{"normal": str(c), "AUROC": Figure.of(list(of))} for c, of in enumerate(each)]
     table += [
@@ -62,24 +62,24 @@ def main():
     report(f"One class, {settings.rows}: AUROC by normal class", table, settings)
 
 
-def judge_all(seed, X, y, X_judged, y_judged):
+def evaluate_all(seed, X, y, X_test, y_test):
     areas, start = [], time.perf_counter()
     for normal in range(10):
         detector = clone(DETECTOR).set_params(random_state=seed).fit(X[y == normal])
-        scores = detector.score_samples(X_judged)
-        areas.append(100 * roc_auc_score(y_judged == normal, scores))
+        scores = detector.score_samples(X_test)
+        areas.append(100 * roc_auc_score(y_test == normal, scores))
         print(f"seed {seed}, {normal} is normal: {areas[-1]:.2f}", flush=True)
     return areas, time.perf_counter() - start
 
 
 def letters():
-    train, judged = (fetch_emnist(split="letters", subset=subset) for subset in ("train", "test"))
+    train, held_out = (fetch_emnist(split="letters", subset=subset) for subset in ("train", "test"))
     names = np.unique(train.target)
     return (
         train.data,
         np.searchsorted(names, train.target),
-        judged.data,
-        np.searchsorted(names, judged.target),
+        held_out.data,
+        np.searchsorted(names, held_out.target),
     )
 
 

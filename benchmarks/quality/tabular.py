@@ -169,7 +169,7 @@ def main():
             normal, test = split(*table, np.random.default_rng(seed))
             for name in settings.detectors:
                 key = (name, repr(load.args), seed)
-                results[key] = judge(DETECTORS[name], normal, test, seed)
+                results[key] = evaluate(DETECTORS[name], normal, test, seed)
         print(load.args, flush=True)
     frame = pd.DataFrame(results).T  # (detector, table, seed) x (kinds of outlier, seconds)
     rows = [summarize(name, frame) for name in settings.detectors]
@@ -242,7 +242,7 @@ def fitted_mixture(Z, seed):
     return min(found, key=lambda mixture: mixture.bic(Z))
 
 
-def judge(detector, normal, test, seed):
+def evaluate(detector, normal, test, seed):
     if "random_state" in detector.get_params():
         detector.set_params(random_state=seed)
     seconds = fit_seconds(detector, normal)

@@ -34,11 +34,11 @@ def numbered(n_normal, n_other):
 
 
 @pytest.mark.parametrize(
-    ("n_normal", "n_other", "n_train", "n_judged", "n_real"),
+    ("n_normal", "n_other", "n_train", "n_test", "n_real"),
     [(100, 30, 60, 40, 30), (101, 600, 60, 41, 500), (9000, 0, 5000, 500, 0)],
 )
 def test_splits_have_the_stated_sizes_and_do_not_overlap(
-    tabular, rng, n_normal, n_other, n_train, n_judged, n_real
+    tabular, rng, n_normal, n_other, n_train, n_test, n_real
 ):
     X, is_normal = numbered(n_normal, n_other)
     train, test = tabular.split(X, is_normal, rng)
@@ -46,16 +46,16 @@ def test_splits_have_the_stated_sizes_and_do_not_overlap(
     assert set(test) == {"local", "global", "clustered", "dependency"} | (
         {"real"} if n_real else set()
     )
-    for kind, (judged, is_outlier) in test.items():
-        assert (~is_outlier.astype(bool)).sum() == n_judged
+    for kind, (held_out, is_outlier) in test.items():
+        assert (~is_outlier.astype(bool)).sum() == n_test
         assert is_outlier.sum() == (n_real if kind == "real" else 200)
-        normal = judged[is_outlier == 0, 0]
-        assert len(np.unique(normal)) == n_judged
+        normal = held_out[is_outlier == 0, 0]
+        assert len(np.unique(normal)) == n_test
         assert not set(normal) & set(train[:, 0])
         assert max([*normal, *train[:, 0]]) < n_normal
     if n_real:
-        judged, is_outlier = test["real"]
-        assert judged[is_outlier == 1].min() >= n_normal
+        held_out, is_outlier = test["real"]
+        assert held_out[is_outlier == 1].min() >= n_normal
 
 
 def test_global_outliers_are_uniform_over_the_range_and_a_tenth_more(tabular, rng):
@@ -106,13 +106,13 @@ def test_clustered_outliers_of_a_single_cluster_are_two_deviations_off(tabular, 
 
 
 def test_baseline_scores_are_mean_neighbour_and_mahalanobis_distances(tabular, rng):
-    X, judged = rng.normal(size=(50, 3)), rng.normal(size=(9, 3))
-    distances = np.sort(np.linalg.norm(judged[:, None] - X, axis=2))[:, :5]
-    neighbours = tabular.NeighborDistance().fit(X).score_samples(judged)
+    X, held_out = rng.normal(size=(50, 3)), rng.normal(size=(9, 3))
+    distances = np.sort(np.linalg.norm(held_out[:, None] - X, axis=2))[:, :5]
+    neighbours = tabular.NeighborDistance().fit(X).score_samples(held_out)
     np.testing.assert_allclose(neighbours, -distances.mean(1))
-    shift = judged - X.mean(0)
+    shift = held_out - X.mean(0)
     squared = (shift @ np.linalg.inv(np.cov(X.T, ddof=0)) * shift).sum(1)
-    np.testing.assert_allclose(tabular.GaussianDensity().fit(X).score_samples(judged), -squared)
+    np.testing.assert_allclose(tabular.GaussianDensity().fit(X).score_samples(held_out), -squared)
 
 
 def test_the_mean_weighs_real_outliers_as_much_as_all_generated_ones(tabular):
