@@ -92,6 +92,8 @@ class _VampPrior(PriorModule):
         if not rows.is_meta:  # arithmetic on "meta" would load torch's compiler
             rows = rows + _JITTER * torch.randn_like(rows)
         self.pseudo_inputs = nn.Parameter(rows)
+        self.register_buffer("mean", None, persistent=False)
+        self.register_buffer("log_var", None, persistent=False)
 
     def follow(self, encode: Encode) -> None:
         self.mean, self.log_var = encode(self.pseudo_inputs)
