@@ -148,12 +148,14 @@ class _ExPostMixture(StandardNormalModule):
         self._set({name: torch.from_numpy(values) for name, values in learned.items()})
 
     def _standard_normals(self) -> dict[str, Tensor]:
-        k, unit = self.n_mixtures, torch.eye(self.n_components, dtype=torch.float64)
+        k = self.n_mixtures
+        units = torch.zeros(k, self.n_components, self.n_components, dtype=torch.float64)
+        units.diagonal(dim1=1, dim2=2).fill_(1.0)  # torch.eye on "meta" loads torch's compiler
         return {
             "log_weights": torch.full((k,), -math.log(k), dtype=torch.float64),
             "means": torch.zeros(k, self.n_components, dtype=torch.float64),
-            "whitening": unit.repeat(k, 1, 1),
-            "spread": unit.repeat(k, 1, 1),
+            "whitening": units,
+            "spread": units.clone(),
         }
 
     def _set(self, buffers: dict[str, Tensor]) -> None:
