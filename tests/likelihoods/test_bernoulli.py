@@ -34,19 +34,19 @@ def probabilities(outputs):
 def test_probabilities_of_all_rows_sum_to_one(density):
     rows = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4)), dtype=torch.float64)
     outputs = draw_outputs(4).expand(16, 4)
-    assert density.log_prob(outputs, rows).exp().sum().item() == pytest.approx(1)
+    assert density.log_prob(outputs, rows).sum(1).exp().sum().item() == pytest.approx(1)
 
 
 def test_log_prob_is_that_of_scipy(density):
     outputs = draw_outputs(3, 4)
-    expected = stats.bernoulli(probabilities(outputs)).logpmf(X.astype(int)).sum(1)
+    expected = stats.bernoulli(probabilities(outputs)).logpmf(X.astype(int))
     np.testing.assert_allclose(density.log_prob(outputs, torch.from_numpy(X)), expected)
 
 
 def test_grey_levels_are_read_as_probabilities(density):
     outputs, grey = draw_outputs(3, 4), np.full((3, 4), 0.3)
     p = probabilities(outputs)
-    expected = (grey * np.log(p) + (1 - grey) * np.log1p(-p)).sum(1)
+    expected = grey * np.log(p) + (1 - grey) * np.log1p(-p)
     np.testing.assert_allclose(density.log_prob(outputs, torch.from_numpy(grey)), expected)
 
 
@@ -75,7 +75,7 @@ def test_gradient(density):
 def test_outputs_of_many_draws_meet_one_row_each(density):
     outputs, x = draw_outputs(3, 7, 4), torch.from_numpy(X)
     together = density.log_prob(outputs, x[:, None])
-    assert together.shape == (3, 7)
+    assert together.shape == (3, 7, 4)
     for draw in range(7):
         torch.testing.assert_close(together[:, draw], density.log_prob(outputs[:, draw], x))
 
@@ -96,7 +96,7 @@ def test_standardized_rows_have_mean_zero_and_pooled_variance_one(density):
 
 @pytest.mark.parametrize("bad", [-0.1, 1.5, 255.0])
 def test_other_values_are_refused(bad):
-    with pytest.raises(ValueError, match=r"takes values in \[0, 1\], but X ranges from"):
+    with pytest.raises(ValueError, match=r"accepts values in \[0, 1\], but X ranges from"):
         Bernoulli().build(np.array([[0.0, 1.0], [0.5, bad]]))
 
 

@@ -109,7 +109,7 @@ def test_outputs_of_many_draws_meet_one_row_each():
     outputs = torch.randn(3, 7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     x = torch.from_numpy(X)
     together = density.log_prob(outputs, x[:, None])
-    assert together.shape == (3, 7)
+    assert together.shape == (3, 7, 4)
     for draw in range(7):
         torch.testing.assert_close(together[:, draw], density.log_prob(outputs[:, draw], x))
 
@@ -127,5 +127,5 @@ def test_extreme_logits_and_constant_columns_stay_finite():
 
 
 def test_other_values_are_refused():
-    with pytest.raises(ValueError, match=r"takes values in \[0, 1\], but X ranges from 0 to 16"):
+    with pytest.raises(ValueError, match=r"accepts values in \[0, 1\], but X ranges from 0 to 16"):
         ContinuousBernoulli().build(np.array([[0.0, 1.0], [0.5, 16.0]]))

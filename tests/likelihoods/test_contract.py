@@ -11,7 +11,7 @@ from sklearn.datasets import load_wine
 
 import skvae
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae._model.module import Parts, build_skeleton
+from skvae._model.module import build_module, restore_module
 from skvae.likelihoods import (
     Categorical,
     DiscretizedLogistic,
@@ -61,7 +61,7 @@ def test_outputs_of_many_draws_meet_one_row_each(likelihood, X):
     density, x = likelihood.build(X).double(), torch.from_numpy(X)
     outputs = draw_outputs(density, 40, 7)
     together = density.log_prob(outputs, x[:, None])
-    assert together.shape == (40, 7)
+    assert together.shape == (40, 7, 3)
     for draw in range(7):
         torch.testing.assert_close(together[:, draw], density.log_prob(outputs[:, draw], x))
     one_for_all = density.log_prob(outputs[:1, 0], x)
@@ -130,18 +130,18 @@ def test_draws_follow_the_generator_and_no_global_one(likelihood, X):
 
 
 @every_likelihood
-def test_a_skeleton_has_the_weights_of_the_module(likelihood, X):
-    density = likelihood.build(X)
-    spec = getattr(density, "spec", likelihood)
-    network = MLP(hidden_layer_sizes=(4,))
-    parts = Parts(network, spec, StandardNormal(), 3, 2)
-    skeleton = build_skeleton(parts).likelihood
+def test_it_is_restored_from_its_spec_and_weights(likelihood, X):
+    module = build_module(MLP(hidden_layer_sizes=(4,)), likelihood, StandardNormal(), X, 2)
+    restored = restore_module(module.parts, module.state_dict()).likelihood
+    density = module.likelihood
     described = {
-        module: [(name, w.shape, w.dtype) for name, w in module.state_dict().items()]
-        for module in (density, skeleton)
+        one: [(name, w.shape, w.dtype) for name, w in one.state_dict().items()]
+        for one in (density, restored)
     }
-    assert described[density] == described[skeleton]
-    assert skeleton.n_outputs == density.n_outputs
+    assert described[density] == described[restored]
+    assert restored.n_outputs == density.n_outputs
+    outputs, x = draw_outputs(density, 40), torch.from_numpy(X)
+    assert torch.equal(restored.log_prob(outputs, x), density.log_prob(outputs, x))
 
 
 QUICK = {
@@ -161,10 +161,10 @@ def test_a_fit_is_finite_and_repeatable_to_the_bit(likelihood, X, dtype):
     assert np.isfinite(scores).all()
     assert np.isfinite(vae.history_["train_loss"]).all()
     np.testing.assert_array_equal(scores, again.score_samples(X))
-    for noise in (False, True):
-        drawn = vae.sample(5, random_state=0, noise=noise)
+    for mean in (False, True):
+        drawn = vae.sample(5, random_state=0, mean=mean)
         assert np.isfinite(drawn).all()
-        np.testing.assert_array_equal(drawn, again.sample(5, random_state=0, noise=noise))
+        np.testing.assert_array_equal(drawn, again.sample(5, random_state=0, mean=mean))
 
 
 @every_likelihood
@@ -180,8 +180,8 @@ def test_copies_and_files_score_to_the_bit(likelihood, X, tmp_path):
         for rows in (X, X.astype(np.float32)):
             np.testing.assert_array_equal(copied.score_samples(rows), vae.score_samples(rows))
             np.testing.assert_array_equal(copied.reconstruct(rows), vae.reconstruct(rows))
-        drawn = copied.sample(5, random_state=0, noise=True)
-        np.testing.assert_array_equal(drawn, vae.sample(5, random_state=0, noise=True))
+        drawn = copied.sample(5, random_state=0)
+        np.testing.assert_array_equal(drawn, vae.sample(5, random_state=0))
         assert repr(clone(copied)) == repr(clone(vae)) == repr(vae)
         assert repr(copied.module_.parts.likelihood) == repr(vae.module_.parts.likelihood)
 
@@ -240,7 +240,7 @@ def test_digits_take_fewer_bits_than_independent_pixels(pixels, likelihood):
     vae.set_params(random_state=0, learning_rate=2e-3).fit(train)
     bits = skvae.metrics.bits_per_dim(vae.score_samples(test), 64)
     assert bits.mean() < bits_of_independent_pixels(train, test) - 0.2
-    assert np.unique(vae.sample(50, noise=True, random_state=0)).tolist() == list(range(17))
+    assert np.unique(vae.sample(50, random_state=0)).tolist() == list(range(17))
 
 
 def test_overdispersed_counts_are_likelier_under_the_negative_binomial(pixels):

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
 import skvae
 from skvae import VAETransformer
-from skvae.likelihoods import Bernoulli, Categorical, Gaussian, Mixed, Poisson, StudentT
+from skvae.likelihoods import (
+    Bernoulli,
+    Categorical,
+    Gaussian,
+    Likelihood,
+    Mixed,
+    Poisson,
+    StudentT,
+)
 from skvae.networks import MLP
 
 RNG = np.random.default_rng(0)
@@ -48,18 +56,21 @@ def blocks(outputs):
         yield spec.build(X[:, which]).double(), outputs[..., places], which
 
 
-def test_log_prob_is_the_sum_of_the_parts(density):
+def test_log_prob_of_a_column_is_that_of_its_own_likelihood(density):
     outputs, x = draw_outputs(60), torch.from_numpy(X)
-    expected = sum(part.log_prob(own, x[:, which]) for part, own, which in blocks(outputs))
-    torch.testing.assert_close(density.log_prob(outputs, x), expected)
+    log_prob = density.log_prob(outputs, x)
+    assert log_prob.shape == (60, 5)
+    for part, own, which in blocks(outputs):
+        expected = part.log_prob(own, x[:, which])
+        torch.testing.assert_close(log_prob[:, which], expected.to(log_prob.dtype))
 
 
 def test_log_prob_of_a_row_by_hand():
     rows = np.array([[1.0, 2.0], [0.0, 6.0]])
     density = Mixed(columns=[("poisson", [1]), ("bernoulli", [0])]).build(rows).double()
     outputs = torch.zeros(1, 2, dtype=torch.float64)
-    log_prob = density.log_prob(outputs, torch.from_numpy(rows[:1])).item()
-    assert log_prob == pytest.approx(np.log(0.5) + stats.poisson(4).logpmf(2))
+    log_prob = density.log_prob(outputs, torch.from_numpy(rows[:1]))[0].tolist()
+    assert log_prob == pytest.approx([np.log(0.5), stats.poisson(4).logpmf(2)])
 
 
 @pytest.mark.parametrize(
@@ -118,7 +129,7 @@ def test_columns_may_be_written_in_other_ways(columns):
     density = Mixed(columns=columns).build(X)
     settled = sorted(column for _, which in density.spec.columns for column in which)
     assert settled == [0, 1, 2, 3, 4]
-    assert density.log_prob(torch.zeros(60, density.n_outputs), torch.from_numpy(X)).shape == (60,)
+    assert density.log_prob(torch.zeros(60, density.n_outputs), torch.from_numpy(X)).shape == (60, 5)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +140,8 @@ def test_columns_may_be_written_in_other_ways(columns):
         ([("gaussian", [0, 1, 2, 3, 4, 5])], r"\[0, 1, 2, 3, 4, 5\] for columns of X, which has 5"),
         ([("gaussian", slice(None)), ("poisson", [])], r"given \[\] for columns of X"),
         ([("gaussian", ["height"])], r"\['height'\] for columns of X.* positions from 0"),
-        ([("normal", slice(None))], r"got 'normal' in place of a likelihood.*'gaussian'"),
-        ([(Gaussian, slice(None))], "in place of a likelihood. Give a configured one"),
+        ([("normal", slice(None))], r"got 'normal' instead of a likelihood.*'gaussian'"),
+        ([(Gaussian, slice(None))], "instead of a likelihood. Pass a configured one"),
         ([(StudentT(df=-1), slice(None))], "'df' parameter of StudentT"),
         (3, "'columns' parameter of Mixed"),
     ],
@@ -142,10 +153,10 @@ def test_columns_that_make_no_sense_are_refused(columns, message):
 
 def test_a_column_that_its_likelihood_does_not_take_is_named():
     columns = [("gaussian", [0, 3, 4]), ("poisson", [2, 1])]
-    message = r"Column 1 of X, by itself: Poisson\(\) takes whole numbers from 0 on"
+    message = r"Column 1 of X, by itself: Poisson\(\) accepts whole numbers from 0 on"
     with pytest.raises(ValueError, match=message):
         Mixed(columns=columns).build(X)
-    with pytest.raises(ValueError, match=r"Column 4 of X, by itself: Bernoulli\(\) takes values"):
+    with pytest.raises(ValueError, match=r"Column 4 of X, by itself: Bernoulli\(\) accepts values"):
         Mixed(columns=[("gaussian", [0, 1, 2]), ("bernoulli", [3, 4])]).build(X)
 
 
@@ -158,7 +169,7 @@ def test_rows_to_score_are_checked_by_the_same_rules(density):
             density.support.check(rows, "mixed")
 
 
-class Quarrelsome(BaseEstimator):
+class Quarrelsome(Likelihood):
     """A user's own likelihood, which refuses two columns together but takes each alone."""
 
     def build(self, X):
@@ -191,7 +202,7 @@ def test_binary_columns_can_be_drawn_anew():
     torch.testing.assert_close(drawn[:, [0, 1, 2, 4]], x[:, [0, 1, 2, 4]])
     assert set(drawn[:, 3].tolist()) == {0, 1}
     assert abs(drawn[:, 3].mean().item() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / len(x))
-    assert not hasattr(Mixed(columns=COLUMNS).build(X), "redraw")
+    torch.testing.assert_close(Mixed(columns=COLUMNS).build(X).redraw(x), x)
 
 
 def test_a_clone_is_equal_and_shares_nothing():

@@ -51,7 +51,7 @@ def test_the_rule_in_less_common_cases(values, expected):
 
 
 def test_columns_of_a_kind_are_one_group():
-    likelihood = mixed_likelihood(X=np.column_stack([*KINDS.values(), *KINDS.values()]))
+    likelihood = mixed_likelihood(np.column_stack([*KINDS.values(), *KINDS.values()]))
     assert [columns for _, columns in likelihood.columns] == [[i, i + 6] for i in range(6)]
     assert proposed(load_wine().data)[12] == "NegativeBinomial()"
 
@@ -69,7 +69,7 @@ def test_categories_of_pandas_have_no_mean_unless_they_are_ordered():
     frame = pandas.DataFrame({"named": codes, "graded": codes % 4, "plain": codes % 4})
     ordered = pandas.CategoricalDtype(range(4), ordered=True)
     frame = frame.astype({"named": "category", "graded": ordered})
-    likelihood = mixed_likelihood(X=frame)
+    likelihood = mixed_likelihood(frame)
     assert proposed(frame) == [
         "Categorical(n_categories=40, ordered=False)",
         "Categorical(n_categories=4)",
@@ -96,19 +96,19 @@ def test_categories_of_pandas_have_no_mean_unless_they_are_ordered():
 def test_columns_without_numbers_are_refused_by_name(library, values, message):
     frames = pytest.importorskip(library)
     with pytest.raises(ValueError, match=message):
-        mixed_likelihood(X=frames.DataFrame({"x": values}))
+        mixed_likelihood(frames.DataFrame({"x": values}))
 
 
 @pytest.mark.parametrize("categories", [[0.5, 1.5], [-1, 1]])
 def test_categories_that_are_no_codes_are_refused(categories):
     pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame({"x": pandas.Categorical(n_categories=categories)})
+    frame = pandas.DataFrame({"x": pandas.Categorical(categories)})
     with pytest.raises(ValueError, match="Column 'x' has categories that are no whole numbers"):
-        mixed_likelihood(X=frame)
+        mixed_likelihood(frame)
 
 
 def test_arrays_are_checked_as_everywhere():
     with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
-        mixed_likelihood(X=[1.0, 2.0])
+        mixed_likelihood([1.0, 2.0])
     with pytest.raises(ValueError, match="contains NaN"):
-        mixed_likelihood(X=[[1.0], [np.nan]])
+        mixed_likelihood([[1.0], [np.nan]])

@@ -18,7 +18,7 @@ def test_sizes_fit_whatever_the_stride_leaves(image_shape, channels, hidden_unit
     x, z = torch.randn(3, n_features), torch.randn(3, 2)
     assert network.build_encoder(n_features, 4)(x).shape == (3, 4)
     for n_outputs in (n_features, 2 * n_features):
-        assert network.build_decoder(2, n_outputs)(z).shape == (3, n_outputs)
+        assert network.build_decoder(2, n_outputs, n_features)(z).shape == (3, n_outputs)
 
 
 @pytest.mark.parametrize("side", [1, 8, 9, 28])
@@ -26,14 +26,14 @@ def test_square_grey_images_are_recognised(side):
     network = Conv(channels=(4,), hidden_units=8)
     assert network.build_encoder(side**2, 2)(torch.randn(3, side**2)).shape == (3, 2)
     for n_outputs in (side**2, 2 * side**2):
-        assert network.build_decoder(2, n_outputs)(torch.randn(3, 2)).shape == (3, n_outputs)
+        assert network.build_decoder(2, n_outputs, side**2)(torch.randn(3, 2)).shape == (3, n_outputs)
 
 
 def _touched_pixels(image_shape, row, column, colour):
     """Which features move when one unit of the last feature map does: a 3 x 3 patch."""
     height, width, colours = image_shape
     decoder = Conv(image_shape=image_shape, channels=(1,), hidden_units=None).build_decoder(
-        2, height * width * colours
+        2, height * width * colours, height * width * colours
     )
     grow, to_rows = decoder.body[-2:]
     with torch.no_grad():
@@ -66,7 +66,7 @@ def test_inputs_are_read_in_the_order_of_the_rows():
 
 
 def test_two_parameters_a_pixel_come_one_image_after_the_other():
-    decoder = Conv(image_shape=(4, 4), channels=(1,), hidden_units=None).build_decoder(2, 32)
+    decoder = Conv(image_shape=(4, 4), channels=(1,), hidden_units=None).build_decoder(2, 32, 16)
     grow, to_rows = decoder.body[-2:]
     with torch.no_grad():
         nn.init.zeros_(grow.weight)
@@ -77,7 +77,7 @@ def test_two_parameters_a_pixel_come_one_image_after_the_other():
 
 
 def test_decodes_any_leading_shape():
-    decoder = Conv(channels=(4,), hidden_units=8).build_decoder(2, 64).eval()
+    decoder = Conv(channels=(4,), hidden_units=8).build_decoder(2, 64, 64).eval()
     z = torch.randn(4, 6, 2)
     torch.testing.assert_close(decoder(z)[1], decoder(z[1]))
 
@@ -115,5 +115,5 @@ def test_what_cannot_be_is_refused(network, message):
 
 
 def test_outputs_that_are_no_images_are_refused():
-    with pytest.raises(ValueError, match=r"65 outputs, which is no multiple of 64"):
-        Conv(image_shape=(8, 8)).build_decoder(2, 65)
+    with pytest.raises(ValueError, match=r"65 outputs, which is not a multiple of 64"):
+        Conv(image_shape=(8, 8)).build_decoder(2, 65, 64)

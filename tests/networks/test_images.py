@@ -38,9 +38,9 @@ def test_halves_are_rounded_up():
 @pytest.mark.parametrize("network_class", [Conv, ResNet])
 def test_shapes_of_inputs_and_outputs(network_class):
     assert shape_of_inputs(network_class(), 81) == (9, 9, 1)
-    assert shape_of_outputs(network_class(), 162) == (9, 9, 1, 2)
-    assert shape_of_inputs(network_class((4, 5)), 20) == (4, 5, 1)
-    assert shape_of_outputs(network_class((4, 5, 3)), 180) == (4, 5, 3, 9)
+    assert shape_of_outputs(network_class(), 162, 81) == (9, 9, 1, 2)
+    assert shape_of_inputs(network_class(image_shape=(4, 5)), 20) == (4, 5, 1)
+    assert shape_of_outputs(network_class(image_shape=(4, 5, 3)), 180, 60) == (4, 5, 3, 9)
 
 
 @pytest.mark.parametrize("network_class", [Conv, ResNet])
@@ -53,7 +53,7 @@ def test_the_width_of_the_rows_tells_planes_from_a_larger_square(network_class, 
 
 
 def test_outputs_for_some_features_alone_are_refused():
-    message = r"Conv decodes images of shape \(8, 8, 1\).*70 outputs.*no multiple of 64.*Choose"
+    message = r"Conv decodes images of shape \(8, 8, 1\).*70 outputs.*not a multiple of 64.*Choose"
     with pytest.raises(ValueError, match=message):
         shape_of_outputs(Conv(), 70, n_features=64)
 
@@ -92,7 +92,7 @@ def test_levels_as_many_as_make_a_larger_square_are_trained_as_planes(network_cl
     X = np.minimum(digits.data[:60], 15)
     settings = {"likelihood": Categorical(n_categories=16), "max_epochs": 1, "random_state": 0}
     inferred, given = (
-        VAETransformer(2, network=network_class(shape, channels=(4,)), **settings).fit(X)
+        VAETransformer(2, network=network_class(image_shape=shape, channels=(4,)), **settings).fit(X)
         for shape in (None, (8, 8))
     )
     np.testing.assert_array_equal(inferred.score_samples(X), given.score_samples(X))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from skvae.networks._layers import _POWER_KEPT, ACTIVATIONS, activated, initialized
+from skvae.networks._mlp import _POWER_KEPT, ACTIVATIONS, activated, initialized
 from torch import nn
 
 SIZE = 400

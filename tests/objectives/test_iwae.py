@@ -33,7 +33,7 @@ def test_loss_is_the_formula_written_out(linear, evaluate, gradient):
     bounds = []
     for row in range(6):
         z = mean[row] + (0.5 * log_var[row]).exp() * noise[row]
-        log_joint = model.log_prob(model.decode(z), model.x[row]) + model.log_prior(z)
+        log_joint = model.log_joint_density(model.x[row], model.decode(z)) + model.log_prior(z)
         weights = (log_joint - model.log_posterior(mean[row], log_var[row], z)).exp()
         bounds.append(weights.mean().log())
     loss = evaluate(IWAE(n_samples=4, gradient=gradient), model)["loss"]
@@ -74,7 +74,7 @@ def test_mean_of_many_bounds_of_two_draws_is_the_integral(linear, evaluate):
         std = (0.5 * log_var).exp()
         noise = torch.linspace(-8, 8, 801, dtype=float)
         z = (mean + std * noise[:, None])[:, None]  # (n_points, 1, 1)
-        log_joint = model.log_prob(model.decode(z), model.x) + model.log_prior(z)
+        log_joint = model.log_joint_density(model.x, model.decode(z)) + model.log_prior(z)
         log_w = (log_joint - model.log_posterior(mean, log_var, z))[:, 0]
         density = torch.exp(-noise.square() / 2) / np.sqrt(2 * np.pi)
         pairs = torch.logaddexp(log_w[:, None], log_w) - np.log(2)
@@ -134,7 +134,7 @@ def test_doubly_reparameterized_gradient_is_the_formula(linear, evaluate):
 
         def log_weights(shift):
             z = mean + (0.5 * log_var).exp() * noise + shift
-            log_joint = model.log_prob(model.decode(z), model.x) + model.log_prior(z)
+            log_joint = model.log_joint_density(model.x, model.decode(z)) + model.log_prior(z)
             return (log_joint - model.log_posterior(mean, log_var, z))[0]
 
         slopes = (log_weights(1e-6) - log_weights(-1e-6)) / 2e-6

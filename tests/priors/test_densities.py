@@ -6,12 +6,8 @@ import torch
 from scipy import stats
 from scipy.special import logsumexp
 
-from skvae.priors._densities import (
-    mixture_draws,
-    mixture_log_prob,
-    normal_draws,
-    normal_log_prob,
-)
+from skvae.priors._densities import mixture_draws, mixture_log_prob
+from skvae.priors._standard_normal import normal_draws, normal_log_prob
 
 
 def reference(z, mean, log_var, log_weights):

@@ -123,7 +123,7 @@ def exact_log_likelihood(vae, X):
     return logsumexp(np.stack(joint, 1) + log_weights, axis=1)
 
 
-@pytest.mark.parametrize("n_components", [0, -1, 1.5, None])
-def test_the_number_of_normals_is_checked(n_components):
-    with pytest.raises(ValueError, match="'n_components' parameter of MixturePrior"):
-        MixturePrior(n_mixtures=n_components).build(2)
+@pytest.mark.parametrize("n_mixtures", [0, -1, 1.5, None])
+def test_the_number_of_normals_is_checked(n_mixtures):
+    with pytest.raises(ValueError, match="'n_mixtures' parameter of MixturePrior"):
+        MixturePrior(n_mixtures=n_mixtures).build(2)
