@@ -20,6 +20,7 @@ OBJECTIVES = [
     InfoVAE(alpha=0.5),
     InfoVAE(kernel="inverse_multiquadric"),
 ]
+ONCE = OBJECTIVES[2:4]  # objectives for tests of the machinery that all of them share
 every_objective = pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
 
 
@@ -115,7 +116,11 @@ def test_trains_validates_repeats_itself_and_survives_a_file(digits, tmp_path, o
     assert np.array_equal(loaded.score_samples(X), expected)
 
 
-@every_objective
+@pytest.mark.parametrize(
+    "objective",
+    [pytest.param(one, marks=() if one in ONCE else pytest.mark.slow) for one in OBJECTIVES],
+    ids=repr,
+)
 def test_trains_in_bfloat16_near_float32(digits, objective):
     X = digits.data[:200].astype(np.float32)
     full, half = (
