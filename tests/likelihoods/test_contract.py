@@ -1,4 +1,4 @@
-"""What every likelihood owes the estimators: shapes, dtypes, finite numbers, files, equal bits."""
+"""Tests of all likelihoods: shapes, dtypes, finite values, persistence and reproducibility."""
 
 import copy
 import pickle
@@ -57,7 +57,7 @@ def draw_outputs(density, *shape, seed=0):
 
 
 @every_likelihood
-def test_outputs_of_many_draws_meet_one_row_each(likelihood, X):
+def test_outputs_of_several_draws_broadcast_against_the_rows(likelihood, X):
     density, x = likelihood.build(X).double(), torch.from_numpy(X)
     outputs = draw_outputs(density, 40, 7)
     together = density.log_prob(outputs, x[:, None])
@@ -70,14 +70,14 @@ def test_outputs_of_many_draws_meet_one_row_each(likelihood, X):
 
 
 @every_likelihood
-def test_gradient(likelihood, X):
+def test_gradient_agrees_with_finite_differences(likelihood, X):
     density, x = likelihood.build(X[:4]).double(), torch.from_numpy(X[:4])
     inputs = (draw_outputs(density, 4).requires_grad_(), *density.parameters())
     assert torch.autograd.gradcheck(lambda outputs, *_: density.log_prob(outputs, x), inputs)
 
 
 @every_likelihood
-def test_a_single_precision_module_agrees(likelihood, X):
+def test_single_precision_agrees_with_double(likelihood, X):
     density = likelihood.build(X)
     outputs = draw_outputs(density, 40)
     single = density.log_prob(outputs.float(), torch.from_numpy(X).float())
@@ -119,7 +119,7 @@ def test_inputs_of_the_encoder_are_finite(likelihood, X, value):
 
 
 @every_likelihood
-def test_draws_follow_the_generator_and_no_global_one(likelihood, X):
+def test_draws_use_the_generator_given_and_no_global_one(likelihood, X):
     density = likelihood.build(X)
     outputs = draw_outputs(density, 40).float()
     before = global_states()
@@ -130,7 +130,7 @@ def test_draws_follow_the_generator_and_no_global_one(likelihood, X):
 
 
 @every_likelihood
-def test_it_is_restored_from_its_spec_and_weights(likelihood, X):
+def test_the_module_is_restored_from_its_spec_and_weights(likelihood, X):
     module = build_module(MLP(hidden_layer_sizes=(4,)), likelihood, StandardNormal(), X, 2)
     restored = restore_module(module.parts, module.state_dict()).likelihood
     density = module.likelihood
@@ -154,7 +154,7 @@ QUICK = {
 
 @every_likelihood
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_fit_is_finite_and_repeatable_to_the_bit(likelihood, X, dtype):
+def test_a_fit_is_finite_and_repeats_bit_for_bit(likelihood, X, dtype):
     X = X.astype(dtype)
     vae, again = (VAETransformer(**QUICK, likelihood=likelihood).fit(X) for _ in range(2))
     scores = vae.score_samples(X)
@@ -168,7 +168,7 @@ def test_a_fit_is_finite_and_repeatable_to_the_bit(likelihood, X, dtype):
 
 
 @every_likelihood
-def test_copies_and_files_score_to_the_bit(likelihood, X, tmp_path):
+def test_copies_and_loaded_models_score_identically(likelihood, X, tmp_path):
     vae = VAEAnomalyDetector(**QUICK, likelihood=likelihood).fit(X)
     skvae.save(vae, tmp_path / "model.skvae")
     copies = [
@@ -187,7 +187,7 @@ def test_copies_and_files_score_to_the_bit(likelihood, X, tmp_path):
 
 
 @every_likelihood
-def test_training_goes_on_where_it_ended(likelihood, X):
+def test_partial_fit_continues_and_lowers_the_loss(likelihood, X):
     vae = VAETransformer(**QUICK, likelihood=likelihood, learning_rate=1e-2)
     for _ in range(10):
         vae.partial_fit(X)
@@ -197,7 +197,7 @@ def test_training_goes_on_where_it_ended(likelihood, X):
 
 
 @every_likelihood
-def test_bfloat16_trains_to_about_the_same_score(likelihood, X):
+def test_bfloat16_scores_within_5_percent_of_float32(likelihood, X):
     scores = [
         VAETransformer(**QUICK, likelihood=likelihood, precision=precision).fit(X).score(X)
         for precision in ("float32", "bfloat16")
@@ -216,7 +216,7 @@ def pixels(digits):
 
 
 def bits_of_independent_pixels(train, test):
-    """Of each held-out value by its frequency in its column, in bits."""
+    """Mean bits per held-out value, coded by the frequencies of its column in training."""
     columns = range(train.shape[1])
     counts = np.stack([np.bincount(train[:, j].astype(int), minlength=17) for j in columns])
     share = (counts + 1 / 17) / (len(train) + 1)
@@ -243,8 +243,8 @@ def test_digits_take_fewer_bits_than_independent_pixels(pixels, likelihood):
     assert np.unique(vae.sample(50, random_state=0)).tolist() == list(range(17))
 
 
-def test_overdispersed_counts_are_likelier_under_the_negative_binomial(pixels):
-    """Words in documents: sums of blocks of ink, of which each row has more or less."""
+def test_negative_binomial_scores_overdispersed_counts_above_poisson(pixels):
+    """The counts are sums over blocks of pixels, whose total differs between rows."""
     train, test = (
         rows.reshape(-1, 4, 2, 4, 2).sum((2, 4)).reshape(-1, 16).round() for rows in pixels
     )
@@ -257,7 +257,7 @@ def test_overdispersed_counts_are_likelier_under_the_negative_binomial(pixels):
     assert scores["negative_binomial"] > scores["poisson"] + 10
 
 
-def test_a_proposed_likelihood_of_a_real_table_learns_its_columns_of_every_kind():
+def test_a_proposed_likelihood_learns_all_columns_of_a_real_table():
     wine = load_wine()
     X = np.column_stack([wine.data, wine.target])  # fractions, counts and a code from 0 to 2
     vae = VAETransformer(

@@ -49,7 +49,7 @@ def mixtures(density, outputs):
 
 
 def probabilities(density, outputs):
-    """Of every level of every feature, as differences of scipy's distribution function."""
+    """Probability of every level of every feature, by differences of scipy's distribution function."""
     mean, width, weight = (part[..., None] for part in mixtures(density, outputs))
     ends = np.concatenate([[-np.inf], np.arange(K - 1) + 0.5, [np.inf]])
     shares = np.diff(stats.logistic(mean, width).cdf(ends), axis=-1)
@@ -95,7 +95,7 @@ def test_draws_have_the_probabilities_of_the_density(likelihood):
 
 
 def test_a_level_far_from_a_narrow_logistic_has_the_exact_logarithm():
-    """Where the distribution function rounds to one, the logarithm of scipy's tail does not."""
+    """The distribution function rounds to one here, while scipy's log tail stays exact."""
     density = (
         DiscretizedLogistic(n_levels=256, noise="shared").build(np.array([[0.0], [255.0]])).double()
     )
@@ -115,7 +115,7 @@ def test_a_level_far_from_a_narrow_logistic_has_the_exact_logarithm():
         np.testing.assert_allclose(single, expected, rtol=1e-5)
 
 
-def test_untrained_outputs_mean_about_the_training_mean():
+def test_outputs_of_zero_decode_to_about_the_training_mean():
     rows = np.random.default_rng(0).integers(100, 150, size=(50, 2)).astype(np.float64)
     for n_mixtures in (1, 2, 5):
         density = DiscretizedLogistic(n_levels=256, n_mixtures=n_mixtures).build(rows).double()
@@ -123,7 +123,7 @@ def test_untrained_outputs_mean_about_the_training_mean():
         np.testing.assert_allclose(mean, rows.mean(0), atol=0.1)
 
 
-def test_components_start_apart():
+def test_components_start_more_than_one_level_apart():
     density = DiscretizedLogistic(n_levels=K, n_mixtures=3).build(X)
     outputs = torch.zeros(3, 3, 3, 3)  # (rows, means and widths and weights, components, features)
     outputs[:, 1] = -2.0

@@ -14,12 +14,12 @@ FLOOR = 1e-3
 
 @pytest.fixture
 def X():
-    """Three columns of different centres and scales, none of them on a lattice."""
+    """Three columns of different centres and scales, none of them rounded."""
     return np.random.default_rng(0).normal([0, 100, -5], [1, 20, 0.3], size=(50, 3))
 
 
 def build(likelihood, X):
-    """Build in double precision; learned noise gets a value of its own in each feature."""
+    """Build in double precision, with a different learned noise for each feature."""
     density = likelihood.build(X).double()
     if density.free_log_variance is not None:
         with torch.no_grad():
@@ -93,7 +93,7 @@ def test_density_integrates_to_one(noise, bounded):
 
 @pytest.mark.parametrize("bounded", [False, True])
 @pytest.mark.parametrize("noise", NOISES)
-def test_gradient(X, noise, bounded):
+def test_gradient_agrees_with_finite_differences(X, noise, bounded):
     density = build(Gaussian(noise=noise, scaling="global", bounded=bounded), X[:4])
     inputs = [draw_outputs(density, 4).requires_grad_()]
     if density.free_log_variance is not None:
@@ -106,7 +106,7 @@ def test_gradient(X, noise, bounded):
 
 
 @pytest.mark.parametrize("likelihood", CASES, ids=repr)
-def test_outputs_of_many_draws_meet_one_row_each(X, likelihood):
+def test_outputs_of_several_draws_broadcast_against_the_rows(X, likelihood):
     density, x = build(likelihood, X), torch.from_numpy(X)
     outputs = draw_outputs(density, 50, 7)
     together = density.log_prob(outputs, x[:, None])
@@ -142,7 +142,7 @@ def test_auto_noise_follows_the_scaling(X):
 
 
 def degenerate():
-    """A constant, a rare event, whole numbers, nearly always one value, and a healthy column."""
+    """A constant, a rare event, counts, a constant with one outlier, and a normal column."""
     rng = np.random.default_rng(0)
     X = np.column_stack(
         [
@@ -157,7 +157,7 @@ def degenerate():
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
-def test_no_column_drives_the_inputs_to_infinity(scaling):
+def test_inputs_are_bounded_for_every_column(scaling):
     X = degenerate()
     density = Gaussian(scaling=scaling).build(X)
     far = np.concatenate([X, 1e12 * np.ones((1, 5)), -1e12 * np.ones((1, 5))])
@@ -168,7 +168,7 @@ def test_no_column_drives_the_inputs_to_infinity(scaling):
 
 
 @pytest.mark.parametrize("noise", ["shared", "per_feature", "per_sample"])
-def test_no_column_drives_the_density_to_infinity(noise):
+def test_density_is_bounded_for_every_column(noise):
     X = degenerate()
     density = build(Gaussian(noise=noise, scaling="feature"), X)
     outputs = torch.zeros(1, density.n_outputs, dtype=torch.float64)
@@ -191,7 +191,7 @@ def test_no_column_drives_the_density_to_infinity(noise):
     assert density_at_mean > highest - 1  # and the bound is met
 
 
-def test_a_linear_encoder_sees_the_widest_column_of_all_uncut():
+def test_the_widest_column_is_not_clipped_without_scaling():
     # one scale is the pooled one, of which a single wide column has many
     X = np.random.default_rng(0).normal(size=(500, 400)) * 1e-3
     X[:, 0] = np.linspace(-1, 1, 500)
@@ -210,19 +210,19 @@ def test_bounded_mean_stays_between_the_ends_of_the_data():
     np.testing.assert_allclose(density.mean(torch.zeros(1, 3))[0], X.mean(0), rtol=1e-5)
 
 
-def test_bounds_need_one_scale(X):
+def test_bounds_with_a_scale_per_feature_raise(X):
     with pytest.raises(ValueError, match="every feature has a scale of its own"):
         Gaussian(scaling="feature", bounded=True).build(X)
 
 
-def test_bounds_of_a_table_without_any_spread_are_left_out():
+def test_bounds_of_a_constant_table_are_omitted():
     density = Gaussian(scaling="global", bounded=True).build(np.ones((4, 3)))
     assert not density.bounded
     assert density.log_prob(torch.zeros(1, 3), torch.ones(1, 3)).isfinite().all()
 
 
 @pytest.mark.parametrize("noise", ["shared", "per_feature", "per_sample", 0.5])
-def test_a_single_precision_module_agrees(X, noise):
+def test_single_precision_agrees_with_double(X, noise):
     density = Gaussian(noise=noise).build(X)
     outputs = draw_outputs(density, 50)
     single = density.log_prob(outputs.float(), torch.from_numpy(X))

@@ -42,7 +42,7 @@ def test_auto_fits_the_widths_to_the_number_of_features(n_features, hidden):
 
 
 @pytest.mark.parametrize("skip_connections", [False, True])
-def test_auto_is_the_same_as_its_widths_written_out(skip_connections):
+def test_auto_equals_its_widths_given_explicitly(skip_connections):
     auto, written = (
         MLP(hidden_layer_sizes=sizes, skip_connections=skip_connections)
         for sizes in ("auto", (128, 64))
@@ -68,13 +68,13 @@ def test_without_hidden_layers_it_is_linear():
         ("leaky_relu", nn.LeakyReLU),
     ],
 )
-def test_activation_follows_hidden_layers_alone(activation, expected):
+def test_activation_follows_hidden_layers_only(activation, expected):
     network = MLP(hidden_layer_sizes=(5, 4), activation=activation).build_encoder(3, 2)
     kinds = [type(layer) for layer in network]
     assert kinds == [nn.Linear, expected, nn.Linear, expected, nn.Linear]
 
 
-def test_dropout_is_at_rest_in_evaluation():
+def test_dropout_is_off_in_evaluation():
     network = MLP(hidden_layer_sizes=(50,), dropout=0.5).build_encoder(3, 2)
     x = torch.randn(4, 3)
     assert not torch.equal(network(x), network(x))
@@ -95,12 +95,12 @@ def test_decodes_any_leading_shape():
 
 
 @pytest.mark.parametrize("sizes", [(0,), (4, -1), (2.5,), ("a",)])
-def test_sizes_that_are_none_are_refused(sizes):
-    with pytest.raises(ValueError, match="'hidden_layer_sizes' of MLP must be 'auto' or integers of at least 1"):
+def test_invalid_sizes_raise(sizes):
+    with pytest.raises(ValueError, match="of MLP must be 'auto' or integers of at least 1"):
         MLP(hidden_layer_sizes=sizes).build_encoder(3, 2)
 
 
-def test_skip_connections_leave_the_encoder_as_it_is():
+def test_skip_connections_do_not_change_the_encoder():
     plain, skipping = (
         MLP(hidden_layer_sizes=(5, 4)),
         MLP(hidden_layer_sizes=(5, 4), skip_connections=True),
@@ -111,7 +111,7 @@ def test_skip_connections_leave_the_encoder_as_it_is():
     ) == repr(MLP(hidden_layer_sizes=()).build_decoder(2, 3, 3)[0])
 
 
-def test_skip_connections_are_linear_maps_of_the_latent_vector_added_to_every_layer():
+def test_skip_connections_add_a_linear_map_of_the_latent_vector_to_every_layer():
     decoder = MLP(
         hidden_layer_sizes=(7, 5), activation="tanh", skip_connections=True
     ).build_decoder(2, 3, 3)
@@ -124,7 +124,7 @@ def test_skip_connections_are_linear_maps_of_the_latent_vector_added_to_every_la
 
 
 @pytest.mark.parametrize("layer", [1, 2])
-def test_the_latent_vector_reaches_every_layer_by_its_own_way(layer):
+def test_the_latent_vector_enters_every_layer_directly(layer):
     decoder = MLP(
         hidden_layer_sizes=(7, 5), activation="tanh", skip_connections=True
     ).build_decoder(2, 3, 3)

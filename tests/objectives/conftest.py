@@ -1,4 +1,4 @@
-"""A model of which everything is known in closed form, as objectives see a module."""
+"""A linear Gaussian model in closed form, with the interface of the module for objectives."""
 
 import pytest
 import torch
@@ -42,13 +42,14 @@ class LinearGaussian(torch.nn.Module):
         return z @ self.loadings.T + self.offset
 
     def draw_posterior(self, mean, log_var, n_draws, generator):
-        noise = torch.randn(len(mean), n_draws, mean.shape[1], generator=generator, dtype=mean.dtype)
+        shape = len(mean), n_draws, mean.shape[1]
+        noise = torch.randn(shape, generator=generator, dtype=mean.dtype)
         return mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
 
     def log_conditional(self, x, z):
-        return self.log_joint_density(x[:, None], self.decode(z))
+        return self.log_density(x[:, None], self.decode(z))
 
-    def log_joint_density(self, x, outputs):
+    def log_density(self, x, outputs):
         """Return log p(x|z) of rows, summed over their features."""
         return Independent(Normal(outputs, NOISE), 1).log_prob(x)
 
@@ -69,7 +70,7 @@ class LinearGaussian(torch.nn.Module):
         return (self.log_posterior(mean, log_var, z) - log_prior)[..., None]
 
     def repeated(self, n_times):
-        """The same model with every row so many times: as many independent draws at a go."""
+        """Repeat every row `n_times`, for as many independent draws at once."""
         self.x = self.x.repeat(n_times, 1)
         return self
 
@@ -113,7 +114,7 @@ def only_density():
 
 @pytest.fixture
 def evaluate():
-    """Evaluate an objective for the model's rows, at draws that a seed decides."""
+    """Evaluate an objective on the rows of the model, with a seed for the draws."""
 
     def evaluate(objective, model, seed=0, **options):
         generator = torch.Generator().manual_seed(seed)

@@ -95,7 +95,7 @@ def test_draws_follow_the_mixture(concluded, mixture):
     assert np.count_nonzero(np.diff(mixture.predict(draws))) > 1000  # not sorted by component
 
 
-def test_the_generator_decides_the_draws(concluded):
+def test_draws_are_a_function_of_the_generator(concluded):
     first, same, other = (
         concluded.sample(4, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
     )
@@ -125,9 +125,7 @@ def test_a_fit_on_fewer_rows_than_mixtures_scores_them(X):
 def test_the_score_of_digits_rises(digits):
     train, test = digits.data[:1000], digits.data[1000:1400]
     settings = {"network": MLP(hidden_layer_sizes=(64,)), "max_epochs": 15}
-    normal, ex_post = (
-        quick(prior=prior, **settings).fit(train) for prior in ("normal", "ex_post")
-    )
+    normal, ex_post = (quick(prior=prior, **settings).fit(train) for prior in ("normal", "ex_post"))
     # the same training: only p(z) differs
     assert_array_equal(ex_post.transform(test), normal.transform(test))
     assert_array_equal(ex_post.reconstruct(test), normal.reconstruct(test))
@@ -195,6 +193,6 @@ def test_a_failed_fit_leaves_the_mixture_as_it_was(X):
 
 
 @pytest.mark.parametrize("n_mixtures", [0, -1, 1.5, None])
-def test_the_number_of_normals_is_checked(n_mixtures):
+def test_invalid_numbers_of_mixtures_raise(n_mixtures):
     with pytest.raises(ValueError, match="'n_mixtures' parameter of ExPostMixture"):
         ExPostMixture(n_mixtures=n_mixtures).build(2)

@@ -56,7 +56,7 @@ def test_training_improves_the_score(prior, n_components):
 
 
 @every_prior
-def test_training_moves_every_weight_of_the_prior(prior):
+def test_training_changes_every_weight_of_the_prior(prior):
     started, trained = (
         quick(prior, learning_rate=rate).fit(IRIS).module_.prior.parameters()
         for rate in (1e-12, 1e-2)
@@ -66,7 +66,7 @@ def test_training_moves_every_weight_of_the_prior(prior):
 
 
 @every_prior
-def test_the_seed_decides_everything(prior):
+def test_results_are_a_function_of_the_seed(prior):
     one, same, other = (quick(prior, random_state=seed).fit(IRIS) for seed in (0, 0, 1))
     for first, second in zip(answers(one, IRIS), answers(same, IRIS), strict=True):
         assert_array_equal(first, second)
@@ -76,7 +76,7 @@ def test_the_seed_decides_everything(prior):
 
 @every_prior
 @pytest.mark.parametrize("X", [IRIS, DIGITS], ids=["float64", "float32"])
-def test_copies_of_every_kind_answer_to_the_bit(prior, X, tmp_path):
+def test_copies_and_loaded_models_give_identical_results(prior, X, tmp_path):
     vae = quick(prior).fit(X)
     skvae.save(vae, tmp_path / "model.skvae")
     copies = [
@@ -92,7 +92,7 @@ def test_copies_of_every_kind_answer_to_the_bit(prior, X, tmp_path):
 
 
 @every_prior
-def test_rows_in_double_precision_are_scored_in_it(prior):
+def test_float64_rows_are_scored_in_double_precision(prior):
     vae = quick(prior).fit(DIGITS)
     X = DIGITS[:20].astype(np.float64)
     double, single = vae.score_samples(X), vae.score_samples(DIGITS[:20])
@@ -107,7 +107,7 @@ def test_rows_in_double_precision_are_scored_in_it(prior):
 
 
 @every_prior
-def test_bfloat16_trains_the_networks_and_leaves_the_density_in_single_precision(prior):
+def test_bfloat16_training_keeps_the_prior_in_single_precision(prior):
     vae = quick(prior, precision="bfloat16", max_epochs=5).fit(DIGITS)
     full = quick(prior, precision="float32", max_epochs=5).fit(DIGITS)
     assert all(weights.dtype == torch.float32 for weights in vae.module_.prior.parameters())
@@ -115,7 +115,7 @@ def test_bfloat16_trains_the_networks_and_leaves_the_density_in_single_precision
 
 
 @every_prior
-def test_autocast_leaves_the_density_alone(prior):
+def test_autocast_does_not_change_the_density(prior):
     module = quick(prior).fit(IRIS).module_
     z = torch.randn(10, 2, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", torch.bfloat16):
@@ -124,7 +124,7 @@ def test_autocast_leaves_the_density_alone(prior):
 
 
 @every_prior
-def test_the_generator_decides_the_draws(prior):
+def test_draws_are_a_function_of_the_generator(prior):
     module = quick(prior).fit(IRIS).module_
     first, second, other = (
         module.sample_prior(4, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
@@ -153,7 +153,7 @@ def test_the_weights_of_a_prior_do_not_decay(prior):
 
 
 @every_prior
-def test_training_goes_on_from_where_it_was(prior):
+def test_warm_start_and_partial_fit_continue_training(prior):
     vae = quick(prior, max_epochs=1).fit(DIGITS)
     before = vae.score(DIGITS)
     vae.set_params(warm_start=True, max_epochs=6).fit(DIGITS)
@@ -190,7 +190,7 @@ def test_short_names_are_the_defaults(name):
 
 
 @every_prior
-def test_its_parameters_are_set_through_the_estimator(prior):
+def test_parameters_of_the_prior_are_set_through_the_estimator(prior):
     (name, *_) = prior.get_params()
     vae = quick(clone(prior)).set_params(**{f"prior__{name}": 3}).fit(IRIS)
     assert vae.module_.parts.prior.get_params()[name] == 3
@@ -238,7 +238,7 @@ assert len(set(sys.modules) - before) < 50
 
 @pytest.mark.slow
 @every_prior
-def test_an_exported_score_is_the_same(prior, tmp_path):
+def test_an_exported_score_agrees(prior, tmp_path):
     runtime = pytest.importorskip("onnxruntime", reason="the graphs are run by onnxruntime")
     vae = quick(prior).fit(DIGITS)
     skvae.export_onnx(vae, tmp_path / "score.onnx", part="score")

@@ -27,7 +27,7 @@ def module():
 
 
 def posteriors_of_the_pseudo_inputs(module):
-    """Mean and standard deviation of q(z|u_k), (k, n_components), by the encoder as it is."""
+    """Mean and standard deviation of q(z|u_k), (k, n_components), by the present encoder."""
     with torch.no_grad():
         mean, log_var = module.encoder(module.prior.pseudo_inputs).chunk(2, -1)
     return mean.numpy(), np.exp(0.5 * log_var.numpy())
@@ -75,7 +75,7 @@ def test_pseudo_inputs_start_from_training_rows():
     assert len(distances.argmin(1).unique()) > 25
 
 
-def test_no_two_pseudo_inputs_coincide():
+def test_pseudo_inputs_are_distinct():
     # there are more of them than rows
     torch.manual_seed(0)
     module = build_module(
@@ -84,7 +84,7 @@ def test_no_two_pseudo_inputs_coincide():
     assert len(module.prior.pseudo_inputs.unique(dim=0)) == 500
 
 
-def test_gradients_reach_the_pseudo_inputs_and_the_encoder(module):
+def test_pseudo_inputs_and_encoder_have_gradients(module):
     module.log_prior(torch.randn(10, 2, dtype=torch.float64)).sum().backward()
     for weights in (module.prior.pseudo_inputs, *module.encoder.parameters()):
         assert weights.grad.abs().sum() > 0
@@ -97,7 +97,7 @@ def calls_of_the_encoder(module, read):
     return sizes
 
 
-def test_pseudo_inputs_are_encoded_when_training_ends_and_not_again():
+def test_pseudo_inputs_are_encoded_once_when_training_ends():
     rows = X.astype(np.float32)
     vae = VAETransformer(
         2,
@@ -114,7 +114,7 @@ def test_pseudo_inputs_are_encoded_when_training_ends_and_not_again():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_density_follows_weights_that_have_changed_when_evaluation_starts(dtype):
+def test_eval_updates_the_density_after_a_change_of_weights(dtype):
     rows = X.astype(dtype)
     vae = VAETransformer(
         2,
@@ -137,8 +137,8 @@ def test_the_density_follows_weights_that_have_changed_when_evaluation_starts(dt
     np.testing.assert_allclose(vae.score_samples(rows), before, rtol=1e-4)
 
 
-def test_many_threads_share_no_posteriors():
-    """Two models with the same start are scored in turns: each call returns its own scores."""
+def test_concurrent_calls_do_not_mix_two_models():
+    """Two models with the same start are scored in turn; each call returns its own scores."""
     settings = {
         "network": MLP(hidden_layer_sizes=(8,)),
         "prior": VampPrior(n_pseudo_inputs=7),
@@ -152,7 +152,7 @@ def test_many_threads_share_no_posteriors():
         np.testing.assert_array_equal(scores, expected[number % 2])
 
 
-def test_a_trained_density_has_a_gradient_in_z_and_none_in_the_weights(module):
+def test_in_evaluation_the_density_has_a_gradient_in_z_only(module):
     module.eval()
     z = torch.ones(1, 2, dtype=torch.float64, requires_grad=True)
     module.log_prior(z).sum().backward()
@@ -160,13 +160,13 @@ def test_a_trained_density_has_a_gradient_in_z_and_none_in_the_weights(module):
     assert all(weights.grad is None for weights in module.parameters())
 
 
-def test_the_posteriors_move_with_the_module(module):
+def test_the_posteriors_change_device_with_the_module(module):
     prior = module.eval().to("meta").prior
     assert prior.mean.is_meta
     assert prior.log_var.is_meta
 
 
-def test_training_moves_the_pseudo_inputs():
+def test_training_changes_the_pseudo_inputs():
     settings = {
         "network": MLP(hidden_layer_sizes=(8,)),
         "prior": VampPrior(n_pseudo_inputs=5),
@@ -180,6 +180,6 @@ def test_training_moves_the_pseudo_inputs():
 
 
 @pytest.mark.parametrize("n_pseudo_inputs", [0, -1, 1.5, None])
-def test_the_number_of_pseudo_inputs_is_checked(n_pseudo_inputs):
+def test_invalid_numbers_of_pseudo_inputs_raise(n_pseudo_inputs):
     with pytest.raises(ValueError, match="'n_pseudo_inputs' parameter of VampPrior"):
         VampPrior(n_pseudo_inputs=n_pseudo_inputs).build(2, lambda n_rows: torch.zeros(n_rows, 3))
