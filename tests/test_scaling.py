@@ -14,7 +14,7 @@ def chosen(X):
 
 
 def spectra(seed=0):
-    """Sums of overlapping bands of varying height, on average higher at one end, over a baseline."""
+    """Sums of overlapping bands of varying height, higher at one end, over a baseline."""
     rng = np.random.default_rng(seed)
     axis = np.linspace(0, 1, 150)
     bands = np.exp(-((axis - np.linspace(-0.2, 1.2, 40)[:, None]) ** 2) / 0.01)
@@ -38,6 +38,7 @@ def test_images_get_one_scale(digits, factor):
     assert chosen((digits.data * factor).astype(np.float32)) == "global"
 
 
+@pytest.mark.slow
 def test_mnist_gets_one_scale(mnist):
     X = mnist.train.data[:5000]
     assert chosen(X) == "global"

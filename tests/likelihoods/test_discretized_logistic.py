@@ -49,7 +49,7 @@ def mixtures(density, outputs):
 
 
 def probabilities(density, outputs):
-    """Probability of every level of every feature, by differences of scipy's distribution function."""
+    """Probabilities of the levels, as differences of scipy's distribution function."""
     mean, width, weight = (part[..., None] for part in mixtures(density, outputs))
     ends = np.concatenate([[-np.inf], np.arange(K - 1) + 0.5, [np.inf]])
     shares = np.diff(stats.logistic(mean, width).cdf(ends), axis=-1)

@@ -77,7 +77,7 @@ def test_log_prob_of_a_row_by_hand():
     "likelihood", [Bernoulli(), Categorical(n_categories=3), Gaussian(noise="per_sample")], ids=str
 )
 def test_two_groups_with_one_likelihood_equal_one_group(likelihood):
-    """A network for images, whose outputs have a fixed order, then decodes pixels in their places."""
+    """So that a network for images, whose outputs have a fixed order, decodes pixels in place."""
     rows = np.tile(np.eye(2), (3, 3))  # (6, 6), the same values in every column, in two orders
     alone = likelihood.build(rows).double()
     grouped = (
