@@ -104,10 +104,29 @@ class Support:
     """The values to which a likelihood gives a density.
 
     A :class:`~skvae.likelihoods.LikelihoodModule` whose `support` is None takes any real number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae.likelihoods import Support
+    >>> class Positive(Support):
+    ...     def check(self, X, likelihood):
+    ...         if X.min() <= 0:
+    ...             raise ValueError(f"{likelihood!r} accepts positive values, got {X.min():g}.")
+    >>> Positive().check(X=np.array([[1.0, 2.0]]), likelihood="gamma")
     """
+
+    __module__ = "skvae.likelihoods"
 
     def check(self, X: np.ndarray, likelihood: object) -> None:
         """Refuse rows with a value outside the support.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows in the units of X.
+        likelihood : object
+            The likelihood that has this support, which the error names.
 
         Raises
         ------
@@ -117,7 +136,17 @@ class Support:
         raise NotImplementedError
 
     def nearest(self, X: np.ndarray) -> np.ndarray:
-        """Return the rows with every value moved to the nearest one in the support."""
+        """Return the rows with every value moved to the nearest one in the support.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows in the units of X.
+
+        Returns
+        -------
+        X_supported : ndarray of shape (n_samples, n_features)
+        """
         return X
 
 

@@ -301,7 +301,15 @@ class Autosave(BaseEstimator, FitCallback):
         return self.start_
 
     def on_train_begin(self, net, **kwargs):
-        """Bring the net to the epoch of the checkpoint."""
+        """Bring the net to the epoch of the checkpoint.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **kwargs
+            Not used.
+        """
         if self.found_:
             load_weights(net.module_, self.found_["weights"])
             net.history_ = history_of(self.found_["history"])
@@ -309,7 +317,15 @@ class Autosave(BaseEstimator, FitCallback):
             self.found_ = None
 
     def on_epoch_end(self, net, **kwargs):
-        """Write the checkpoint of the epoch that has just ended."""
+        """Write the checkpoint of the epoch that has just ended.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **kwargs
+            Not used.
+        """
         epoch = len(net.history)
         if epoch % self.every and epoch != net.max_epochs:
             return
@@ -320,7 +336,15 @@ class Autosave(BaseEstimator, FitCallback):
         self.folder_.write(epoch, {**header, "kind": "checkpoint"}, tensors)
 
     def on_train_end(self, net, **kwargs):
-        """Let go of the estimator and of the rows' identity."""
+        """Release the estimator and the identity of the rows.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **kwargs
+            Not used.
+        """
         del self.folder_, self.estimator_, self.dtype_, self.identity_, self.start_, self.found_
 
 

@@ -267,7 +267,7 @@ def outputs(estimator, X):
     answers = {
         "reconstruct": estimator.reconstruct(X),
         "score_samples": estimator.score_samples(X),
-        "sample": estimator.sample(5, random_state=0, noise=True),
+        "sample": estimator.sample(5, random_state=0),
     }
     answers["mean"], answers["std"] = estimator.posterior(X)
     if isinstance(estimator, VAETransformer):

@@ -1,4 +1,4 @@
-"""The law of scikit-learn: its own checks, over both estimators in every configuration."""
+"""scikit-learn's own checks, applied to both estimators in every kind of configuration."""
 
 import inspect
 import math
@@ -12,24 +12,24 @@ from unittest import SkipTest
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, clone
-from sklearn.mixture import GaussianMixture
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 from torch import nn
 
 from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.likelihoods import Gaussian, StudentT
-from skvae.networks import MLP, Conv
+from skvae.networks import MLP, Conv, Network
 from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
-from skvae.priors import FlowPrior, MixturePrior, VampPrior
+from skvae.priors import ExPostMixture, FlowPrior, MixturePrior, VampPrior
 from skvae.scores import Combined, LatentDensity, LikelihoodRegret
 
 NEEDS_ARRAY_API = "SCIPY_ARRAY_API is not set"
 ESTIMATORS = (VAETransformer, VAEAnomalyDetector)
 
 
-class PaddedImage(BaseEstimator):
+class PaddedImage(Network):
     """A user's own network: `Conv` on rows of any width, filled up with zeros to a square."""
 
     def __init__(self, channels=(2, 2)):
@@ -37,24 +37,26 @@ class PaddedImage(BaseEstimator):
 
     def build_encoder(self, n_features, n_outputs):
         n_pixels = square_above(n_features)
-        conv = Conv(channels=self.channels, hidden_units=4)
         fill = nn.ConstantPad1d((0, n_pixels - n_features), 0.0)
-        return nn.Sequential(fill, conv.build_encoder(n_pixels, n_outputs))
+        return nn.Sequential(fill, self._conv().build_encoder(n_pixels, n_outputs))
 
-    def build_decoder(self, n_components, n_outputs):
-        conv = Conv(channels=self.channels, hidden_units=4)
-        whole = conv.build_decoder(n_components, square_above(n_outputs))
+    def build_decoder(self, n_components, n_outputs, n_features):
+        n_pixels = square_above(n_outputs)
+        whole = self._conv().build_decoder(n_components, n_pixels, n_pixels)
         return nn.Sequential(whole, FirstColumns(n_outputs))
 
+    def _conv(self):
+        return Conv(channels=self.channels, hidden_units=4)
 
-class Strip(BaseEstimator):
+
+class Strip(Network):
     """A user's own network: `Conv` on rows of any width, as images one pixel wide."""
 
     def build_encoder(self, n_features, n_outputs):
         return self._conv(n_features).build_encoder(n_features, n_outputs)
 
-    def build_decoder(self, n_components, n_outputs):
-        return self._conv(n_outputs).build_decoder(n_components, n_outputs)
+    def build_decoder(self, n_components, n_outputs, n_features):
+        return self._conv(n_features).build_decoder(n_components, n_outputs, n_features)
 
     def _conv(self, height):
         return Conv(image_shape=(height, 1), channels=(3,), hidden_units=None)
@@ -73,108 +75,162 @@ def square_above(n_values):
     return math.ceil(math.sqrt(n_values)) ** 2
 
 
-# What differs from a quick base: two epochs of a network with one hidden layer.
-CONFIGURATIONS = [
-    {},
-    *({"likelihood": Gaussian(noise=noise)} for noise in ("shared", "per_feature", "per_sample")),
-    {"likelihood": Gaussian(noise=0.5)},
-    *({"likelihood": Gaussian(scaling=scaling)} for scaling in ("feature", "global", "none")),
-    {"likelihood": Gaussian(noise="per_feature", scaling="global"), "precision": "bfloat16"},
-    {"likelihood": Gaussian(scaling="global", bounded=True)},
-    {"network": MLP(hidden_layer_sizes=())},
-    {"network": MLP(hidden_layer_sizes=(8, 4), activation="tanh")},
-    {"network": MLP(hidden_layer_sizes=(4, 8, 4), activation="silu", dropout=0.2)},
-    {"network": PaddedImage()},
-    {"network": Strip(), "likelihood": Gaussian(noise="shared")},
-    {"objective": ELBO(beta=2.0, free_bits=0.1, warmup=1)},
-    {"early_stopping": True, "n_iter_no_change": 1},
-    {"n_importance_samples": 1},
-    {"n_components": 1},
-    {"fit_density": GaussianMixture(2)},
-    {
+# Differences from a quick base: one epoch of a network with one hidden layer.
+CONFIGURATIONS = {
+    "default": {},
+    "noise shared": {"likelihood": Gaussian(noise="shared")},
+    "noise per feature": {"likelihood": Gaussian(noise="per_feature")},
+    "noise per sample": {"likelihood": Gaussian(noise="per_sample")},
+    "noise fixed": {"likelihood": Gaussian(noise=0.5)},
+    "scaling feature": {"likelihood": Gaussian(scaling="feature")},
+    "scaling global": {"likelihood": Gaussian(scaling="global")},
+    "scaling none": {"likelihood": Gaussian(scaling="none")},
+    "bfloat16": {
+        "likelihood": Gaussian(noise="per_feature", scaling="global"),
+        "precision": "bfloat16",
+    },
+    "bounded": {"likelihood": Gaussian(scaling="global", bounded=True)},
+    "noise fixed, bounded": {"likelihood": Gaussian(noise=0.5, scaling="global", bounded=True)},
+    "linear": {"network": MLP(hidden_layer_sizes=())},
+    "tanh": {"network": MLP(hidden_layer_sizes=(8, 4), activation="tanh")},
+    "dropout": {"network": MLP(hidden_layer_sizes=(4, 8, 4), activation="silu", dropout=0.2)},
+    "padded image": {"network": PaddedImage()},
+    "strip": {"network": Strip(), "likelihood": Gaussian(noise="shared")},
+    "free bits": {"objective": ELBO(beta=2.0, free_bits=0.1, warmup=1), "max_epochs": 2},
+    "early stopping": {"early_stopping": True, "n_iter_no_change": 1, "max_epochs": 2},
+    "one draw": {"n_importance_samples": 1},
+    "one component": {"n_components": 1},
+    "ex post": {"prior": ExPostMixture(n_mixtures=2)},
+    "vamp": {
         "prior": VampPrior(n_pseudo_inputs=5),
         "objective": IWAE(n_samples=3, gradient="doubly_reparameterized"),
     },
-    {"prior": MixturePrior(n_mixtures=3), "objective": BetaTCVAE()},
-    {"prior": FlowPrior(n_layers=2, hidden_units=4), "objective": InfoVAE()},
-    {
+    "mixture": {"prior": MixturePrior(n_mixtures=3), "objective": BetaTCVAE()},
+    "flow": {"prior": FlowPrior(n_layers=2, hidden_units=4), "objective": InfoVAE()},
+    "student t": {
         "likelihood": StudentT(),
         "network": MLP(hidden_layer_sizes=(8, 4), skip_connections=True),
         "objective": ELBO(n_samples=2),
     },
-    {"optimizer": "sgd", "learning_rate": 1e-4, "batch_size": 7},
-]
+    "sgd": {"optimizer": "sgd", "learning_rate": 1e-4, "batch_size": 7},
+    "default warm start": {"warm_start": True},
+}
+SHORT_NAMES_OF_SCORES = (
+    "log_likelihood",
+    "elbo",
+    "reconstruction",
+    "kl",
+    "relative_error",
+    "typicality",
+    "latent_neighbors",
+)
+CONFIGURATIONS_OF_DETECTORS = {
+    **CONFIGURATIONS,
+    "calibration": {"calibration_fraction": 0.3},
+    **{f"score {name}": {"anomaly_score": name} for name in SHORT_NAMES_OF_SCORES},
+    "score latent density": {"anomaly_score": LatentDensity(n_components=2)},
+    "score regret": {"anomaly_score": LikelihoodRegret(n_steps=2, n_bound_samples=2)},
+    "score combined": {
+        "anomaly_score": Combined(
+            scores=("relative_error", LatentDensity(n_components=2, covariance_type="diag")),
+            standardization="rank",
+        )
+    },
+}
+FAST = {
+    VAETransformer: (
+        *("default", "noise fixed, bounded", "padded image", "free bits"),
+        *("ex post", "vamp", "student t"),
+    ),
+    VAEAnomalyDetector: (
+        *("default", "noise per sample", "early stopping", "sgd"),
+        *("calibration", "score combined"),
+    ),
+}
+
+# With `calibration_fraction`, `contamination` is the share of the rows set aside that lie beyond
+# the threshold. These two checks count the training rows beyond it, of which there may be any
+# number; test_contamination_is_the_share_of_the_rows_set_aside counts the right ones.
+EXCLUDED = {"calibration": {"check_outliers_train", "check_outliers_fit_predict"}}
 
 
 def configured(estimator_class, **changes):
-    quick = {
-        "n_components": 2,
-        "network": MLP(hidden_layer_sizes=(8,)),
-        "max_epochs": 2,
-        "n_importance_samples": 16,
-    }
+    quick = {"n_components": 2, "network": MLP(hidden_layer_sizes=(8,)), "max_epochs": 1}
     return estimator_class(**{**quick, **changes})
 
 
-SCORES = [
-    *(
-        "elbo",
-        "reconstruction",
-        "kl",
-        "relative_error",
-        "typicality",
-        "latent_neighbors",
-        "residual_neighbors",
-    ),
-    LatentDensity(n_components=2),
-    LikelihoodRegret(n_steps=2, n_bound_samples=2),
-    Combined(
-        scores=("relative_error", LatentDensity(n_components=2, covariance_type="diag")),
-        standardization="rank",
-    ),
-]
-TRANSFORMERS = [configured(VAETransformer, **changes) for changes in CONFIGURATIONS]
-DETECTORS_ALIKE = [configured(VAEAnomalyDetector, **changes) for changes in CONFIGURATIONS[1:]]
-OTHER_DETECTORS = [
-    configured(VAEAnomalyDetector),
-    configured(VAEAnomalyDetector, calibration_fraction=0.3),
-    configured(VAEAnomalyDetector, calibration_fraction=0.3, contamination="auto"),
-    *(configured(VAEAnomalyDetector, anomaly_score=score) for score in SCORES),
-]
-DETECTORS = OTHER_DETECTORS + DETECTORS_ALIKE
+def configurations(fast=None):
+    """Return (estimator class, label, changes): the fast ones, all the others, or all together."""
+    return [
+        (estimator_class, label, changes)
+        for estimator_class in ESTIMATORS
+        for label, changes in configurations_of(estimator_class).items()
+        if fast is None or fast == (label in FAST[estimator_class])
+    ]
 
 
-@parametrize_with_checks(TRANSFORMERS + OTHER_DETECTORS)
+def configurations_of(estimator_class):
+    return CONFIGURATIONS_OF_DETECTORS if estimator_class is VAEAnomalyDetector else CONFIGURATIONS
+
+
+def marked(label, estimator_class, *values):
+    """Return the parameters of a test, slow ones marked so."""
+    fast = label in FAST[estimator_class]
+    identity = f"{estimator_class.__name__}-{label}"
+    return pytest.param(*values, id=identity, marks=[] if fast else [pytest.mark.slow])
+
+
+def checks(fast):
+    """Return scikit-learn's checks of the configurations, as the parameters of a test."""
+    return [
+        pytest.param(estimator, check, id=f"{estimator_class.__name__}-{label}-{name_of(check)}")
+        for estimator_class, label, changes in configurations(fast)
+        for estimator, check in estimator_checks_generator(configured(estimator_class, **changes))
+        if check.func.__name__ not in EXCLUDED.get(label, ())
+    ]
+
+
+def name_of(check):
+    arguments = ",".join(f"{name}={value}" for name, value in check.keywords.items())
+    return f"{check.func.__name__}({arguments})"
+
+
+@pytest.mark.parametrize(("estimator", "check"), checks(fast=True))
 def test_conforms(estimator, check):
     try:
         check(estimator)
     except SkipTest as reason:
         if NEEDS_ARRAY_API not in str(reason):
             pytest.fail(f"A check was skipped: {reason}")
-        raise  # test_no_check_is_skipped runs it in a process where it is set
+        raise  # test_no_check_is_skipped runs it in a process that sets it
 
 
-@pytest.mark.slow  # what they do differently, the others show
-@parametrize_with_checks(DETECTORS_ALIKE)
-def test_detector_conforms_as_the_transformer_does(estimator, check):
-    test_conforms(estimator, check)
-
-
-# a second fit to the same number of epochs has nothing left to train, and says so
+@pytest.mark.slow
+# a second fit to the same number of epochs has nothing left to train, and warns
 @pytest.mark.filterwarnings("ignore:No training was done")
-@parametrize_with_checks([configured(cls, warm_start=True) for cls in ESTIMATORS])
-def test_warm_start_conforms(estimator, check):
+@pytest.mark.parametrize(("estimator", "check"), checks(fast=False))
+def test_every_other_configuration_conforms(estimator, check):
     test_conforms(estimator, check)
 
 
-def test_no_check_is_skipped():
-    """What needs SCIPY_ARRAY_API to be set before SciPy is imported runs in a fresh process."""
+CONFORM = "(test_conforms or test_every_other_configuration_conforms)"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "n_configurations"),
+    [
+        pytest.param("test_conforms and default", 2, id="default"),
+        pytest.param(CONFORM, len(configurations()), id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_no_check_is_skipped(chosen, n_configurations):
+    """Checks that need SCIPY_ARRAY_API before SciPy is imported run in a fresh process."""
     own_settings = {name for name in os.environ if name.startswith(("PYTEST_", "COV_"))}
     environment = {name: os.environ[name] for name in os.environ.keys() - own_settings}
     options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--import-mode=importlib"]
-    chosen = ["-k", "conforms and (array_api or check_estimators_pickle)"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", __file__, *options, *chosen],
+        [sys.executable, "-m", "pytest", "-q", __file__, *options]
+        + ["-k", f"{chosen} and (array_api or check_estimators_pickle)"],
         env={**environment, "SCIPY_ARRAY_API": "1", "OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).parents[1],
         capture_output=True,
@@ -183,7 +239,7 @@ def test_no_check_is_skipped():
     )
     assert run.returncode == 0, run.stdout + run.stderr
     n_passed = int(re.search(r"(\d+) passed", run.stdout)[1])
-    assert n_passed >= 2 * len(TRANSFORMERS + DETECTORS)  # pickling is checked in two ways
+    assert n_passed == 3 * n_configurations  # pickling is checked in two ways
     assert not re.search("skipped|xfailed|xpassed", run.stdout)
 
 
@@ -196,56 +252,54 @@ def test_default_constructor_conforms(estimator_class):
     assert {result["status"] for result in results} <= {"passed", "skipped"}
 
 
+@pytest.mark.parametrize("contamination", [0.05, 0.1, 0.3, 0.5])
+def test_contamination_is_the_share_of_the_rows_set_aside(contamination):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    detector = configured(VAEAnomalyDetector, calibration_fraction=0.3, random_state=0)
+    detector.set_params(contamination=contamination).fit(X)
+    scores = detector.calibration_scores_
+    assert len(scores) == 90
+    share = np.mean(scores < detector.offset_)
+    assert contamination - 2 / 90 < share <= contamination
+    assert_array_equal(detector.predict(X) == -1, detector.p_values(X) <= contamination)
+
+
 # Checks that scikit-learn applies to its own estimators, beside those that it offers to others.
-CHECKS_OF_ALL = [
+CHECKS_OF_OWN_ESTIMATORS = [
     "check_dataframe_column_names_consistency",
-    "check_do_not_raise_errors_in_init_or_set_params",
-    "check_estimator_cloneable",
-    "check_estimator_repr",
     "check_estimators_partial_fit_n_features",
-    "check_estimators_unfitted",
-    "check_f_contiguous_array_estimator",
-    "check_fit_check_is_fitted",
-    "check_inplace_ensure_writeable",
-    "check_mixin_order",
-    "check_n_features_in",
-    "check_n_features_in_after_fitting",
-    "check_no_attributes_set_in_init",
-    "check_param_validation",
-    "check_parameters_default_constructible",
-    "check_positive_only_tag_during_fit",
-    "check_readonly_memmap_input",
-    "check_valid_tag_types",
-]
-CHECKS_OF_TRANSFORMERS = [
     "check_get_feature_names_out_error",
     "check_global_output_transform_pandas",
     "check_global_set_output_transform_polars",
+    "check_inplace_ensure_writeable",
+    "check_param_validation",
     "check_set_output_transform",
     "check_set_output_transform_pandas",
     "check_set_output_transform_polars",
     "check_transformer_get_feature_names_out",
     "check_transformer_get_feature_names_out_pandas",
-    "check_transformer_preserve_dtypes",
 ]
-WIDE_VARIETY = [{}, {"network": PaddedImage()}, {"early_stopping": True, "n_iter_no_change": 1}]
-
-
-@pytest.mark.parametrize("changes", WIDE_VARIETY, ids=["mlp", "conv", "early_stopping"])
-@pytest.mark.parametrize("estimator_class", ESTIMATORS)
-@pytest.mark.parametrize("name", CHECKS_OF_ALL)
-def test_passes_by_name(name, estimator_class, changes):
-    check = getattr(estimator_checks, name)
-    check(estimator_class.__name__, configured(estimator_class, **changes))
 
 
 # The checks of set_output mix tables with names and arrays without, on purpose.
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
-@pytest.mark.parametrize("changes", WIDE_VARIETY, ids=["mlp", "conv", "early_stopping"])
-@pytest.mark.parametrize("name", CHECKS_OF_TRANSFORMERS)
-def test_transformer_passes_by_name(name, changes):
-    check = getattr(estimator_checks, name)
-    check("VAETransformer", configured(VAETransformer, **changes))
+@pytest.mark.parametrize(
+    ("estimator_class", "label"),
+    [
+        pytest.param(
+            cls,
+            label,
+            id=f"{cls.__name__}-{label}",
+            marks=[] if label == "default" else [pytest.mark.slow],
+        )
+        for cls in ESTIMATORS
+        for label in ("default", "padded image", "early stopping")
+    ],
+)
+@pytest.mark.parametrize("name", CHECKS_OF_OWN_ESTIMATORS)
+def test_passes_a_check_of_own_estimators(name, estimator_class, label):
+    estimator = configured(estimator_class, **CONFIGURATIONS[label])
+    getattr(estimator_checks, name)(estimator_class.__name__, estimator)
 
 
 @pytest.mark.parametrize("estimator_class", ESTIMATORS)
@@ -280,8 +334,10 @@ def test_asks_for_no_metadata(estimator_class):
     assert not [name for name in dir(estimator_class) if re.fullmatch("set_.*_request", name)]
 
 
-@pytest.mark.parametrize("estimator_class", ESTIMATORS)
-@pytest.mark.parametrize("changes", CONFIGURATIONS, ids=lambda changes: str(changes)[:60])
+@pytest.mark.parametrize(
+    ("estimator_class", "changes"),
+    [marked(label, cls, cls, changes) for cls, label, changes in configurations()],
+)
 def test_no_method_changes_a_fitted_estimator(estimator_class, changes):
     X = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
     estimator = configured(estimator_class, **changes, random_state=0).fit(X)
@@ -289,9 +345,13 @@ def test_no_method_changes_a_fitted_estimator(estimator_class, changes):
     weights = {name: w.clone() for name, w in estimator.module_.state_dict().items()}
     estimator.score_samples(X)
     estimator.score_samples(X.astype(np.float64))
+    estimator.inverse_transform(estimator.transform(X))
     estimator.reconstruct(X)
     estimator.posterior(X)
-    estimator.sample(3, random_state=0, noise=True)
+    estimator.sample(3, random_state=0)
+    if estimator_class is VAEAnomalyDetector:
+        estimator.predict(X)
+        estimator.explain(X[:2])
     clone(estimator)
     repr(estimator)
     assert vars(estimator).keys() == attributes.keys()

@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import inspect
+import itertools
 import pkgutil
 import re
 import types
@@ -52,8 +53,8 @@ def sections(doc):
     underlined = [
         i for i in range(len(lines) - 1) if lines[i] and re.fullmatch(r"-{3,}", lines[i + 1])
     ]
-    ends = [*underlined[1:], len(lines)]
-    return {lines[i]: lines[i + 2 : end] for i, end in zip(underlined, ends, strict=True)}
+    bounds = itertools.pairwise([*underlined, len(lines)])
+    return {lines[i]: lines[i + 2 : end] for i, end in bounds}
 
 
 def documented_parameters(doc):

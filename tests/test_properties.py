@@ -20,15 +20,15 @@ shapes = st.tuples(st.integers(2, 30), st.integers(1, 8))
 magnitudes = st.sampled_from([1e-20, 1e-3, 1.0, 1e3, 1e20])
 networks = st.builds(
     MLP,
-    st.lists(st.integers(1, 9), max_size=3).map(tuple),
-    st.sampled_from(["relu", "tanh", "elu", "gelu", "silu", "leaky_relu"]),
-    st.sampled_from([0.0, 0.3]),
+    hidden_layer_sizes=st.lists(st.integers(1, 9), max_size=3).map(tuple),
+    activation=st.sampled_from(["relu", "tanh", "elu", "gelu", "silu", "leaky_relu"]),
+    dropout=st.sampled_from([0.0, 0.3]),
 )
 likelihoods = st.one_of(
     st.builds(
         Gaussian,
-        st.sampled_from(["auto", "shared", "per_feature", "per_sample"]),
-        st.sampled_from(["auto", "feature", "global", "none"]),
+        noise=st.sampled_from(["auto", "shared", "per_feature", "per_sample"]),
+        scaling=st.sampled_from(["auto", "feature", "global", "none"]),
     ),
     st.builds(Bernoulli),
     st.builds(ContinuousBernoulli),
@@ -71,7 +71,7 @@ def test_any_fit_answers_in_finite_numbers_of_the_declared_shapes(case):
         "inverse_transform": (vae.inverse_transform(Z), X.shape),
         "reconstruct": (vae.reconstruct(X), X.shape),
         "sample": (vae.sample(3, random_state=0), (3, n_features)),
-        "noisy sample": (vae.sample(3, random_state=0, noise=True), (3, n_features)),
+        "decoded sample": (vae.sample(3, random_state=0, mean=True), (3, n_features)),
         "score_samples": (vae.score_samples(X), (n_samples,)),
     }
     for name, (answer, shape) in answers.items():

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skvae import VAETransformer
 from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from skvae.networks import MLP
-from skvae.objectives import ELBO
+from skvae.objectives import ELBO, Objective
 
 LINEAR = MLP(hidden_layer_sizes=())
 FACTORS = Gaussian(noise="per_feature")
@@ -22,7 +22,7 @@ PRINCIPAL = Gaussian(noise="shared", scaling="none")
 LOADERS = {"iris": load_iris, "wine": load_wine, "breast_cancer": load_breast_cancer}
 
 
-class ExactLinearELBO:
+class ExactLinearELBO(Objective):
     """The ELBO of a linear Gaussian model without sampling error, so that it can be maximised.
 
     log p(x|z) is quadratic in z there, and draws whose first two moments are exact average it
@@ -33,8 +33,8 @@ class ExactLinearELBO:
         mean, log_var = module.encode(x)
         axes = mean.shape[1] ** 0.5 * torch.eye(mean.shape[1])
         z = mean[:, None] + (0.5 * log_var).exp()[:, None] * torch.cat([axes, -axes])
-        reconstruction = module.likelihood.log_prob(module.decode(z), x[:, None]).mean()
-        kl = module.prior.kl(mean, log_var).mean()
+        reconstruction = module.log_conditional(x, z).mean()
+        kl = module.kl(mean, log_var, z).sum(-1).mean()
         return {"loss": kl - reconstruction, "reconstruction": reconstruction, "kl": kl}
 
 
@@ -177,7 +177,7 @@ def integrate(vae, X, n_points):
     with torch.no_grad():
         outputs, log_prior = module.decode(z), module.prior.log_prob(z)
         joint = [
-            (module.likelihood.log_prob(outputs, x) + log_prior).double().logsumexp(0).item()
+            (module.likelihood.log_prob(outputs, x).sum(-1) + log_prior).double().logsumexp(0).item()
             for x in torch.from_numpy(X)
         ]
     return np.array(joint) + np.log(cell)

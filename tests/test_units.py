@@ -41,10 +41,10 @@ def test_decoded_and_sampled_rows_are_in_the_new_units(pair):
     np.testing.assert_allclose(
         moved.inverse_transform(Z), FACTOR * vae.inverse_transform(Z) + SHIFT, **tolerance
     )
-    for noise in (False, True):
+    for mean in (False, True):
         np.testing.assert_allclose(
-            moved.sample(50, random_state=1, noise=noise),
-            FACTOR * vae.sample(50, random_state=1, noise=noise) + SHIFT,
+            moved.sample(50, random_state=1, mean=mean),
+            FACTOR * vae.sample(50, random_state=1, mean=mean) + SHIFT,
             **tolerance,
         )
 
@@ -56,4 +56,4 @@ def test_a_column_whose_offset_dwarfs_its_spread_is_not_lost():
     )
     assert vae.transform(seconds).std() > 1e-3  # float32 would see steps of 128 seconds
     assert np.abs(vae.reconstruct(seconds) - seconds).mean() < 15
-    np.testing.assert_allclose(vae.sample(500, noise=True, random_state=0).std(), 10, rtol=0.3)
+    np.testing.assert_allclose(vae.sample(500, random_state=0).std(), 10, rtol=0.3)

@@ -43,7 +43,9 @@ def check_rows(
 
 def check_latent_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np.ndarray:
     """Return latent rows as a C-contiguous float array of width `n_components`."""
-    Z: np.ndarray = check_array(X, dtype=_float_dtypes(X), order="C", estimator=estimator)
+    Z: np.ndarray = check_array(
+        X, dtype=_float_dtypes(X), order="C", estimator=estimator, input_name="X"
+    )
     if Z.shape[1] != n_components:
         raise ValueError(
             f"X has {Z.shape[1]} columns, but {type(estimator).__name__} was fitted with "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import torch
@@ -294,9 +294,14 @@ def new_net(module: VAEModule, settings: Settings, history: History | None = Non
 
 
 def copy_net(net: VAENet, settings: Settings) -> VAENet:
-    """Copy a net to train it further, so that a failure leaves the original as it was."""
-    net = copy.deepcopy(net)
-    net.settings, net.lr, net.batch_size = settings, settings.lr, settings.batch_size
+    """Copy a net to train it further, so that a failure leaves the original as it was.
+
+    The objective is copied as well, as a user's own may keep state; callbacks are not, as they may
+    hold what cannot be copied.
+    """
+    settings = replace(settings, objective=copy.deepcopy(net.settings.objective))
+    net = copy.deepcopy(net, {id(net.settings): settings})
+    net.lr, net.batch_size = settings.lr, settings.batch_size
     return net
 
 
