@@ -1,8 +1,9 @@
-"""The same models by hand in plain torch, without skvae: what its cost is compared with."""
+"""The same models written by hand in plain torch: the baseline for the cost of skvae."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -12,23 +13,23 @@ LOG_2PI = math.log(2 * math.pi)
 LEARNING_RATE = 1e-3
 
 
-def mlp(n_features: int, n_components: int) -> tuple[nn.Module, nn.Module]:
-    """Return encoder and decoder of the shape that skvae's MLP() has."""
-    encoder = nn.Sequential(
-        *(nn.Linear(n_features, 512), nn.ReLU()),
-        *(nn.Linear(512, 256), nn.ReLU()),
-        nn.Linear(256, 2 * n_components),
-    )
-    decoder = nn.Sequential(
-        *(nn.Linear(n_components, 256), nn.ReLU()),
-        *(nn.Linear(256, 512), nn.ReLU()),
-        nn.Linear(512, n_features),
-    )
-    return encoder, decoder
+def mlp(
+    n_features: int, n_components: int, widths: tuple[int, ...] = (512, 256)
+) -> tuple[nn.Module, nn.Module]:
+    """Return encoder and decoder in the shape of skvae's MLP; the default is that of images."""
+    encoder = _dense(n_features, *widths, 2 * n_components)
+    return encoder, _dense(n_components, *widths[::-1], n_features)
+
+
+def _dense(*sizes: int) -> nn.Module:
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
 
 
 def conv(n_features: int, n_components: int) -> tuple[nn.Module, nn.Module]:
-    """Return encoder and decoder of the shape that skvae's Conv() has for 28x28 pixels."""
+    """Return encoder and decoder in the shape of skvae's Conv() for 28x28 pixels."""
     assert n_features == 28 * 28
     encoder = nn.Sequential(
         nn.Unflatten(1, (1, 28, 28)),
@@ -55,8 +56,8 @@ NETWORKS = {"mlp": mlp, "conv": conv}
 class BareVAE(nn.Module):
     """Encoder and decoder with the loss of a batch, in nats per row.
 
-    The likelihood is Bernoulli, or Gaussian with one learned variance. With `bfloat16` the matrix
-    products are in that precision.
+    The likelihood is Bernoulli, or Gaussian with one learned variance. With `bfloat16`, matrix
+    products are computed in that precision.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class BareVAE(nn.Module):
         return (self._distortion(self._pass(self.decoder, z), x) + kl).mean()
 
     def _pass(self, network: nn.Module, x: Tensor) -> Tensor:
-        # a cache of cast weights gains nothing where each is used once, and a CUDA graph forbids it
+        # each weight is used once, so a cache of cast weights gains nothing; CUDA graphs forbid it
         options = {"enabled": self.bfloat16, "cache_enabled": False}
         with torch.autocast(x.device.type, torch.bfloat16, **options):
             return network(x).float()
@@ -91,7 +92,7 @@ class BareVAE(nn.Module):
 
 
 def train(model: BareVAE, x: Tensor, n_epochs: int, batch_size: int) -> None:
-    """Train by fused AdamW on batches sliced from one permuted tensor an epoch."""
+    """Train with fused AdamW on batches sliced from one permuted tensor per epoch."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, fused=True)
     for _ in range(n_epochs):
         permuted = x[torch.randperm(len(x), device=x.device)]

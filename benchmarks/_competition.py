@@ -1,4 +1,4 @@
-"""Contestants at one job, by turns: what the questions of training have in common."""
+"""Contestants that take turns at one job: shared by the benchmarks of training."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def compete(
     settings: Any,
     measures: dict[str, Callable[..., Result]],
 ) -> tuple[dict[str, str | None], dict[str, list[Result]]]:
-    """Let all that can take their turns at a job; return what hinders each, and the results.
+    """Run the available contestants in turns; return the obstacle of each, and the results.
 
-    `settings` say which data, rows, peers and repeats; `measures` who is measured otherwise than by
-    :func:`run`.
+    `settings` holds the data, the number of rows, the folder of peers and the number of repeats;
+    `measures` holds the contestants that are measured by another function than :func:`run`.
     """
     obstacles = {
         name: obstacle(contestant, job["network"], settings.peers)

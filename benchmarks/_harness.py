@@ -1,4 +1,4 @@
-"""What every benchmark shares: turns taken in alternating order, medians, a table, JSON."""
+"""Shared by all benchmarks: turns in alternating order, medians, tables and JSON."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def arguments(description: str | None, repeats: int = 3, **options: Any) -> argp
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--repeats", type=int, default=repeats, help=f"turns of each (default: {repeats})"
+        "--repeats", type=int, default=repeats, help=f"turns per contestant (default: {repeats})"
     )
-    parser.add_argument("--json", type=Path, help="write the results to this file as well")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     for name, default in options.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(default, list):
@@ -52,9 +52,9 @@ def arguments(description: str | None, repeats: int = 3, **options: Any) -> argp
 
 
 def take_turns(contestants: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[Any]]:
-    """Call each contestant `repeats` times, each round in the order opposite to the one before.
+    """Call each contestant `repeats` times, with the order reversed from one round to the next.
 
-    A shared machine is faster in one minute and slower in the next: only what took turns compares.
+    The speed of a shared machine changes by the minute, so only alternating runs are comparable.
     """
     results: dict[str, list[Any]] = {name: [] for name in contestants}
     for round_ in range(repeats):
@@ -71,12 +71,12 @@ def seconds(function: Callable[[], Any]) -> float:
 
 
 def ratios(values: list[float], base: list[float]) -> Spread:
-    """Compare round by round, so that what slowed a whole round down cancels."""
+    """Compare round by round, so that the slowness of a whole round cancels."""
     return Spread.of([value / other for value, other in zip(values, base, strict=True)])
 
 
 def environment() -> dict[str, Any]:
-    """Return the processor, the number of threads and the versions of what is measured."""
+    """Return the processor, the number of threads and the versions of the packages."""
     import torch
 
     return {
@@ -93,7 +93,7 @@ def report(
     settings: argparse.Namespace,
     environment_: dict[str, Any] | None = None,
 ) -> None:
-    """Print the rows as a table under the title and, where asked for, write them to JSON."""
+    """Print the rows as a table under the title and, with --json, write them to a file."""
     found = environment_ or environment()
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     print(f"\n{title}\n{found['processor']}, {found['threads']} threads, {versions}")
@@ -126,7 +126,7 @@ def _version(package: str) -> str | None:
 
 
 def _processor() -> str:
-    """Return the name of the processor and whether it multiplies bfloat16 by itself."""
+    """Return the name of the processor and its native bfloat16 instructions."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""Rows to measure on: images of MNIST, or noise of the same shape where there is no MNIST."""
+"""Rows for the benchmarks: images of MNIST, or noise of the same shape if MNIST is missing."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def images(n_rows: int, data: str) -> np.ndarray:
 
 
 def noise(n_rows: int, n_features: int) -> np.ndarray:
-    """Return uniform noise in [0, 1]: what a step costs does not depend on what the rows show."""
+    """Return uniform noise in [0, 1]: the cost of a step does not depend on the values."""
     return np.random.default_rng(0).random((n_rows, n_features), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Programs that measure a process of their own: nothing imported, nothing allocated before."""
+"""Measurements in a fresh process, in which nothing was imported or allocated before."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 
 def fresh_process(program: str, *arguments: Any) -> Any:
-    """Run a program in a new Python that finds the same modules; return the JSON it printed."""
-    # -P: not the modules that lie in the current folder
+    """Run a program in a new interpreter with the same module path; return the JSON it prints."""
+    # -P keeps the current folder off the module path
     command = [sys.executable, "-P", "-c", program, *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
@@ -21,9 +21,9 @@ def fresh_process(program: str, *arguments: Any) -> Any:
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process has held so far."""
+    """Return the peak resident memory of this process so far."""
     status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says there begins with the peak of the parent process
+    if status.exists():  # here getrusage starts from the peak of the parent process
         return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text()).group(1)) * 2**10
     import resource
 

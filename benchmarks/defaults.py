@@ -1,10 +1,10 @@
-"""How good the defaults are: raw digits, raw tables, MNIST, beside PCA and factor analysis.
+"""Quality of the defaults on raw digits, raw tables and MNIST, beside PCA and factor analysis.
 
     python benchmarks/defaults.py [QUESTION ...] [--seeds 5]
 
 Questions: digits, tables, mnist-raw, mnist-bernoulli, initial-weights; all of them by default.
-Prints a table each: held-out log-likelihood in nats per row, and the accuracy of logistic
-regression and of 5 nearest neighbours on the embedding of held-out rows.
+Each prints a table with the held-out log-likelihood in nats per row, and the accuracy of logistic
+regression and of the 5 nearest neighbours on the embedding of held-out rows.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ N_COMPONENTS = 16
 
 
 def digits(n_seeds):
-    """Raw digits, values 0 to 16, on one split; the seed is the model's."""
+    """Compare on raw digits, values 0 to 16; the seed changes the model but not the split."""
     X, y = load_digits(return_X_y=True)
     print("\nDigits 0..16, 16 components")
     _compare(train_test_split(X, y, random_state=0), n_seeds)
 
 
 def tables(n_seeds):
-    """Raw tables, 2 components; the seed is the model's and the split's."""
+    """Compare on raw tables with 2 components; the seed changes both the model and the split."""
     print("\nRaw tables, 2 components: held-out log-likelihood (nats per row), mean over seeds")
     print(f"{'table':<16}{'VAE':>9}{'FA':>9}{'PCA':>9}  VAE - FA, seed by seed")
     for load in (load_iris, load_wine, load_breast_cancer):
@@ -58,20 +58,20 @@ def _table_scores(load, seed):
 
 
 def mnist_raw(n_seeds):
-    """Raw MNIST, values 0 to 255."""
+    """Compare on raw MNIST, values 0 to 255."""
     print("\nMNIST 0..255, 16 components, 60,000 training and 10,000 test images")
     _compare(_mnist_split(scale=255), n_seeds)
 
 
 def mnist_bernoulli(n_seeds):
-    """MNIST in [0, 1] under a Bernoulli likelihood."""
+    """Compare on MNIST in [0, 1] with a Bernoulli likelihood."""
     print("\nMNIST 0..1, Bernoulli, 16 components, 60,000 training and 10,000 test images")
-    print("(Cross-entropy of grey levels is no density: compare accuracies, not log-likelihoods.)")
+    print("(The cross-entropy of grey levels is not a density, so only accuracies are comparable.)")
     _compare(_mnist_split(scale=1), n_seeds, likelihood="bernoulli")
 
 
 def initial_weights(n_seeds):
-    """Initial weights for the activation against the default of torch, after three epochs."""
+    """Compare skvae's initial weights with those of torch, after three epochs."""
     print("\nMNIST 0..1, Bernoulli, three epochs: held-out log-likelihood (nats per row)")
     X_train, X_test, *_ = _mnist_split(scale=1)
     for name, network in (("for the activation", MLP()), ("default of torch", TorchInitialized())):
@@ -84,13 +84,13 @@ def initial_weights(n_seeds):
 
 
 class TorchInitialized(MLP):
-    """The same network with the weights that torch gives it."""
+    """The same network with the initial weights of torch."""
 
     def build_encoder(self, n_features, n_outputs):
         return _reset(super().build_encoder(n_features, n_outputs))
 
-    def build_decoder(self, n_components, n_outputs):
-        return _reset(super().build_decoder(n_components, n_outputs))
+    def build_decoder(self, n_components, n_outputs, n_features):
+        return _reset(super().build_decoder(n_components, n_outputs, n_features))
 
 
 def _reset(network):

@@ -1,12 +1,12 @@
-"""Epochs of MNIST on a GPU, beside bare torch loops on the same one, and how busy it is.
+"""Seconds per epoch of MNIST on a GPU, beside bare torch loops, and the utilisation of the GPU.
 
     python benchmarks/gpu.py [--networks mlp conv] [--rows 60000] [--epochs 5] [--repeats 3]
         [--batch-size 128] [--json FILE]
 
-Each fit is whole and starts from rows in the memory of the host. The bare loops keep them on the
-GPU and use fused Adam; one of them replays each step as a CUDA graph. "busy" is the time during
-which a kernel or a copy runs, in a profiled fit, over the median time of fits that are not.
-Without a GPU it says so and ends.
+Each fit is a whole fit that starts from rows in host memory. The bare loops copy the rows to the
+GPU once and use fused AdamW; one of them replays each step as a CUDA graph. "busy" is the time
+during which a kernel or a copy runs, in a profiled fit, divided by the median time of fits without
+the profiler. Without a GPU the script prints one line and exits.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main():
     for network in settings.networks:
         fits = _contestants(network, X, settings)
         for fit in fits.values():
-            fit()  # untimed: libraries loaded, kernels chosen
+            fit()  # untimed: loads libraries, chooses kernels
         times = take_turns(
             {name: partial(seconds, fit) for name, fit in fits.items()}, settings.repeats
         )
@@ -48,7 +48,7 @@ def main():
                 {
                     "network": network,
                     "contestant": name,
-                    "seconds an epoch": fit_seconds / settings.epochs,
+                    "seconds per epoch": fit_seconds / settings.epochs,
                     "ratio": ratios(times[name], times[BASE]),
                     "busy": busy_seconds(fit) / fit_seconds,
                 }
@@ -92,10 +92,10 @@ def _synchronized(fit):
 
 
 def train_by_graph(model, x, n_epochs, batch_size):
-    """Train by replaying one captured step; the ragged last batch runs step by step."""
+    """Train by replaying one captured step; a smaller last batch takes an ordinary step."""
     options = {"lr": LEARNING_RATE, "fused": True, "capturable": True}
     optimizer = torch.optim.AdamW(model.parameters(), **options)
-    place = x[:batch_size].clone()  # a graph reads its batch from where it was captured
+    place = x[:batch_size].clone()  # the graph always reads its batch from this memory
 
     def step(batch):
         optimizer.zero_grad()
@@ -114,7 +114,7 @@ def train_by_graph(model, x, n_epochs, batch_size):
 
 
 def _captured(step):
-    """Return the step as a graph, after the few runs that torch asks for on another stream."""
+    """Return the step as a graph, after the warm-up on another stream that torch requires."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -128,7 +128,7 @@ def _captured(step):
 
 
 def busy_seconds(fit):
-    """Return for how long at least one kernel or copy runs on the GPU during a profiled fit."""
+    """Return the time during which at least one kernel or copy runs, in a profiled fit."""
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         fit()
     return covered(

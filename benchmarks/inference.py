@@ -1,15 +1,16 @@
-"""Rows per second of what a fitted model is asked, beside plain torch with the same weights.
+"""Rows per second of the methods of a fitted model, beside plain torch with the same weights.
 
     python benchmarks/inference.py [--networks mlp conv] [--rows 60000] [--repeats 3]
         [--chunks 64 128 ...] [--chunk-rows 16384] [--json FILE]
 
-The plain torch works in eval and inference mode, in chunks of the size that is fastest here: the
-first table measures them all. A chunk counts rows that pass a network at once, so a score by 16
-draws takes a sixteenth of them in rows of X; that table is of `--chunk-rows` such passes. Both give
-the same values, which is asserted before anything is timed. Ratios are of throughputs: above 1,
-skvae is the faster one.
+Plain torch runs in eval and inference mode, in the chunk size that is fastest on this machine; the
+first table shows the times of all chunk sizes. The size of a chunk is the number of rows that pass
+a network at once, so that a score with 16 draws takes 1/16 as many rows of X per chunk; the first
+table times `--chunk-rows` such passes. `sample` is `sample(mean=True)`. Both sides return the same
+values, which is asserted before anything is timed. Ratios are of throughputs: above 1, skvae is
+faster.
 
-With --json FILE the first table goes into FILE with "-chunks" before its ending.
+With --json FILE the first table is written to FILE with "-chunks" before its extension.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from skvae._random import draw_seed, fixed_normal_draws, make_generator
 
 N_COMPONENTS = 16
 N_DRAWS = 16
-N_ROWS_TO_FIT = 2000  # what the weights are does not matter here
+N_ROWS_TO_FIT = 2000  # the weights do not matter here
 N_ROWS_TO_COMPARE = 1000
 METHODS = ("transform", "inverse_transform", "reconstruct", "sample", "score_samples")
 
@@ -45,7 +46,7 @@ class BareModel:
         _copy_weights(module.decoder, self.decoder)
         self.loc, self.scale = module.likelihood.loc.float(), module.likelihood.scale.float()
         self.offset = module.likelihood.loc.clamp(1e-3, 1 - 1e-3).logit().float()
-        # the draws that skvae scores by, as only with the same ones the values can be compared
+        # the fixed draws of skvae, without which the values would differ
         self.draws = torch.from_numpy(fixed_normal_draws(N_DRAWS, N_COMPONENTS).copy()).float()
 
     def transform(self, x):
@@ -100,9 +101,9 @@ def main():
         chunk_table += [{"network": network, **row} for row in _chunk_rows(chunk_times)]
         best = {method: min(times, key=times.get) for method, times in chunk_times.items()}
         table += [{"network": network, **row} for row in _compare(vae, bare, X, best, settings)]
-    title = f"Bare torch: ms for {settings.chunk_rows:,} passes in chunks of so many"
+    title = f"Bare torch: ms for {settings.chunk_rows:,} passes, by chunk size"
     report(title, chunk_table, _with_stem(settings, "-chunks"))
-    report(f"{settings.rows:,} rows a call, score by {N_DRAWS} draws", table, settings)
+    report(f"{settings.rows:,} rows per call, score with {N_DRAWS} draws", table, settings)
 
 
 def _assert_same_values(vae, bare, X):
@@ -113,7 +114,7 @@ def _assert_same_values(vae, bare, X):
 
 
 def _time_chunks(vae, bare, X, settings):
-    """Return for every method the median seconds in chunks of every size."""
+    """Return the median seconds of every method for every chunk size."""
     n_rows = {"score_samples": settings.chunk_rows // N_DRAWS}
     times = {}
     for method in METHODS:
@@ -150,13 +151,13 @@ def _compare(vae, bare, X, chunks, settings):
 
 
 def _inputs(vae, X):
-    """Return what each method takes: rows, latent rows, or a number of them."""
+    """Return the argument of each method: rows, latent rows, or a number of rows."""
     Z = vae.transform(X)
     return dict.fromkeys(METHODS, X) | {"inverse_transform": Z, "sample": len(X)}
 
 
 def _call(vae, method, argument):
-    options = {"random_state": 0} if method == "sample" else {}
+    options = {"random_state": 0, "mean": True} if method == "sample" else {}
     return getattr(vae, method)(argument, **options)
 
 

@@ -3,10 +3,11 @@
     python benchmarks/memory.py [--networks mlp conv] [--methods fit transform score_samples]
         [--rows 10000 60000] [--inputs float32 float64 uint8 mapped] [--repeats 3] [--json FILE]
 
-Every figure is of a process of its own, in which a model was fitted to 256 rows and the data read
-before the clock of memory starts. Grey levels 0 to 255, one epoch. The networks and numbers of
-rows are measured in float32; the other inputs with the first network and the most rows. "mapped" is
-a float32 file mapped read-only, as joblib hands large arrays to its workers.
+Every figure comes from a fresh process, in which a model was fitted to 256 rows and the data were
+read before the measurement starts. The rows hold grey levels from 0 to 255, and fits run for one
+epoch. All networks and numbers of rows are measured in float32, the other inputs with the first
+network and the largest number of rows. "mapped" is a float32 file mapped read-only, as joblib
+passes large arrays to its workers.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ few = np.load(file, mmap_mode="r")[:256].copy()
 vae = VAETransformer(network=network, max_epochs=1, random_state=0).fit(few)
 vae.score_samples(few)
 X = np.load(file, mmap_mode="r" if kind == "mapped" else None)
-X.max()  # the pages of a mapped file count from when they are read
+X.max()  # pages of a mapped file count once they are read
 before = peak_bytes()
 getattr(vae, method)(X)
 print(json.dumps(peak_bytes() - before))
@@ -86,7 +87,7 @@ def _row(job, peaks):
         "input": kind,
         "rows": n_rows,
         "added MB": added,
-        "added bytes a row": added.median * 2**20 / n_rows,
+        "added bytes per row": added.median * 2**20 / n_rows,
     }
 
 

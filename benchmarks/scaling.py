@@ -1,13 +1,13 @@
-"""How the cost of a whole fit grows with rows, epochs, features, latent dimensions and batch.
+"""Growth of the cost of a whole fit with rows, epochs, features, latent dimensions and batch size.
 
     python benchmarks/scaling.py [--questions rows epochs features latents batches] [--repeats 3]
         [--rows 5000 10000 ...] [--epochs 1 2 ...] [--features 64 256 ...] [--latents 2 8 ...]
         [--batches 32 128 ...] [--base-rows 10000] [--network mlp] [--json FILE]
 
-Rows and epochs, latent dimensions and batches are counted on MNIST, features on uniform noise.
-What does not vary is 2 epochs for `rows` and 1 elsewhere, `--base-rows` rows, 16 components,
-128 rows a batch. The exponent is the slope of log seconds over log size, by least squares, for the
-whole question: 1 is linear.
+The features are uniform noise, all other questions use MNIST. Quantities that a question does not
+vary are fixed at 2 epochs for `rows` and 1 otherwise, `--base-rows` rows, 16 components and batches
+of 128 rows. The default network is narrower for fewer than 128 features. The exponent is the
+least-squares slope of log seconds over log size for the whole question: 1 is linear.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def main():
         data="mnist",
     )
     if unknown := set(settings.questions) - set(QUESTIONS):
-        sys.exit(f"--questions knows {', '.join(QUESTIONS)}, not {', '.join(sorted(unknown))}.")
+        known = ", ".join(QUESTIONS)
+        sys.exit(f"--questions must be of {known}, got {', '.join(sorted(unknown))}.")
     table = [row for name in settings.questions for row in _answer(name, settings)]
     report(f"Cost of a whole fit, {settings.network}, {settings.precision}", table, settings)
 
@@ -83,7 +84,7 @@ def _answer(question, settings):
         size: partial(_fit, X, settings, params)
         for size, (X, params) in QUESTIONS[question](settings).items()
     }
-    next(iter(jobs.values()))()  # untimed: libraries loaded, thread pools started
+    next(iter(jobs.values()))()  # untimed: loads libraries, starts thread pools
     timed = {size: partial(seconds, job) for size, job in jobs.items()}
     times = {size: Spread.of(found) for size, found in take_turns(timed, settings.repeats).items()}
     return [
@@ -105,7 +106,7 @@ def _fit(X, settings, params):
 
 
 def _exponent(times):
-    """Return b of seconds = a * size^b; of a single size, not a number."""
+    """Return b of seconds = a * size^b; NaN for a single size."""
     if len(times) < 2:
         return float("nan")
     medians = [time.median for time in times.values()]

@@ -1,12 +1,13 @@
-"""What a grid search gains from two workers: seconds, and the threads, data and memory of each.
+"""Speed-up of a grid search by two workers, with the threads, data and memory of each worker.
 
     python benchmarks/search.py [--rows 0] [--n-components 2 4 8 16] [--max-epochs 5] [--folds 3]
         [--jobs 1 2] [--repeats 3] [--json FILE]
 
-GridSearchCV over `n_components` on scikit-learn's digits, or on so many --rows of MNIST. joblib
-writes arrays of more than 1 MB (not the digits, 0.9 MB) into files once a search, which the workers
-map: "files" and "mapped MB" are those that a worker sees. Smaller arrays travel with every task.
-"first" is the first search with so many workers, which starts them.
+GridSearchCV over `n_components` on scikit-learn's digits or, with --rows, on that many rows of
+MNIST. Once per search, joblib writes arrays of more than 1 MB (not the digits, 0.9 MB) to files
+that the workers map into memory: "files" and "mapped MB" are those that a worker finds. Smaller
+arrays are sent with every task. "first" is the first search with that many workers, which starts
+them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def main():
         data="mnist",
     )
     X = images(settings.rows, settings.data) if settings.rows else load_digits().data
-    VAETransformer(2, max_epochs=1, random_state=0).fit(X[:256])  # untimed: libraries loaded
+    VAETransformer(2, max_epochs=1, random_state=0).fit(X[:256])  # untimed: loads libraries
     with tempfile.TemporaryDirectory() as folder:
         os.environ["JOBLIB_TEMP_FOLDER"] = folder  # the workers inherit it
         searches = {n_jobs: partial(_search, X, n_jobs, settings) for n_jobs in settings.jobs}
@@ -49,7 +50,7 @@ def main():
 
 
 def _search(X, n_jobs, settings):
-    """Return the seconds of one search and the largest of what its workers saw."""
+    """Return the seconds of one search and the maximum of each figure from its workers."""
     search = GridSearchCV(
         VAETransformer(max_epochs=settings.max_epochs, random_state=0),
         {"n_components": settings.n_components},
@@ -69,7 +70,7 @@ def _search(X, n_jobs, settings):
 
 
 def _witness(vae, X, y=None):
-    """Return the score and, as further scores, what the worker sees around it."""
+    """Return the score and, as further scores, figures about the worker."""
     files = list(Path(os.environ["JOBLIB_TEMP_FOLDER"]).rglob("*.pkl"))
     return {
         "score": vae.score(X),

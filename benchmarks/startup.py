@@ -1,10 +1,10 @@
-"""What `import skvae` and a first fit cost beyond the libraries below, in fresh processes.
+"""Cost of `import skvae` and of a first fit beyond the libraries below, in fresh processes.
 
     python benchmarks/startup.py [--repeats 10] [--json FILE]
 
-`import skvae` loads its names when they are first used, so `from skvae import VAETransformer` is
-measured too. The first fit (100 rows of 8 features, 2 epochs) is compared with the second in its
-process. "modules" counts those that are loaded when the clock stops.
+`import skvae` defers the import of its names to their first use, so `from skvae import
+VAETransformer` is measured too. The first fit (100 rows of 8 features, 2 epochs) is compared with
+the second fit in the same process. "modules" is the number of modules loaded at the end.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main():
         beyond, less = ("second fit", second_fit) if name == FIRST_FIT else (LIBRARIES, base)
         table.append(
             {
-                "what": name,
+                "action": name,
                 "seconds": Spread.of(list(spent)),
                 "difference": _differences(spent, less),
                 "from": beyond,

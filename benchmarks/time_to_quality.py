@@ -1,17 +1,18 @@
-"""How many seconds of training until the test ELBO passes a threshold, at documented defaults.
+"""Seconds of training until the test ELBO passes a threshold, with documented defaults.
 
     python benchmarks/time_to_quality.py [--threshold -101] [--cap-seconds 300] [--repeats 3]
 
-Everyone has the dense network 784-512-256-16 and back, and a process and an environment of its own.
-The others train epoch by epoch at a constant learning rate, as their documentation has it; they are
-judged after every epoch, off the clock, and stop once they pass. skvae's learning rate runs through
-one cycle that belongs to the whole fit, so whole fits of the default constructor are run for ever
-more epochs (--skvae-epochs) until one passes: its seconds are those of that one fit. Both are told
-by the test rows when to stop. skvae-defaults is not: it leaves the number of epochs to skvae too.
+All contestants train the dense network 784-512-256-16 and its mirror image, each in its own process
+and environment. The other libraries train epoch by epoch at a constant learning rate, as documented
+there; the ELBO is computed after every epoch, with the clock stopped, and training ends once it
+passes. The learning rate of skvae runs through one cycle per fit, so whole fits of the default
+constructor are run with increasing numbers of epochs (--skvae-epochs) until one passes; the seconds
+are those of that fit. In both cases the test rows decide when to stop. They do not for
+skvae-defaults, which leaves the number of epochs to skvae as well.
 
 Pythae takes part twice: with the defaults of its configuration, and with the configuration of the
-training example in its README (without worker processes and checkpoints). skorch's own default is
-SGD; it has the optimiser of the bare loop. PyOD trains another loss and is left out.
+training example in its README (without worker processes and checkpoints). skorch's default
+optimiser is SGD; here it uses that of the bare loop. PyOD trains another loss and is left out.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from contestants import (
 
 
 class Entry(NamedTuple):
-    """A contestant with the options that its documentation gives it, and these in words."""
+    """A contestant with its documented options, and a description of them."""
 
     contestant: Contestant
     recipe: str
@@ -101,7 +102,7 @@ def main() -> None:
 
 
 def _shortest_fit(contestant: Contestant, job: Job, peers: str) -> Result:
-    """Fit for more and more epochs until a fit passes; return that one, or else the last."""
+    """Fit with increasing numbers of epochs; return the first fit that passes, or the last."""
     for n_epochs in job["skvae_epochs"]:
         result = run(contestant, {**job, "epochs": n_epochs}, peers)
         if result["elbo"] > job["threshold"]:
@@ -134,7 +135,7 @@ def _passed(results: list[Result], threshold: float) -> bool:
 
 
 def _missed(results: list[Result]) -> str:
-    """Say how long the longest turn tried; it ended by --cap-seconds or by its number of epochs."""
+    """Return the duration of the longest turn, which --cap-seconds or the epochs ended."""
     return f"not within {max(seconds(results)):.0f} s"
 
 

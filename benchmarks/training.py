@@ -1,15 +1,16 @@
-"""How fast training goes, beside a bare loop, peers, and the matrix products alone.
+"""Speed of training, beside a bare loop, other libraries, and the matrix products alone.
 
     python benchmarks/training.py [--network conv] [--epochs 3] [--rows 60000] [--repeats 3]
 
-Everyone trains the same network on the same rows for the same number of epochs, in a process and an
-environment of its own, with the same number of threads (OMP_NUM_THREADS). The clock runs over the
-whole fit, after a short warm-up; memory is that of the process, imports and data included. Ratios
-are taken round by round. The limits are the seconds of the matrix products alone, in float32 and
-bfloat16, over the seconds of the contestant: the share of the limit that it reaches.
+All contestants train the same network on the same rows for the same number of epochs, each in its
+own process and environment, with the same number of threads (OMP_NUM_THREADS). The time is that of
+the whole fit, after a short warm-up; the memory is that of the process, including imports and data.
+Ratios are taken round by round. "of float32 limit" and "of bfloat16 limit" are the seconds of the
+matrix products alone, in that precision, divided by the seconds of the contestant.
 
-Peers are looked for in ``benchmarks/peers/NAME/bin/python``, or under --peers or the variable
-SKVAE_PEERS; ``benchmarks/peers/NAME.txt`` says what to install there.
+The other libraries are run by ``benchmarks/peers/NAME/bin/python``; --peers or the environment
+variable SKVAE_PEERS names another folder than ``benchmarks/peers``. The packages to install there
+are listed in ``benchmarks/peers/NAME.txt``.
 """
 
 from __future__ import annotations

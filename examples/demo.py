@@ -1,4 +1,4 @@
-"""The main job: a VAE in a pipeline, in a grid search, as a density and as a detector.
+"""The most common uses: a VAE in a pipeline, in a grid search, as a density and as a detector.
 
 python examples/demo.py [--data digits | mnist] [--output demo-output]
 """
@@ -29,7 +29,7 @@ from skvae.plotting import (
     SampleDisplay,
 )
 
-UNSEEN_DIGITS = (8, 9)  # the detector learns the other eight
+UNSEEN_DIGITS = (8, 9)  # the detector is trained on the other eight
 SEED = 0
 
 
@@ -68,7 +68,7 @@ def load(name):
 
 
 def classify(X_train, X_test, y_train, y_test):
-    """Print the accuracy of logistic regression behind 16 components of PCA and of a VAE."""
+    """Print the accuracy of logistic regression on 16 components of PCA and of a VAE."""
     print("1. Logistic regression on 16 components, test accuracy")
     reducers = {"PCA": PCA(16), "VAE": VAETransformer(16, random_state=SEED)}
     for name, reducer in reducers.items():
@@ -79,7 +79,7 @@ def classify(X_train, X_test, y_train, y_test):
 
 
 def search_latent_size(X_train):
-    """Choose the number of components by the held-out log-likelihood, no scorer needed."""
+    """Choose the number of components by the held-out log-likelihood, the default scorer."""
     print("\n2. GridSearchCV over the latent size, log-likelihood (nats per row)")
     X_search = X_train[:: max(1, len(X_train) // 10_000)]
     search = GridSearchCV(
@@ -95,30 +95,28 @@ def search_latent_size(X_train):
 
 
 def compare_density(vae, X_train, X_test, y_train, y_test):
-    """Print the held-out log-likelihood beside that of PCA."""
+    """Print the held-out log-likelihood of the VAE and of PCA."""
     print("\n3. Log-likelihood of the test rows (nats per row)")
     print(f"   PCA  {PCA(vae.n_components_).fit(X_train).score(X_test):9.2f}")
     print(f"   VAE  {vae.score(X_test):9.2f}")
 
 
 def detect(X_train, X_test, y_train, y_test):
-    """Train on eight digits, score all ten, and say how well the unseen two stand out."""
+    """Train on eight digits, score all ten, and print how well the other two are detected."""
     known = ~np.isin(y_train, UNSEEN_DIGITS)
     unseen = np.isin(y_test, UNSEEN_DIGITS)
     digits = " and ".join(map(str, UNSEEN_DIGITS))
-    print(f"\n4. Outliers: trained without {digits}, AUROC of telling them from the rest")
+    print(f"\n4. Outliers: trained without {digits}, AUROC for detecting these")
     detectors = {
         "IsolationForest": IsolationForest(random_state=SEED),
-        "VAE": VAEAnomalyDetector(
-            16, contamination="auto", calibration_fraction=0.2, random_state=SEED
-        ),
+        "VAE": VAEAnomalyDetector(16, calibration_fraction=0.2, random_state=SEED),
     }
     for name, detector in detectors.items():
         detector.fit(X_train[known])
         print(f"   {name:<15}  {roc_auc_score(unseen, -detector.score_samples(X_test)):.3f}")
-    beyond = detectors["VAE"].predict(X_test) == -1
-    print(f"   beyond its threshold: {beyond[unseen].mean():.0%} of these, ", end="")
-    print(f"{beyond[~unseen].mean():.0%} of the rest")
+    flagged = detectors["VAE"].predict(X_test) == -1
+    print(f"   flagged by the VAE: {flagged[unseen].mean():.0%} of these, ", end="")
+    print(f"{flagged[~unseen].mean():.0%} of the other digits")
     return detectors["VAE"], unseen
 
 

@@ -2,9 +2,10 @@
 Binary digits: reconstructions, samples and training curves
 ===========================================================
 
-MNIST at 14 x 14 pixels, each of them 0 or 1. For such data the Bernoulli likelihood is exact: a
+MNIST at 14 x 14 pixels with values 0 and 1. For such data the Bernoulli likelihood is exact: a
 variational autoencoder minimises the binary cross-entropy of its reconstructions plus the KL
-divergence of the latent codes from the prior, and that sum bounds the bits a digit costs.
+divergence of its latent codes from the prior. The sum is an upper bound of the negative
+log-likelihood.
 """
 
 import os
@@ -26,8 +27,8 @@ N_COMPONENTS = 16
 # %%
 # Data
 # ----
-# 60,000 images to learn from and 1,000 to validate on, which ``fit`` will draw by lot, and 9,000
-# for a test that no choice has seen. The short form takes scikit-learn's small digits.
+# 60,000 images for training and 1,000 for validation, which ``fit`` selects at random, and 9,000
+# test images that are used for nothing else. The short form uses scikit-learn's small digits.
 
 if os.environ.get("SKVAE_EXAMPLES") == "short":
     digits = (load_digits().data >= 8).astype(np.float32)
@@ -40,14 +41,14 @@ else:
     X, X_test = np.vstack([train, test[:1000]]), test[1000:]
 
 # %%
-# A network of tanh units, and validation at every epoch
-# ------------------------------------------------------
-# With ``early_stopping`` the history holds both parts of the loss for both sets, and the weights
-# kept are those of the best epoch.
+# A network of tanh units, and validation after every epoch
+# ---------------------------------------------------------
+# With ``early_stopping`` the history contains both parts of the loss for both sets, and the model
+# keeps the weights of the best epoch.
 
 vae = VAETransformer(
     N_COMPONENTS,
-    network=MLP((512, 256), activation="tanh"),
+    network=MLP(hidden_layer_sizes=(512, 256), activation="tanh"),
     likelihood="bernoulli",
     max_epochs=50,
     early_stopping=True,
@@ -69,17 +70,18 @@ plt.show()
 # %%
 # Reconstructions
 # ---------------
-# Images above, and below them what the model makes of them: first images that it learned from, then
-# images that it never saw.
+# Images in the upper row and their reconstructions below them, first of training images and then of
+# test images:
 
 for name, rows in {"Training": X[:12], "Test": X_test[:12]}.items():
     ReconstructionDisplay.from_estimator(vae, rows).ax_.set_title(f"{name} images")
 plt.show()
 
 # %%
-# How much is lost, beside PCA with as many numbers for an image, its reconstructions clipped to
-# [0, 1] so that they can be read as probabilities. On MNIST the VAE loses about half as much; the
-# digits of the short form, which have only four pixels for each number, are easy for PCA.
+# The cross-entropy of these reconstructions is compared with that of PCA with the same number of
+# components. The reconstructions of PCA are clipped to [0, 1], so that they are valid
+# probabilities. On MNIST the cross-entropy of the VAE is about half as large. The digits of the
+# short form have only four pixels per component, which makes them easy for PCA.
 
 pca = PCA(N_COMPONENTS, random_state=0).fit(X)
 reconstructions = {
@@ -94,7 +96,7 @@ for name, reconstructed in reconstructions.items():
 # %%
 # Samples
 # -------
-# The mean of each pixel, for latent codes drawn from the prior:
+# The decoded means of latent codes drawn from the prior:
 
 SampleDisplay.from_estimator(vae, random_state=0)
 plt.show()

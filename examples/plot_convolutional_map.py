@@ -2,8 +2,8 @@
 A map of the digits
 ===================
 
-A convolutional encoder that leaves two numbers of each image, so that all of MNIST fits on a page:
-where the digits lie, and what lies at every point of the plane.
+A convolutional encoder with two latent dimensions, so that MNIST can be drawn as a map. The first
+map shows where the digits are embedded, and the second what is decoded from each point.
 """
 
 import os
@@ -22,7 +22,7 @@ from skvae.objectives import ELBO
 from skvae.plotting import LatentSpaceDisplay, ManifoldDisplay, TrainingCurveDisplay
 
 # %%
-# The short form of this page takes scikit-learn's small digits.
+# The short form of this page uses scikit-learn's small digits.
 
 SHORT = os.environ.get("SKVAE_EXAMPLES") == "short"
 
@@ -35,9 +35,9 @@ else:
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 
 # %%
-# Two convolutions of stride 2 halve the image twice, a dense layer of 16 units follows, then the
-# two latent dimensions; the decoder goes the same way back. Two dimensions leave little room to
-# rearrange digits that have begun in the wrong place, so the KL divergence is charged in full only
+# Two convolutions of stride 2 halve the image twice. A dense layer of 16 units follows, then the
+# two latent dimensions; the decoder has the reverse architecture. In two dimensions it is difficult
+# to move digits that start in the wrong place. Therefore the KL divergence has its full weight only
 # from the eighth epoch on, and the learning rate is twice the default.
 
 vae = VAETransformer(
@@ -55,17 +55,17 @@ TrainingCurveDisplay.from_estimator(vae)
 plt.show()
 
 # %%
-# The plane
-# ---------
-# Test images, coloured by their digit, which the model was never told:
+# The latent space
+# ----------------
+# Test images, coloured by digit. The labels are not used in training.
 
 LatentSpaceDisplay.from_estimator(vae, X_test, y_test)
 plt.show()
 
 # %%
-# How well do two numbers keep the digits apart? A classifier asks the five training images that are
-# nearest on the map, and on the one that PCA draws. Activation, learning rate and warm-up were
-# chosen by this very figure, so it flatters the VAE a little.
+# How well does the map separate the digits? The accuracy of a classifier by the five nearest
+# training images is compared with that on the map of PCA. Activation, learning rate and warm-up
+# were chosen by this accuracy, so it is slightly optimistic for the VAE.
 
 reducers = {"PCA": PCA(2, random_state=0).fit(X_train), "VAE": vae}
 for name, reducer in reducers.items():
@@ -76,7 +76,7 @@ for name, reducer in reducers.items():
 # %%
 # The manifold
 # ------------
-# What the decoder makes of points spread evenly over the prior's probability:
+# The decoded means of a grid of points, spaced evenly in the probability of the prior:
 
 ManifoldDisplay.from_estimator(vae, n_points=20)
 plt.show()

@@ -2,8 +2,9 @@
 Letters: one model, five uses
 =============================
 
-A variational autoencoder learns handwritten letters once. Then it writes new ones, tells digits
-from letters, draws a map, compresses, and describes letters for other estimators to work with.
+A variational autoencoder is trained once on handwritten letters. It then generates new letters,
+distinguishes digits from letters, gives the features for a map, compresses images, and gives the
+features for a classifier and a clustering.
 """
 
 import os
@@ -26,8 +27,9 @@ from skvae.networks import MLP
 from skvae.plotting import AnomalyScoreDisplay, LatentSpaceDisplay, SampleDisplay
 
 # %%
-# EMNIST's letters, A to Z, and as many of MNIST's digits as there are test letters. In the short
-# form of this page scikit-learn's small digits stand in: 0 to 6 for letters, 7 to 9 for digits.
+# The letters A to Z of EMNIST, and as many digits of MNIST as there are test letters. The short
+# form of this page uses scikit-learn's small digits: 0 to 6 in place of letters, 7 to 9 in place of
+# digits.
 
 if os.environ.get("SKVAE_EXAMPLES") == "short":
     images, y = load_digits(return_X_y=True)
@@ -43,8 +45,8 @@ else:
 print(f"{len(X_train)} letters to learn, {len(X_test)} letters and {len(digits)} digits to test")
 
 # %%
-# The model is an MLP with a dropout of 0.2, trained by Adam; the rest is left at its defaults. PCA
-# of the same size stands beside it throughout.
+# The model is an MLP with a dropout of 0.2; everything else is left at its default. It is compared
+# with PCA with the same number of components.
 
 vae = VAETransformer(n_components=16, network=MLP(dropout=0.2), random_state=0).fit(X_train)
 pca = PCA(n_components=16, random_state=0).fit(X_train)
@@ -59,10 +61,10 @@ plt.show()
 # %%
 # Anomaly detection
 # -----------------
-# The model knows letters only. How well does its likelihood tell digits from letters, both unseen?
-# By the area under the ROC curve 0.5 is guessing, and 1 is out of reach: some look alike, as O and
-# 0 do. The threshold lets nine in ten training letters pass, like that of
-# :class:`~skvae.VAEAnomalyDetector`.
+# The model is trained on letters only. How well does its likelihood distinguish digits from test
+# letters? The area under the ROC curve (AUROC) is 0.5 for guessing. A value of 1 cannot be reached,
+# because some letters and digits look alike, such as O and 0. Nine in ten training letters have
+# scores above the threshold, as with the default of :class:`~skvae.VAEAnomalyDetector`.
 
 models = {"IsolationForest": IsolationForest(random_state=0).fit(X_train), "PCA": pca, "VAE": vae}
 X_mixed, labels = np.vstack([X_test, digits]), np.repeat([1, -1], [len(X_test), len(digits)])
@@ -76,7 +78,7 @@ plt.show()
 # %%
 # Dimensionality reduction
 # ------------------------
-# Sixteen numbers in place of 784 pixels, which t-SNE then spreads over a page, letter by letter:
+# The embedding has 16 dimensions in place of 784 pixels. t-SNE reduces it to two for the map:
 
 rows = slice(None, None, 1 + len(X_test) // 3000)
 page = TSNE(random_state=0).fit_transform(vae.transform(X_test[rows]))
@@ -86,8 +88,9 @@ plt.show()
 # %%
 # Compression
 # -----------
-# A code of 16 half-precision numbers takes 32 bytes, an image one byte a pixel. What that costs
-# (the small digits of the short form, four pixels for each number, are easy for PCA):
+# A code of 16 half-precision numbers has 32 bytes, an image has one byte per pixel. The loss of the
+# compression is the root mean squared error (RMSE) of the reconstructions. The small digits of the
+# short form have only four pixels per component, which makes them easy for PCA.
 
 for name, model in {"PCA": pca, "VAE": vae}.items():
     codes = model.transform(X_test).astype(np.float16)
@@ -97,8 +100,9 @@ for name, model in {"PCA": pca, "VAE": vae}.items():
 # %%
 # Feature learning
 # ----------------
-# The codes as features: a classifier by the five nearest letters, and a clustering that is not
-# told any letter, by its mutual information with the truth (0 to 1).
+# The codes are used as features: for a classifier by the five nearest neighbours, measured by its
+# accuracy, and for a clustering without labels, measured by its normalised mutual information with
+# the true labels (0 to 1).
 
 for name, model in {"PCA": pca, "VAE": vae}.items():
     codes, codes_test = model.transform(X_train), model.transform(X_test)

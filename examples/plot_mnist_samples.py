@@ -2,8 +2,8 @@
 New digits, and how good they are
 =================================
 
-A variational autoencoder of squared error plus KL divergence learns MNIST, with a checkpoint every
-ten epochs, and draws new digits. Two scores judge them beside real ones.
+A variational autoencoder with squared error plus KL divergence is trained on MNIST, with a
+checkpoint every ten epochs, and generates new digits. Two scores compare them with real ones.
 """
 
 import os
@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 import skvae
-from skvae import Checkpoint, VAETransformer
+from skvae import Autosave, VAETransformer
 from skvae.datasets import fetch_mnist
 from skvae.likelihoods import Gaussian
 from skvae.metrics import frechet_distance, inception_score
@@ -26,8 +26,8 @@ from skvae.plotting import SampleDisplay
 # %%
 # Settings
 # --------
-# With the noise of a Gaussian likelihood fixed, the objective is squared error plus KL divergence;
-# the noise sets the price of an error. Change what you like.
+# If the noise of a Gaussian likelihood is fixed, the objective is squared error plus KL divergence,
+# and the noise determines the weight of the error. The other parameters show what can be changed.
 
 OUTPUT = Path("examples-output", "mnist-samples")
 
@@ -38,12 +38,12 @@ vae = VAETransformer(
     batch_size=128,
     learning_rate=1e-3,
     max_epochs=50,
-    checkpoint=Checkpoint(OUTPUT / "checkpoints", every=10, keep=None),
+    callbacks=[Autosave(OUTPUT / "checkpoints", every=10, keep=None)],
     random_state=0,
 )
 
 # %%
-# On the command line every parameter is an option of the same name::
+# On the command line every parameter is an option with the same name::
 #
 #     skvae fit --data mnist --n-components 8 --likelihood "Gaussian(noise=0.5)" \
 #         --batch-size 128 --learning-rate 1e-3 --max-epochs 50 --random-state 0 \
@@ -52,7 +52,7 @@ vae = VAETransformer(
 #
 # Data
 # ----
-# Pixels from 0 to 1. The short form of this page takes scikit-learn's small digits.
+# Pixels have values from 0 to 1. The short form of this page uses scikit-learn's small digits.
 
 if os.environ.get("SKVAE_EXAMPLES") == "short":
     digits, y = load_digits(return_X_y=True)
@@ -63,9 +63,10 @@ else:
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 
 # %%
-# Samples as training goes on
-# ---------------------------
-# A checkpoint is a model of its own. The same latent codes, decoded after 10 epochs and after 50:
+# Samples during training
+# -----------------------
+# A checkpoint can be loaded as a model. The same latent codes, decoded after 10 epochs and after
+# 50:
 
 vae.fit(X_train)
 early = skvae.load(OUTPUT / "checkpoints" / "epoch-00010.skvae")
@@ -76,9 +77,10 @@ for model in (early, vae):
 plt.show()
 
 # %%
-# A hundred more, each a picture of its own:
+# A hundred further samples, each saved as a picture. ``mean=True`` leaves out the noise of the
+# likelihood:
 
-samples = vae.sample(10_000, random_state=1)
+samples = vae.sample(10_000, mean=True, random_state=1)
 size = int(X_train.shape[1] ** 0.5)
 for i, sample in enumerate(samples[:100]):
     plt.imsave(OUTPUT / f"sample-{i:02}.png", sample.reshape(size, size), cmap="gray_r")
@@ -86,11 +88,11 @@ for i, sample in enumerate(samples[:100]):
 # %%
 # Two scores
 # ----------
-# Both judge by a classifier of real digits, here a perceptron that learns in a few seconds. The
-# inception score asks for digits that are distinct, and for all ten of them: 10 is perfect. The
-# Fréchet distance compares what the 128 hidden units see in images with what they see in the
-# training images: 0 is perfect. Unseen real images show how far one can get. Other classifiers
-# give other scores.
+# Both scores use a classifier of real digits, here a perceptron that is trained in a few seconds.
+# The inception score is high if the digits are distinct and all ten occur equally often; the
+# maximum is 10. The Fréchet distance compares the distribution of the 128 hidden units with their
+# distribution on the training images; the minimum is 0. The scores of real test images show what
+# can be reached. Scores of different classifiers cannot be compared.
 
 classifier = MLPClassifier(128, tol=0.01, n_iter_no_change=2, random_state=0).fit(X_train, y_train)
 print(f"classifier: accuracy {classifier.score(X_test, y_test):.3f} on test images")

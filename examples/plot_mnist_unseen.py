@@ -1,9 +1,9 @@
 """
-Digits that the model has not seen
-==================================
+How well unseen digits are modelled
+===================================
 
-Ten epochs on the 60,000 training images of MNIST, judged by the 10,000 test images: what the model
-samples, how it reconstructs, and how many nats an unseen digit costs.
+A model is trained for ten epochs on the 60,000 training images of MNIST and evaluated on the 10,000
+test images: by its log-likelihood, its reconstructions and its samples.
 """
 
 import os
@@ -20,7 +20,7 @@ from skvae.metrics import active_units, log_likelihood, reconstruction_error
 from skvae.plotting import ReconstructionDisplay, SampleDisplay
 
 # %%
-# Grey levels in [0, 1] are read as probabilities of ink. The short form of this page takes
+# Grey levels in [0, 1] are interpreted as probabilities of ink. The short form of this page uses
 # scikit-learn's small digits.
 
 SHORT = os.environ.get("SKVAE_EXAMPLES") == "short"
@@ -31,8 +31,8 @@ else:
     X_train, X_test = (fetch_mnist(subset=subset).data for subset in ("train", "test"))
 
 # %%
-# Everything but the likelihood and the number of epochs is left at its default: an MLP of 512 and
-# 256 hidden units, batches of 128, Adam through one cycle of the learning rate.
+# Everything except the likelihood and the number of epochs is left at its default: an MLP with 512
+# and 256 hidden units, batches of 128, and Adam with one cycle of the learning rate.
 
 vae = VAETransformer(
     n_components=16,
@@ -44,11 +44,11 @@ print(f"{vae.n_iter_} epochs in {vae.history_['duration'].sum():.0f} s")
 print(f"{active_units(vae, X_test)} of {vae.n_components_} latent dimensions are in use")
 
 # %%
-# Nats per image
+# Log-likelihood
 # --------------
-# The bound that training maximises, on images it was trained on and on unseen ones, and the
-# importance-weighted bound with 100 draws, which is closer to the log-likelihood itself. The
-# two sets agree within a nat or two: the model has learned digits, not these images.
+# The bound that training maximises (ELBO), on training and on test images, and the
+# importance-weighted bound with 100 draws, which is closer to the log-likelihood. The difference
+# between the two sets is one or two nats, so the model hardly overfits.
 
 rows = {"training": X_train[: len(X_test)], "test": X_test}
 for name, X in rows.items():
@@ -60,15 +60,16 @@ print(f"{'test':<8}  log-likelihood  {closer.mean:8.2f} ± {closer.standard_erro
 # %%
 # Reconstructions
 # ---------------
-# Images above, and below them what the model makes of them:
+# Images in the upper row, and their reconstructions below them:
 
 for name, X in rows.items():
     ReconstructionDisplay.from_estimator(vae, X[:12]).ax_.set_title(f"{name.capitalize()} images")
 plt.show()
 
 # %%
-# The error, as a share of the range from paper to ink, beside PCA with as many components. The
-# small digits of the short form have only four pixels for each of them, and are easy for PCA.
+# The error as a share of the range of grey levels, compared with PCA with the same number of
+# components. The small digits of the short form have only four pixels per component, which makes
+# them easy for PCA.
 
 pca = PCA(vae.n_components_, random_state=0).fit(X_train)
 for name, X in rows.items():

@@ -1,17 +1,18 @@
-"""A small web service that scores rows by a saved detector.
+"""A small web service that scores rows with a saved detector.
 
 pip install "skvae[service]"
 python examples/service.py detector.skvae --host 127.0.0.1 --port 8000
 
-`GET /health` says which model answers. `POST /score` takes rows in the order of the training
-columns or, where these had names, as objects, and answers with their scores, lower for outliers.
-Two irises, by `VAEAnomalyDetector(2, random_state=0)`:
+`GET /health` describes the model. `POST /score` accepts rows as lists in the order of the training
+columns or, if these had names, as objects, and returns their scores, which are lower for outliers.
+For example, two irises scored by `VAEAnomalyDetector(2, random_state=0)`:
 
 curl http://127.0.0.1:8000/score --data '{"rows": [[5.0, 3.4, 1.5, 0.2], [5.0, 3.4, 1.5, 2.5]]}'
-{"scores":[-0.6285199522972107,-11.397034645080566],"is_outlier":[false,true]}
+{"scores":[-0.6145809292793274,-11.299384117126465],"is_outlier":[false,true]}
 
-The `detail` of an answer says what is wrong with a request. Requests are bounded in bytes, rows and
-time, and so is their number; passwords and encryption are left to a proxy in front.
+If a request is invalid, the field `detail` of the response gives the reason. Size, number of rows,
+duration and number of requests are limited. Authentication and encryption are left to a reverse
+proxy.
 """
 
 from __future__ import annotations
@@ -36,19 +37,19 @@ from typing_extensions import TypedDict
 
 import skvae
 
-MAX_BYTES, MAX_ROWS = 2**20, 1000  # of one request
-N_THREADS, MAX_WAITING = 2, 64  # requests that are scored at a time, and that wait for it
+MAX_BYTES, MAX_ROWS = 2**20, 1000  # per request
+N_THREADS, MAX_WAITING = 2, 64  # requests scored at a time; requests waiting
 MAX_CONNECTIONS = 256
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="a file that VAEAnomalyDetector.save wrote")
+    parser.add_argument("model", help="file with a VAEAnomalyDetector, written by skvae.save")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--timeout", type=int, default=10, help="seconds to receive, and to score")
     args = parser.parse_args()
-    torch.set_num_threads(1)  # requests run side by side; one alone needs no more
+    torch.set_num_threads(1)  # requests run in parallel; a single one needs no more
     try:
         app = make_app(Scorer(skvae.load(args.model)), args.timeout)
     except (OSError, ValueError) as exc:
@@ -58,7 +59,7 @@ def main():
 
 
 def make_app(scorer, timeout):
-    """Return the application with its two addresses."""
+    """Return the application with its two routes."""
     app, workers = FastAPI(openapi_url=None, redirect_slashes=False), Workers()
 
     @app.get("/health")
@@ -77,7 +78,7 @@ def make_app(scorer, timeout):
 
 @asynccontextmanager
 async def time_limit(seconds, status, reason):
-    """Refuse a request for which the block takes longer."""
+    """Refuse the request if the block takes longer."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -99,7 +100,7 @@ async def read_body(request):
 
 
 class Workers:
-    """A few threads, with a short queue before them."""
+    """A few threads with a short queue."""
 
     def __init__(self):
         self._threads = ThreadPoolExecutor(N_THREADS)
@@ -107,7 +108,7 @@ class Workers:
         self._n_waiting = 0
 
     async def run(self, function, *args):
-        """Call a function in a thread, or refuse where too many calls wait for one."""
+        """Call a function in a thread, or refuse if too many calls are waiting."""
         if self._n_waiting >= MAX_WAITING:
             raise HTTPException(503, "too many requests at once", {"Retry-After": "1"})
         self._n_waiting += 1
@@ -117,11 +118,11 @@ class Workers:
             self._n_waiting -= 1
         future = asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
         future.add_done_callback(lambda _: self._idle.release())
-        return await asyncio.shield(future)  # its thread is busy until the end, awaited or not
+        return await asyncio.shield(future)  # a timeout does not stop the thread
 
 
 class Scorer:
-    """A detector that takes JSON."""
+    """A detector with JSON as input and output."""
 
     def __init__(self, detector):
         if not isinstance(detector, skvae.VAEAnomalyDetector):
@@ -131,7 +132,7 @@ class Scorer:
         self.detector = detector
         self.names = None if names is None else names.tolist()
         self.expected = pydantic.TypeAdapter(table_type(detector.n_features_in_, self.names))
-        # rows come without names, and in order
+        # rows are passed without names, in the order of the columns
         warnings.filterwarnings("ignore", "X does not have valid feature names")
 
     def describe(self):
@@ -143,12 +144,12 @@ class Scorer:
         }
 
     def answer(self, body):
-        """Return the score of every row, and whether it is that of an outlier."""
+        """Return the score of every row, and whether the row is an outlier."""
         try:
             scores = self.detector.score_samples(self.read(body))
         except pydantic.ValidationError as exc:
             raise HTTPException(422, first_error(exc)) from exc
-        except ValueError as exc:  # outside the range that the likelihood takes
+        except ValueError as exc:  # outside the range of the likelihood
             raise HTTPException(422, str(exc)) from exc
         if not np.isfinite(scores).all():
             row = np.argmin(np.isfinite(scores))
@@ -156,13 +157,13 @@ class Scorer:
         return {"scores": scores.tolist(), "is_outlier": (scores < self.detector.offset_).tolist()}
 
     def read(self, body):
-        """Return rows of float64, their columns in the order of the training rows."""
+        """Return the rows as float64, with columns in the order of the training rows."""
         rows = self.expected.validate_json(body)["rows"]
         return np.array([row if type(row) is list else [*map(row.get, self.names)] for row in rows])
 
 
 def table_type(n_features, names):
-    """Return the type of a body: an object of rows, each of them a list or an object."""
+    """Return the type of a request body: an object with rows, each a list or an object."""
     number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
     width = Field(min_length=n_features, max_length=n_features, fail_fast=True)
     row = Annotated[list[number], width, Tag("list")]
@@ -175,12 +176,12 @@ def table_type(n_features, names):
 
 
 def closed(fields):
-    """Return the type of an object with these fields and no others."""
+    """Return the type of an object with exactly these fields."""
     return pydantic.with_config(extra="forbid")(TypedDict("Object", fields))
 
 
 def first_error(exc):
-    """Return where the first fault of a body is, and which."""
+    """Return the location and the message of the first error in a body."""
     error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ", ".join(map(str, error["loc"])) or "body"
     return shorten(f"{place}: {error['msg']}", 500)

@@ -48,7 +48,8 @@ def __getattr__(name):
         return import_module(f"skvae.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'skvae' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
 
 
 def __dir__():

@@ -1,7 +1,5 @@
 """The base of the estimators: parameters, training, and the methods that all of them share."""
 
-# Over 500 lines: one class, of whose lines more than half are docstrings.
-
 from __future__ import annotations
 
 import copy
@@ -24,14 +22,8 @@ from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._rows.arrays import check_latent_rows, check_rows
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import resolve_device, resolve_precision, training_budget
-from skvae._training.callbacks import FitCallback, Start, is_a
-from skvae._training.fit import (
-    history_arrays,
-    history_columns,
-    history_of,
-    train,
-    train_one_pass,
-)
+from skvae._training.callbacks import FitCallback, Start, is_a, without_name
+from skvae._training.fit import train, train_one_pass
 from skvae._training.net import Settings, VAENet, copy_net, new_net
 from skvae._validation import (
     Interval,
@@ -277,7 +269,7 @@ class BaseVAE(BaseEstimator):
         start = Start(draw_seed(self.random_state), self.n_iter_ if self._goes_on() else 0)
         for callback in self.callbacks or ():
             if is_a(callback, FitCallback):
-                start = callback.on_fit_begin(self, X, start)
+                start = without_name(callback).on_fit_begin(self, X, start)
         with isolated_rng(start.seed, resolve_device(self.device)):
             net = self._net_to_train(X, start.seed, self._goes_on())
             train(net, X, start.epochs_before)
@@ -341,13 +333,15 @@ class BaseVAE(BaseEstimator):
         generator = make_generator(seed, net.device)
         net.module_.prior.conclude(lambda: inference.draw_posterior(net.module_, X, generator))
         self._adopt(net.module_, net.history, net.settings.precision, X.dtype)
+        # callbacks belong to the run, and may hold objects that cannot be copied
+        net.settings = replace(net.settings, callbacks=())
         self._net = net
 
     def _adopt(self, module: VAEModule, history: History, precision: str, dtype: np.dtype) -> None:
         """Take a trained module as one's own, with the attributes that follow from it."""
         self.module_ = module
         self.n_components_ = module.parts.n_components
-        self.history_ = history_arrays(history)
+        self.history_ = _history_arrays(history)
         self.n_iter_ = len(history)
         self.n_steps_ = int(sum(row["train_batch_count"] for row in history))
         self.precision_ = precision
@@ -361,7 +355,7 @@ class BaseVAE(BaseEstimator):
         return {
             "parts": self.module_.parts._asdict(),
             "weights": self.module_.state_dict(),
-            "history": history_columns(self._history),
+            "history": _history_columns(self._history),
             "precision": self.precision_,
             "dtype": str(self._fit_dtype),
             "feature_names": None if names is None else names.tolist(),
@@ -445,6 +439,43 @@ class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _history_arrays(history: History) -> dict[str, np.ndarray]:
+    """Return a history as equally long float arrays, one value per epoch."""
+    columns: dict[str, np.ndarray] = {}
+    for name in dict.fromkeys(name for row in history for name in row):
+        measured = name.startswith(("train_", "valid_")) and not name.endswith(("_count", "_best"))
+        if name == "dur" or measured:
+            values = [row.get(name, np.nan) for row in history]
+            columns["duration" if name == "dur" else name] = np.array(values, dtype=np.float64)
+    return columns
+
+
+def _history_columns(history: History) -> dict[str, Any]:
+    """Return a history by columns: floats as one array, NaN if missing; others as lists."""
+    columns: dict[str, Any] = {}
+    names = dict.fromkeys(name for row in history for name in row if name != "batches")
+    for name in names:
+        values = [row.get(name) for row in history]
+        if all(isinstance(value, float | None) for value in values):
+            columns[name] = np.array([np.nan if v is None else v for v in values])
+        else:
+            columns[name] = values
+    return columns
+
+
+def history_of(columns: dict[str, Any]) -> History:
+    """Return the history that `history_columns` took apart."""
+    history = History()
+    for values in zip(*(column for column in columns.values()), strict=True):
+        history.new_epoch()
+        for name, value in zip(columns, values, strict=True):
+            if isinstance(value, np.floating):
+                value = None if np.isnan(value) else float(value)
+            if value is not None:
+                history.record(name, value)
+    return history
 
 
 def _checked_callbacks(callbacks: list[Any] | None) -> tuple[Any, ...]:

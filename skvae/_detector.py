@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 from typing import Any
 
@@ -481,7 +482,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         tensors, parts = state["score_tensors"], self.module_.parts
         self.anomaly_score_ = FittedScore.restore(state["score"], tensors, parts)
         self.calibration_scores_ = _checked_calibration(state["calibration_scores"])
-        self.offset_ = float(state["offset"])
+        self.offset_ = _checked_offset(state["offset"])
 
 
 class FittedScore:
@@ -551,6 +552,19 @@ def _checked_calibration(scores: Any) -> np.ndarray | None:
     if not (sound and len(scores) and np.isfinite(scores).all() and (np.diff(scores) >= 0).all()):
         raise ValueError("its calibration scores are not finite numbers in ascending order")
     return scores
+
+
+def _checked_offset(offset: Any) -> float:
+    """Return a threshold that was read from a file.
+
+    Raises
+    ------
+    ValueError
+        If it is not a finite number.
+    """
+    if not isinstance(offset, float) or not math.isfinite(offset):
+        raise ValueError(f"its threshold is {offset!r}, but a finite number is expected")
+    return offset
 
 
 def _check_tensor(name: str, tensor: Tensor, shape: tuple, sizes: dict[str, int]) -> None:

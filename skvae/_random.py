@@ -1,6 +1,6 @@
-"""Randomness: ``random_state`` to private torch generators, and the fixed draws of the scores.
+"""Randomness: private torch generators from ``random_state``, and the fixed draws of the scores.
 
-Nothing here leaves a trace in the global generators of Python, NumPy or torch.
+The global generators of Python, NumPy and torch keep their states.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _SCORE_SEED = 20160301  # any constant: it makes scores a function of the model 
 
 
 def draw_seed(random_state: Any) -> int:
-    """Turn a ``random_state`` into one integer seed; ``None`` asks the operating system."""
+    """Turn a ``random_state`` into one integer seed; ``None`` takes fresh entropy."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return a torch generator of its own, seeded."""
+    """Return a new, seeded torch generator."""
     return torch.Generator(device=device).manual_seed(seed)
 
 
@@ -38,9 +38,9 @@ def make_generator(seed: int, device: torch.device | str = "cpu") -> torch.Gener
 def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     """Seed torch's default generators inside the block and restore them after it.
 
-    For weight initialisation, dropout and a user's own modules, which draw from the default
-    generator and cannot be handed another. One thread is inside at a time, so that fits in several
-    threads draw what they would draw one after another.
+    Needed for weight initialisation, dropout and users' own modules, which draw from the default
+    generator and do not accept another. Only one thread is inside at a time, so that concurrent
+    fits draw the same numbers as consecutive ones.
     """
     device = torch.device(device)
     with _lock, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -52,7 +52,7 @@ def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None
 
 
 def _renew_lock() -> None:
-    """Give a forked child a lock of its own: the old one may be held by a thread it lacks."""
+    """Give a forked child a new lock: the old one may be held by a thread that it lacks."""
     global _lock
     _lock = threading.RLock()
 

@@ -1,4 +1,4 @@
-"""How a Gaussian likelihood measures its features: one scale for all, or a scale for each."""
+"""Centre and scale of the features: one scale for all of them, or one for each."""
 
 from __future__ import annotations
 
@@ -20,27 +20,26 @@ class Scaling(NamedTuple):
     scale: np.ndarray
     noise_floor: np.ndarray  # smallest standard deviation of the noise, in units of the scale
     largest_input: np.ndarray  # cut-off of the encoder's inputs, in units of the scale
-    unknown: np.ndarray  # bool: a column of a single value, which has taught no scale of its own
-    low: float  # smallest and largest value of all
-    high: float
-    saturated: bool  # one hundredth of the values lie on those ends, as ink and paper do
+    unknown: np.ndarray  # bool: constant columns, whose own scale is unknown
+    low: float  # smallest value of the table
+    high: float  # largest value of the table
+    saturated: bool  # at least 1 % of the values equal `low` or `high`, as in images
 
 
 def measure(X: np.ndarray, scaling: str) -> Scaling:
     """Measure centre, scale and noise floor of the columns of X.
 
-    A column that was recorded in steps of size r carries a rounding error of standard deviation
-    ``r / sqrt(12)`` (Sheppard, 1898). Neither its scale nor its noise is taken for smaller than
-    that, so that binary, integer and nearly constant columns bound the inputs and the density. A
-    column with a single value teaches no scale: it takes the median one of the others. The one
-    scale of all columns is their pooled standard deviation, or half of their range where values
-    pile up at its ends.
+    A column that was recorded in steps of size r has a rounding error of standard deviation
+    ``r / sqrt(12)`` (Sheppard, 1898). This is the lower bound of its scale and of its noise, so
+    that inputs and density stay bounded for binary, integer and nearly constant columns. A constant
+    column gets the median scale of the others. A common scale is the pooled standard deviation of
+    the columns, or half of their range if the values are saturated.
     """
     loc, std = column_moments(X)
     sample = X[:: _stride(X.size, 1_000_000)]
     lows, highs = X.min(axis=0), X.max(axis=0)
     low, high = float(lows.min()), float(highs.max())
-    at_ends = np.count_nonzero((sample == low) | (sample == high)) - 2  # any table has one of each
+    at_ends = np.count_nonzero((sample == low) | (sample == high)) - 2  # each end occurs
     saturated = bool(at_ends >= _SATURATED_SHARE * sample.size)
     constant = lows == highs
     kind = choose_scaling(X, std, lows, highs) if scaling == "auto" else scaling
@@ -54,13 +53,13 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
         rounding = np.full(X.shape[1], _resolution(sample) / np.sqrt(12))
         one = (high - low) / 2 if kind == "global" and saturated else _pooled(std)
         scale = np.full(X.shape[1], one)
-    scale[scale <= np.finfo(np.float64).tiny] = 1.0  # nothing varies at all
+    scale[scale <= np.finfo(np.float64).tiny] = 1.0  # a constant table
     return Scaling(
         kind=kind,
         loc=loc,
         scale=scale,
         noise_floor=np.maximum(rounding / scale, _NOISE_FLOOR),
-        # under one scale a column may spread over many times that scale
+        # with a common scale, a column may have a standard deviation of many times that scale
         largest_input=_LARGEST_INPUT * np.maximum(std / scale, 1),
         unknown=constant if kind == "feature" else np.zeros_like(constant),
         low=low,
@@ -70,11 +69,11 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
 
 
 def column_moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of the columns, float64, with no second copy of X.
+    """Return mean and standard deviation of the columns, float64, without a second copy of X.
 
-    Every column is measured between its ends: no square overflows or vanishes, a column of a single
-    value has exactly that mean and no deviation, and the variance, at least 1 / (2 n_samples) on
-    that scale, is not lost in the difference of two sums.
+    The range of every column is first mapped to [0, 1]. Squares then neither overflow nor vanish,
+    the mean of a constant column is exact and its standard deviation is zero, and the variance,
+    which is at least 1 / (2 n_samples) on that scale, is not lost in the difference of two sums.
     """
     low = X.min(axis=0).astype(np.float64)
     width = X.max(axis=0).astype(np.float64) - low
@@ -97,10 +96,11 @@ def _pooled(std: np.ndarray) -> float:
 
 
 def choose_scaling(X: np.ndarray, std: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
-    """Return "global" where the features share one range, as pixels and spectra do, else "feature".
+    """Return "global" if the features share one range, as pixels and spectra do, else "feature".
 
-    Columns that are constant aside, there must be at least 16, with standard deviations that differ
-    by more than a factor of 1.2: else a scaler came before, and one scale or many are the same.
+    "global" needs at least 16 columns that vary, with standard deviations that differ by more than
+    a factor of 1.2. If they differ by less, X was probably scaled before, and the choice makes
+    little difference.
     """
     varied = high > low
     if varied.sum() < 16 or std[varied].max() <= 1.2 * std[varied].min():
@@ -113,8 +113,8 @@ def choose_scaling(X: np.ndarray, std: np.ndarray, low: np.ndarray, high: np.nda
 def _share_one_range(low: np.ndarray, high: np.ndarray) -> bool:
     """Return whether three quarters of the columns cover half of the common range, as pixels do.
 
-    It reaches from the median of the minima to the median of the maxima; no column may reach beyond
-    twice that.
+    The common range extends from the median of the minima to the median of the maxima. The range
+    of all columns together may be at most twice as wide.
     """
     common_low, common_high = np.median(low), np.median(high)
     within_reach = high.max() - low.min() <= 2 * (common_high - common_low)
@@ -122,9 +122,9 @@ def _share_one_range(low: np.ndarray, high: np.ndarray) -> bool:
 
 
 def _run_smoothly(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
-    """Return whether every column resembles the next, as in spectra and time series.
+    """Return whether neighbouring columns resemble each other, as in spectra and time series.
 
-    Three quarters of the neighbours share half of their ranges, and the median of their
+    Three quarters of the neighbouring pairs share half of their ranges, and the median of their
     correlations is above 0.9.
     """
     if not _mostly_overlap(low[:-1], high[:-1], low[1:], high[1:]):
@@ -144,11 +144,11 @@ def _mostly_overlap(low, high, other_low, other_high) -> bool:
 
 
 def _stride(size: int, enough: int) -> int:
-    """Return which rows to look at, every how many, where that many values tell enough."""
+    """Return the step between sampled rows, so that about `enough` values are sampled."""
     return max(1, size // enough)
 
 
 def _resolution(values: np.ndarray) -> float:
-    """Return the smallest step between two different values; 0 where there is only one."""
+    """Return the smallest step between two different values, or 0 if there is only one."""
     steps = np.diff(np.unique(values).astype(np.float64))
     return float(steps.min()) if steps.size else 0.0

@@ -9,6 +9,7 @@ import torch
 from sklearn.base import clone
 
 from skvae._parts import Part
+from skvae._training.optimizers import SGD, AdamW
 from skvae._validation import InvalidParameterError
 from skvae.likelihoods import Mixed
 from skvae.likelihoods._names import OF_ONE_KIND
@@ -40,8 +41,8 @@ SPEC_CLASSES: tuple[type[Part], ...] = tuple(
     {type(make()): None for names in SHORT_NAMES.values() for make in names.values()}
 )
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
+    "adam": AdamW,
+    "sgd": SGD,
 }
 
 

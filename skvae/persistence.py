@@ -11,7 +11,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skvae._base import BaseVAE
+from skvae._base import BaseVAE, history_of
 from skvae._detector import VAEAnomalyDetector
 from skvae._files import onnx_graphs
 from skvae._files.checkpoint_folder import CheckpointFolder
@@ -21,7 +21,6 @@ from skvae._model.inference import SCORES
 from skvae._model.module import load_weights
 from skvae._specs import SPEC_CLASSES
 from skvae._training.callbacks import FitCallback, Start
-from skvae._training.fit import history_of
 from skvae._transformer import VAETransformer
 from skvae._validation import Interval, check_is_fitted
 from skvae.scores import ModelScore

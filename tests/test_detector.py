@@ -1,14 +1,18 @@
-"""Threshold, calibration and explanations of a fitted detector."""
+"""Embedding, threshold, calibration and explanations of a fitted detector."""
+
+import itertools
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skvae import Checkpoint, VAEAnomalyDetector
+from skvae import Autosave, VAEAnomalyDetector, VAETransformer, export_onnx
 from skvae.networks import MLP
-from skvae.scores import Combined, LatentDensity
+from skvae.scores import Combined, LatentDensity, Score
+from tests.scores.helpers import scored_by
 
 rng = np.random.default_rng(0)
 MIXING = rng.normal(size=(2, 5))
@@ -20,21 +24,68 @@ def draw(n_rows, seed):
 
 
 X = draw(400, 1)
+SETTINGS = {"network": MLP(hidden_layer_sizes=(16,)), "max_epochs": 5, "random_state": 0}
 
 
 def quick(**changes):
-    settings = {
-        "network": MLP(hidden_layer_sizes=(16,)),
-        "max_epochs": 5,
-        "random_state": 0,
-        **changes,
-    }
-    return VAEAnomalyDetector(2, **settings)
+    return VAEAnomalyDetector(2, **SETTINGS | changes)
+
+
+class FirstFeature(Score):
+    """Scores a row by its first feature, and learns the scores of the training rows."""
+
+    def build(self, module, X, n_samples):
+        return {"seen": torch.from_numpy(X[:, 0])}
+
+    def __call__(self, module, x, known, n_samples):
+        return x[:, 0]
+
+
+def ranked(scores, **changes):
+    """Fit a detector to rows that have these scores."""
+    rows = np.column_stack([scores, scores]).astype(float)
+    return quick(anomaly_score=FirstFeature(), max_epochs=1, **changes).fit(rows)
+
+
+def rows_scored(scores):
+    return np.column_stack([scores, np.zeros(len(scores))])
+
+
+@pytest.fixture(scope="module")
+def by_first_feature():
+    return ranked(np.arange(10), calibration_fraction=0.5)
+
+
+def p_values_by(detector, calibration_scores, scores):
+    detector.calibration_scores_ = np.sort(calibration_scores)
+    return detector.p_values(rows_scored(scores))
+
+
+def test_it_embeds_and_decodes_as_the_transformer_does():
+    detector, vae = quick().fit(X), VAETransformer(2, **SETTINGS).fit(X)
+    Z = detector.transform(X)
+    assert_array_equal(Z, vae.transform(X))
+    assert_array_equal(detector.inverse_transform(Z), vae.inverse_transform(Z))
+    assert_array_equal(clone(detector).fit_transform(X), Z)
+    assert detector.get_feature_names_out().tolist() == [
+        "vaeanomalydetector0",
+        "vaeanomalydetector1",
+    ]
+
+
+def test_the_embedding_can_be_a_data_frame():
+    pandas = pytest.importorskip("pandas")
+    detector = quick(max_epochs=1).set_output(transform="pandas")
+    frame = pandas.DataFrame(X, columns=list("abcde"), index=range(100, 500))
+    Z = detector.fit(frame).transform(frame)
+    assert Z.columns.tolist() == detector.get_feature_names_out().tolist()
+    assert Z.index.tolist() == frame.index.tolist()
+    assert_array_equal(Z.to_numpy(), detector.set_output(transform="default").transform(frame))
 
 
 @pytest.mark.parametrize("score", ["log_likelihood", "latent_neighbors", "combined"])
-def test_normal_rows_have_p_values_that_are_valid(score):
-    """At most a share a of them is below a, beyond the luck of the rows set aside."""
+def test_p_values_of_normal_rows_are_valid(score):
+    """The share of them below a level is at most the level, up to the luck of the draws."""
     detector = quick(anomaly_score=score, calibration_fraction=0.5).fit(X)
     found = detector.p_values(draw(3000, 2))
     for level in (0.05, 0.1, 0.25, 0.5):
@@ -44,6 +95,34 @@ def test_normal_rows_have_p_values_that_are_valid(score):
     assert detector.p_values(X[:1] + 50.0) == 1 / 201
 
 
+def test_p_values_of_exchangeable_scores_are_uniform(by_first_feature):
+    """Each of n + 1 exchangeable scores is equally likely to be the new one, at every rank."""
+    found = [
+        p_values_by(by_first_feature, order[:-1], order[-1:])[0]
+        for order in itertools.permutations([0.5, 1.0, 2.5, 3.0, 7.0])
+    ]
+    for level in (0.2, 0.4, 0.6, 0.8, 1.0):
+        assert np.mean(np.array(found) <= level + 1e-12) == pytest.approx(level)
+
+
+def test_ties_never_make_a_p_value_too_small(by_first_feature):
+    found = [
+        p_values_by(by_first_feature, order[:-1], order[-1:])[0]
+        for order in itertools.permutations([1.0, 1.0, 1.0, 2.0, 2.0])
+    ]
+    for level in (0.2, 0.4, 0.6, 0.8):
+        assert np.mean(np.array(found) <= level + 1e-12) <= level + 1e-12
+
+
+def test_p_values_count_the_calibration_scores_below(by_first_feature):
+    calibration = np.array([1.0, 2.0, 2.0, 5.0])
+    scores = np.array([0.0, 1.0, 1.5, 2.0, 4.0, 5.0, 9.0])
+    expected = [(1 + (calibration <= score).sum()) / 5 for score in scores]
+    found = p_values_by(by_first_feature, calibration, scores)
+    assert_allclose(found, expected)
+    assert (np.diff(found) >= 0).all()
+
+
 def test_p_values_rise_with_the_score():
     detector = quick(calibration_fraction=0.3).fit(X)
     order = detector.score_samples(X).argsort()
@@ -51,7 +130,7 @@ def test_p_values_rise_with_the_score():
     assert len(detector.calibration_scores_) == 120
 
 
-def test_without_calibration_the_remedy_is_named():
+def test_p_values_without_calibration_raise():
     detector = quick().fit(X)
     assert detector.calibration_scores_ is None
     with pytest.raises(ValueError, match="Fit it with calibration_fraction=0.2"):
@@ -62,10 +141,70 @@ def test_without_calibration_the_remedy_is_named():
         quick().explain(X)
 
 
-def test_neither_model_nor_score_sees_the_rows_set_aside():
-    from skvae.scores._conformal import set_aside
+@pytest.mark.parametrize("n", [9, 10, 29, 30, 99, 100])
+@pytest.mark.parametrize("level", [0.1, 0.25, 0.29, 0.3, 0.5])
+def test_outliers_are_exactly_the_rows_with_a_p_value_of_at_most_contamination(n, level):
+    scores = np.random.default_rng(n).integers(0, 40, 2 * n)  # with ties
+    detector = ranked(scores, calibration_fraction=0.5, contamination=level)
+    assert len(detector.calibration_scores_) == n
+    rows = rows_scored(np.arange(-1.0, 41.0, 0.5))
+    expected = detector.p_values(rows) <= level
+    assert_array_equal(detector.predict(rows) == -1, expected)
+    assert expected.any()
+    assert not expected.all()
 
-    rows, held_out = set_aside(X, 0.25)
+
+def test_with_too_few_calibration_scores_the_threshold_is_the_lowest():
+    detector = ranked(np.arange(12), calibration_fraction=0.25, contamination=0.1)
+    assert len(detector.calibration_scores_) == 3
+    assert detector.offset_ == detector.calibration_scores_[0]
+
+
+@pytest.mark.parametrize("score", ["log_likelihood", "relative_error", "latent_density"])
+def test_contamination_is_the_share_of_the_training_rows(score):
+    assert (quick(anomaly_score=score, contamination=0.2).fit_predict(X) == -1).sum() == 80
+
+
+@pytest.mark.parametrize("score", ["log_likelihood", "relative_error", "latent_density"])
+def test_with_calibration_contamination_is_the_share_of_the_rows_set_aside(score):
+    detector = quick(anomaly_score=score, calibration_fraction=0.25, contamination=0.2).fit(X)
+    below = detector.calibration_scores_ < detector.offset_
+    assert below.sum() == 19  # the p-value of the next one is 21 / 101
+    assert_array_equal(detector.predict(X) == -1, detector.p_values(X) <= 0.2)
+
+
+@pytest.mark.parametrize("score", ["log_likelihood", "residual_neighbors"])
+def test_with_calibration_contamination_is_the_share_of_new_normal_rows(score):
+    detector = quick(anomaly_score=score, calibration_fraction=0.5, contamination=0.1).fit(X)
+    new = draw(3000, 3)
+    found = detector.predict(new) == -1
+    assert_array_equal(found, detector.p_values(new) <= 0.1)
+    assert abs(found.mean() - 0.1) < 3 * np.sqrt(0.1 * 0.9 * (1 / 200 + 1 / 3000))
+
+
+def test_the_same_rows_are_set_aside_at_every_fit():
+    detector = ranked(np.arange(20), calibration_fraction=0.25)
+    seen = detector.anomaly_score_.tensors["seen"].numpy()
+    assert (len(seen), len(detector.calibration_scores_)) == (15, 5)
+    assert_array_equal(np.sort(np.r_[seen, detector.calibration_scores_]), np.arange(20))
+    again = ranked(np.arange(20), calibration_fraction=0.25, random_state=1)
+    assert_array_equal(again.calibration_scores_, detector.calibration_scores_)
+    assert len(ranked(np.arange(20), calibration_fraction=0.001).calibration_scores_) == 1
+
+
+@pytest.mark.parametrize(("n_rows", "fraction"), [(2, 0.1), (10, 0.95), (10, 0.9)])
+def test_fewer_than_two_rows_to_train_on_raise(n_rows, fraction):
+    detector = quick(calibration_fraction=fraction)
+    message = f"calibration_fraction={fraction} of {n_rows} rows leaves fewer than two to train on"
+    with pytest.raises(ValueError, match=f"{message}. Lower it"):
+        detector.fit(X[:n_rows])
+    assert not hasattr(detector, "module_")
+
+
+def test_neither_model_nor_score_depends_on_the_rows_set_aside():
+    X = np.column_stack([np.arange(40.0), rng.normal(size=(40, 3))])
+    aside = ranked(np.arange(40), calibration_fraction=0.25).calibration_scores_.astype(int)
+    rows, held_out = np.delete(X, aside, axis=0), X[aside]
     score = Combined(scores=("kl", LatentDensity(n_components=2)))
     detector = quick(anomaly_score=score, calibration_fraction=0.25).fit(X)
     other = quick(anomaly_score=score).fit(rows)
@@ -73,43 +212,23 @@ def test_neither_model_nor_score_sees_the_rows_set_aside():
     assert_array_equal(detector.calibration_scores_, np.sort(other.score_samples(held_out)))
 
 
-@pytest.mark.parametrize("fraction", [None, 0.25])
-@pytest.mark.parametrize("score", ["log_likelihood", "relative_error", "latent_density"])
-def test_contamination_is_the_share_of_all_rows_given(score, fraction):
-    detector = quick(anomaly_score=score, calibration_fraction=fraction, contamination=0.2)
-    assert (detector.fit_predict(X) == -1).sum() == 80
+def test_a_continued_fit_never_trains_on_the_rows_set_aside(tmp_path):
+    settings = {"calibration_fraction": 0.25, "anomaly_score": FirstFeature()}
+    whole = quick(**settings, max_epochs=6).fit(X)
+    continued = quick(**settings, max_epochs=3, early_stopping=True)
+    continued.fit(X).set_params(warm_start=True, max_epochs=6).fit(X)
+    first = quick(**settings, random_state=None, callbacks=[Autosave(tmp_path)], max_epochs=2)
+    first.fit(X)
+    resumed = clone(first).set_params(callbacks=[Autosave(tmp_path, resume=True)], max_epochs=4)
+    assert resumed.fit(X).n_iter_ == 4
+    assert len(whole.calibration_scores_) == 100
+    for detector in (continued, resumed):
+        assert_array_equal(detector.calibration_scores_, whole.calibration_scores_)
+        seen = detector.anomaly_score_.tensors["seen"]
+        assert torch.equal(seen, whole.anomaly_score_.tensors["seen"])
 
 
-@pytest.mark.parametrize("score", ["log_likelihood", "residual_neighbors"])
-def test_a_tenth_of_the_new_normal_rows_is_beyond_the_threshold_by_calibration(score):
-    detector = quick(anomaly_score=score, calibration_fraction=0.5, contamination="auto").fit(X)
-    new = draw(3000, 3)
-    found = detector.predict(new) == -1
-    assert_array_equal(found, detector.p_values(new) <= 0.1)
-    assert abs(found.mean() - 0.1) < 3 * np.sqrt(0.1 * 0.9 * (1 / 200 + 1 / 3000))
-
-
-def test_a_threshold_by_calibration_needs_rows_set_aside():
-    detector = quick(contamination="auto")
-    with pytest.raises(ValueError, match=r"contamination='auto' .* Set calibration_fraction=0\.2"):
-        detector.fit(X)
-    assert not hasattr(detector, "net_")
-
-
-def test_a_fit_that_goes_on_never_trains_on_the_rows_set_aside(tmp_path):
-    whole = quick(calibration_fraction=0.25, max_epochs=6).fit(X)
-    going_on = quick(calibration_fraction=0.25, max_epochs=3, early_stopping=True)
-    going_on.fit(X).set_params(warm_start=True, max_epochs=6).fit(X)
-    assert len(going_on.calibration_scores_) == len(whole.calibration_scores_)
-    folder = tmp_path / "run"
-    settings = {"calibration_fraction": 0.25, "random_state": None, "anomaly_score": "combined"}
-    quick(**settings, checkpoint=folder, max_epochs=2).fit(X)
-    resumed = quick(**settings, checkpoint=Checkpoint(folder, resume=True), max_epochs=4).fit(X)
-    assert resumed.n_iter_ == 4
-    assert len(resumed.calibration_scores_) == 100
-
-
-def test_a_chunk_calibrates_after_partial_fit():
+def test_partial_fit_calibrates_by_the_last_chunk():
     detector = quick(calibration_fraction=0.2, anomaly_score="combined")
     detector.partial_fit(X[:200]).partial_fit(X[200:300])
     assert len(detector.calibration_scores_) == 20
@@ -117,32 +236,30 @@ def test_a_chunk_calibrates_after_partial_fit():
     assert_array_equal(again.p_values(X), detector.p_values(X))
 
 
-def test_too_few_rows_to_set_any_aside_are_refused():
-    detector = quick(calibration_fraction=0.9)
-    with pytest.raises(ValueError, match="calibration_fraction=0.9 of 10 rows leaves fewer"):
-        detector.fit(X[:10])
-    assert not hasattr(detector, "net_")
+@pytest.fixture(scope="module")
+def trained():
+    return quick(max_epochs=60).fit(X)
 
 
 @pytest.mark.parametrize(
     "score", ["log_likelihood", "relative_error", "latent_density", "combined"]
 )
-def test_the_feature_that_is_wrong_explains_the_score(score):
-    detector = quick(anomaly_score=score, max_epochs=60).fit(X)
+def test_a_wrong_feature_contributes_most(trained, score):
+    detector = scored_by(score, trained, X)
     rows = X[:4].copy()
     rows[np.arange(4), [0, 1, 2, 3]] += 8.0
     found = detector.explain(rows)
     assert found.shape == rows.shape
     assert found.dtype == np.float64
-    if score != "latent_density":  # which sees where a row lands, not which feature sent it there
+    if score != "latent_density":  # it depends on the embedding, which features share
         assert_array_equal(found.argmax(1), [0, 1, 2, 3])
     single = detector.explain(rows.astype(np.float32))
     assert_allclose(single, found, rtol=0.02, atol=0.02 * np.abs(found).max())
 
 
 @pytest.mark.parametrize("score", ["relative_error", "typicality", "combined"])
-def test_a_score_that_no_graph_holds_is_not_exported(tmp_path, score):
-    detector = quick(anomaly_score=score).fit(X)
+def test_a_score_that_is_not_a_quantity_of_the_model_is_not_exported(tmp_path, trained, score):
+    detector = scored_by(score, trained, X)
     with pytest.raises(ValueError, match="part='score' cannot be exported for anomaly_score="):
-        detector.export_onnx(tmp_path / "score.onnx", part="score")
+        export_onnx(detector, tmp_path / "score.onnx", part="score")
     assert not (tmp_path / "score.onnx").exists()

@@ -1,4 +1,4 @@
-"""The documentation: its pages run and print what they say, and its reference is complete."""
+"""The examples in the documentation print the results shown, and the API reference is complete."""
 
 import argparse
 import doctest
@@ -22,7 +22,7 @@ def pages_with_examples():
 
 
 class CloseOrAbridged(CloseNumbers):
-    """Takes numbers that agree within 2 %, and an ellipsis for what a page leaves out."""
+    """Accepts numbers that agree within 2 %, and an ellipsis for omitted output."""
 
     def check_output(self, want, got, optionflags):
         as_written = doctest.OutputChecker().check_output(want, got, optionflags)
@@ -30,7 +30,7 @@ class CloseOrAbridged(CloseNumbers):
 
 
 @pytest.mark.parametrize("page", pages_with_examples(), ids=lambda page: page.stem)
-def test_a_page_prints_what_it_says(page):
+def test_examples_on_a_page_print_the_results_shown(page):
     text = page.read_text(encoding="utf-8")
     examples = doctest.DocTestParser().get_doctest(text, {}, page.stem, str(page), 0)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -39,7 +39,7 @@ def test_a_page_prints_what_it_says(page):
     assert outcome.failed == 0
 
 
-def test_every_public_name_stands_in_the_api_index_and_has_its_own_page():
+def test_every_public_name_is_in_the_api_index_and_has_a_page():
     names = api.public_names()
     paged = {f"{module}.{name}" for module, members in names.items() for name in members}
     assert paged == set(public_objects())
@@ -64,7 +64,7 @@ def extension(request):
 
 
 @pytest.mark.parametrize("extension", ["command_line"], indirect=True)
-def test_help_of_every_command_is_shown(extension):
+def test_the_help_of_every_command_is_shown(extension):
     parser = argparse.ArgumentParser(prog="outer")
     command = parser.add_subparsers().add_parser("inner")
     command.add_argument("--depth", help="how deep " * 20)
@@ -76,7 +76,7 @@ def test_help_of_every_command_is_shown(extension):
 
 
 @pytest.mark.parametrize("extension", ["links"], indirect=True)
-def test_names_of_other_libraries_have_an_address_and_others_none(extension):
+def test_only_names_of_known_libraries_resolve_to_an_address(extension):
     reference = "https://scikit-learn.org/stable/modules/generated/sklearn.decomposition.PCA.html"
     assert extension.address_of("sklearn.decomposition.PCA") == reference
     method = "sklearn.decomposition.PCA.score"

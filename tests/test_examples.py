@@ -1,6 +1,6 @@
-"""The pages of the gallery run, write only where they say, and print figures that can be true.
+"""The pages of the gallery run, write only to their output folder, and print plausible figures.
 
-Their short forms need no data; the full forms, marked slow, run on a part of the images.
+Their short forms need no data sets; the full forms, marked slow, run on a part of the images.
 """
 
 import os
@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, capsys):
-    """Return a function that runs an example in an empty folder and gives what it did."""
+    """Return a function that runs an example in an empty folder and returns its results."""
 
     def run(name, form="short"):
         monkeypatch.setenv("SKVAE_EXAMPLES", form)
@@ -39,7 +39,7 @@ def run(monkeypatch, tmp_path, capsys):
 
 @pytest.fixture
 def part_of_mnist(mnist, monkeypatch):
-    """Let the examples fetch every tenth training image and every fourth test image of MNIST."""
+    """Make the examples fetch every tenth training image and every fourth test image of MNIST."""
     steps = {"train": 10, "test": 4}
     fetch = datasets.fetch_mnist
 
@@ -52,19 +52,19 @@ def part_of_mnist(mnist, monkeypatch):
 
 
 def numbers(label, text):
-    """Return the decimal numbers of the one line that begins with the label."""
+    """Return the decimal numbers of the only line that begins with the label."""
     (line,) = (line for line in text.splitlines() if line.strip().startswith(label))
     return [float(number) for number in re.findall(r"-?\d+\.\d+", line)]
 
 
-def test_every_page_has_a_test_here():
+def test_every_page_has_a_test():
     source = Path(__file__).read_text(encoding="utf-8")
     names = [path.stem.removeprefix("plot_") for path in EXAMPLES.glob("plot_*.py")]
-    assert len(names) >= 5
+    assert len(names) >= 6
     assert [name for name in names if f'run("{name}")' not in source] == []
 
 
-def test_one_model_serves_five_uses(run):
+def test_the_letters_page_compares_five_uses_with_pca(run):
     page = run("emnist_letters")
     assert (page.n_figures, page.files) == (3, [])
     (pca,), (vae,) = (numbers(f"AUROC of {name}", page.printed) for name in ("PCA", "VAE"))
@@ -77,7 +77,7 @@ def test_one_model_serves_five_uses(run):
         assert 0.5 < nmi < 1
 
 
-def test_the_loss_of_binary_digits_is_the_sum_of_its_parts(run):
+def test_the_loss_of_binary_digits_is_cross_entropy_plus_kl(run):
     page = run("binary_mnist")
     assert (page.n_figures, page.files) == (4, [])
     for name in ("train", "valid"):
@@ -86,7 +86,7 @@ def test_the_loss_of_binary_digits_is_the_sum_of_its_parts(run):
         assert 1 < kl < cross_entropy < 64 * 0.3
 
 
-def test_samples_and_checkpoints_are_files_and_their_scores_are_worse_than_those_of_images(run):
+def test_samples_are_written_and_score_worse_than_test_images(run):
     page = run("mnist_samples")
     names = [path.name for path in page.files]
     assert all("examples-output" in path.parts for path in page.files)
@@ -98,7 +98,7 @@ def test_samples_and_checkpoints_are_files_and_their_scores_are_worse_than_those
     assert 0 < real_distance < distance
 
 
-def test_more_draws_raise_the_bound_on_unseen_digits(run):
+def test_the_bound_of_unseen_digits_increases_with_the_draws(run):
     page = run("mnist_unseen")
     assert (page.n_figures, page.files) == (3, [])
     (seen, _), (unseen, _) = (
@@ -109,18 +109,35 @@ def test_more_draws_raise_the_bound_on_unseen_digits(run):
     assert abs(seen - unseen) < 10 * standard_error
 
 
-def test_two_latent_dimensions_keep_digits_apart_better_than_two_of_pca(run):
+def test_two_latent_dimensions_separate_digits_better_than_pca(run):
     page = run("convolutional_map")
     assert (page.n_figures, page.files) == (3, [])
     (pca,), (vae,) = (numbers(name, page.printed) for name in ("PCA", "VAE"))
     assert 0.5 < pca < vae - 0.05
 
 
+def test_outliers_in_a_table_are_flagged_with_few_false_alarms(run):
+    page = run("table_outliers")
+    assert (page.n_figures, page.files) == (3, [])
+    (precision,), (recall,), (false_alarms,) = (
+        numbers(name, page.printed) for name in ("precision", "recall", "false alarms")
+    )
+    assert precision > 0.9
+    assert recall > 0.8
+    assert false_alarms < 0.15
+    (forest,), (local_outlier_factor,), (vae,) = (
+        numbers(f"AUROC of {name}", page.printed)
+        for name in ("IsolationForest", "LocalOutlierFactor", "VAEAnomalyDetector")
+    )
+    assert min(forest, local_outlier_factor, vae) > 0.9
+    assert vae > forest - 0.01
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*other data than the official EMNIST:UserWarning")
-def test_letters_are_told_from_digits_and_compressed_better_than_by_pca(run, part_of_mnist):
+def test_letters_are_distinguished_and_compressed_better_than_by_pca(run, part_of_mnist):
     if not (Path(os.environ["SKVAE_DATA"]).expanduser() / "emnist").is_dir():
-        pytest.skip("the environment variable SKVAE_DATA names no folder that holds emnist/")
+        pytest.skip("the environment variable SKVAE_DATA names no folder with emnist/")
     printed = run("emnist_letters", form="full").printed
     (pca,), (vae,) = (numbers(f"AUROC of {name}", printed) for name in ("PCA", "VAE"))
     assert vae > pca + 0.05
@@ -136,7 +153,7 @@ def test_binary_digits_are_reconstructed_better_than_by_pca(run, part_of_mnist):
 
 
 @pytest.mark.slow
-def test_samples_show_distinct_and_diverse_digits(run, part_of_mnist):
+def test_samples_are_distinct_and_diverse_digits(run, part_of_mnist):
     page = run("mnist_samples", form="full")
     score, _ = numbers("samples", page.printed)
     assert 5 < score < 10
@@ -149,7 +166,7 @@ def test_unseen_digits_are_reconstructed_better_than_by_pca(run, part_of_mnist):
 
 
 @pytest.mark.slow
-def test_a_map_of_mnist_keeps_digits_apart_better_than_that_of_pca(run, part_of_mnist):
+def test_a_map_of_mnist_separates_digits_better_than_pca(run, part_of_mnist):
     printed = run("convolutional_map", form="full").printed
     (pca,), (vae,) = (numbers(name, printed) for name in ("PCA", "VAE"))
     assert vae > pca + 0.1

@@ -1,4 +1,4 @@
-"""A fit that goes on from a checkpoint ends as one that was never interrupted, to the bit."""
+"""A fit resumed from a checkpoint ends with the same bits as one that was never interrupted."""
 
 import copy
 import os
@@ -9,14 +9,15 @@ from numpy.testing import assert_array_equal
 from skorch.callbacks import LRScheduler
 from torch.optim import lr_scheduler
 
-from skvae import Checkpoint, VAEAnomalyDetector, VAETransformer, load
+from skvae import Autosave, VAEAnomalyDetector, VAETransformer, load, save
+from skvae._validation import InvalidParameterError
 from skvae.networks import MLP
 from skvae.objectives import ELBO
 from tests.helpers import Interruption
 
 
 class PowerCut(BaseException):
-    """Ends the work of the process past every handler."""
+    """Ends a fit as no handler expects, like a power cut."""
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,10 @@ def quick(estimator_class=VAETransformer, **changes):
 
 
 def interrupt(estimator, rows, epoch=5):
+    """Fit an estimator whose training ends within an epoch."""
+    callbacks = [*estimator.callbacks, Interruption(epoch, PowerCut)]
     with pytest.raises(PowerCut):
-        estimator.set_params(callbacks=[Interruption(epoch, PowerCut)]).fit(rows)
-    return estimator.set_params(callbacks=None)
+        estimator.set_params(callbacks=callbacks).fit(rows)
 
 
 def assert_same_model(found, expected, rows):
@@ -64,12 +66,12 @@ def assert_same_model(found, expected, rows):
 )
 def test_resumed_equals_uninterrupted(tmp_path, rows, estimator_class, changes):
     expected = quick(estimator_class, **copy.deepcopy(changes)).fit(rows)
-    broken = quick(estimator_class, **copy.deepcopy(changes), checkpoint=Checkpoint(tmp_path))
+    broken = quick(estimator_class, **copy.deepcopy(changes), callbacks=[Autosave(tmp_path)])
     epoch = min(5, expected.n_iter_)
     interrupt(broken, rows, epoch)
     assert os.listdir(tmp_path) == [f"epoch-{epoch - 1:05d}.skvae"]
     again = quick(estimator_class, **copy.deepcopy(changes))
-    again.set_params(checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
+    again.set_params(callbacks=[Autosave(tmp_path, resume=True)]).fit(rows)
     assert_same_model(again, expected, rows)
 
 
@@ -86,104 +88,99 @@ SCHEDULES = {
 }
 
 
-def with_schedule(policy, **changes):
-    """A transformer whose learning rate is the business of a callback, and a spy on the rate."""
+def with_schedule(policy, *callbacks):
+    """Return a transformer whose learning rate is set by a callback."""
     schedule = LRScheduler(getattr(lr_scheduler, policy.removeprefix("Torch")), **SCHEDULES[policy])
-    return quick(callbacks=[schedule], **changes)
+    return quick(callbacks=[schedule, *callbacks])
 
 
 def learning_rate(vae):
-    return vae.net_.optimizer_.param_groups[0]["lr"]
+    return vae._net.optimizer_.param_groups[0]["lr"]
 
 
 @pytest.mark.parametrize("policy", SCHEDULES)
-def test_a_schedule_among_the_callbacks_goes_on_where_it_was(tmp_path, rows, policy):
+def test_a_schedule_among_the_callbacks_continues_where_it_was(tmp_path, rows, policy):
     expected = with_schedule(policy).fit(rows)
-    broken = with_schedule(policy, checkpoint=Checkpoint(tmp_path))
-    broken.callbacks.append(Interruption(5, PowerCut))
-    with pytest.raises(PowerCut):
-        broken.fit(rows)
-    again = with_schedule(policy, checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
+    interrupt(with_schedule(policy, Autosave(tmp_path)), rows)
+    again = with_schedule(policy, Autosave(tmp_path, resume=True)).fit(rows)
     assert_same_model(again, expected, rows)
     assert learning_rate(again) == learning_rate(expected)
 
 
-def test_a_schedule_that_the_checkpoint_does_not_know_is_refused(tmp_path, rows):
-    interrupt(quick(checkpoint=Checkpoint(tmp_path)), rows)
-    again = with_schedule("StepLR", checkpoint=Checkpoint(tmp_path, resume=True))
+def test_a_schedule_without_a_state_in_the_checkpoint_is_refused(tmp_path, rows):
+    interrupt(quick(callbacks=[Autosave(tmp_path)]), rows)
+    again = with_schedule("StepLR", Autosave(tmp_path, resume=True))
     with pytest.raises(ValueError, match=r"0 learning-rate schedulers .* 'callbacks' now has 1"):
         again.fit(rows)
-    assert not hasattr(again, "net_")
+    assert not hasattr(again, "module_")
 
 
 @pytest.mark.parametrize("every", [1, 2, 4])
 @pytest.mark.parametrize("epoch", [1, 2, 3, 4, 5, 6])
-def test_from_any_epoch_and_any_period(tmp_path, rows, every, epoch):
+def test_resuming_at_any_epoch_with_any_period(tmp_path, rows, every, epoch):
     expected = quick().fit(rows)
-    interrupt(quick(checkpoint=Checkpoint(tmp_path, every=every)), rows, epoch)
-    again = quick(checkpoint=Checkpoint(tmp_path, every=every, resume=True)).fit(rows)
+    interrupt(quick(callbacks=[Autosave(tmp_path, every=every)]), rows, epoch)
+    again = quick(callbacks=[Autosave(tmp_path, every=every, resume=True)]).fit(rows)
     assert_same_model(again, expected, rows)
     assert os.listdir(tmp_path) == ["epoch-00006.skvae"]
 
 
-def test_without_a_seed_the_checkpoint_brings_it(tmp_path, rows):
-    whole = quick(random_state=None, checkpoint=Checkpoint(tmp_path, keep=None)).fit(rows)
+def test_without_random_state_the_seed_is_read_from_the_checkpoint(tmp_path, rows):
+    whole = quick(random_state=None, callbacks=[Autosave(tmp_path, keep=None)]).fit(rows)
     for epoch in (4, 5, 6):
         (tmp_path / f"epoch-{epoch:05d}.skvae").unlink()
-    again = quick(random_state=None, checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
+    again = quick(random_state=None, callbacks=[Autosave(tmp_path, resume=True)]).fit(rows)
     assert_same_model(again, whole, rows)
 
 
-def test_twice_interrupted(tmp_path, rows):
-    interrupt(quick(checkpoint=Checkpoint(tmp_path)), rows, 3)
-    interrupt(quick(checkpoint=Checkpoint(tmp_path, resume=True)), rows, 5)
-    again = quick(checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
+def test_a_fit_may_be_interrupted_twice(tmp_path, rows):
+    interrupt(quick(callbacks=[Autosave(tmp_path)]), rows, 3)
+    interrupt(quick(callbacks=[Autosave(tmp_path, resume=True)]), rows, 5)
+    again = quick(callbacks=[Autosave(tmp_path, resume=True)]).fit(rows)
     assert_same_model(again, quick().fit(rows), rows)
 
 
 def test_a_finished_fit_resumes_to_itself(tmp_path, rows):
-    whole = quick(checkpoint=tmp_path).fit(rows)
-    again = quick(checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
+    whole = quick(callbacks=[Autosave(tmp_path)]).fit(rows)
+    again = quick(callbacks=[Autosave(tmp_path, resume=True)]).fit(rows)
     assert_same_model(again, whole, rows)
 
 
 def test_a_warm_start_resumes_within_its_second_part(tmp_path, rows):
     first = quick(warm_start=True, early_stopping=True, max_epochs=3).fit(rows)
     expected = copy.deepcopy(first).set_params(max_epochs=8).fit(rows)
-    second = copy.deepcopy(first).set_params(max_epochs=8, checkpoint=Checkpoint(tmp_path))
-    second.net_.callbacks_.append(("cut", Interruption(6, PowerCut)))
-    with pytest.raises(PowerCut):
-        second.fit(rows)
+    second = copy.deepcopy(first).set_params(max_epochs=8, callbacks=[Autosave(tmp_path)])
+    interrupt(second, rows, 6)
     again = copy.deepcopy(first)
-    again.set_params(max_epochs=8, checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
+    again.set_params(max_epochs=8, callbacks=[Autosave(tmp_path, resume=True)]).fit(rows)
     assert_same_model(again, expected, rows)
 
 
-def test_more_epochs_may_be_asked_for(tmp_path, rows):
-    quick(checkpoint=tmp_path).fit(rows)
-    more = quick(max_epochs=9, checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
+def test_max_epochs_may_be_raised(tmp_path, rows):
+    quick(callbacks=[Autosave(tmp_path)]).fit(rows)
+    more = quick(max_epochs=9, callbacks=[Autosave(tmp_path, resume=True)]).fit(rows)
     assert more.n_iter_ == 9
 
 
 def test_a_fit_that_does_not_resume_starts_anew(tmp_path, rows):
-    quick(checkpoint=tmp_path, random_state=1).fit(rows)
-    assert_same_model(quick(checkpoint=tmp_path).fit(rows), quick().fit(rows), rows)
+    quick(callbacks=[Autosave(tmp_path)], random_state=1).fit(rows)
+    assert_same_model(quick(callbacks=[Autosave(tmp_path)]).fit(rows), quick().fit(rows), rows)
 
 
 def test_checkpoints_do_not_change_the_fit(tmp_path, rows):
-    assert_same_model(quick(checkpoint=str(tmp_path)).fit(rows), quick().fit(rows), rows)
+    assert_same_model(quick(callbacks=[Autosave(str(tmp_path))]).fit(rows), quick().fit(rows), rows)
 
 
-def test_the_checkpoint_of_a_transformer_loads_as_the_model_of_that_epoch(tmp_path, rows):
-    quick(checkpoint=Checkpoint(tmp_path, keep=None)).fit(rows)
+def test_the_checkpoint_of_a_transformer_is_loaded_as_the_model_of_that_epoch(tmp_path, rows):
+    quick(callbacks=[Autosave(tmp_path, keep=None)]).fit(rows)
     model = load(tmp_path / "epoch-00003.skvae")
     assert model.n_iter_ == 3
     assert model.transform(rows).shape == (300, 4)
-    assert model.checkpoint is None
+    assert model.callbacks is None
 
 
-def test_the_checkpoint_of_a_detector_lacks_its_threshold_and_says_so(tmp_path, rows):
-    quick(VAEAnomalyDetector, checkpoint=tmp_path).fit(rows)
+def test_loading_the_checkpoint_of_a_detector_raises(tmp_path, rows):
+    quick(VAEAnomalyDetector, callbacks=[Autosave(tmp_path)]).fit(rows)
     with pytest.raises(ValueError, match=r"threshold is set when training ends; finish the fit"):
         load(tmp_path / "epoch-00006.skvae")
 
@@ -200,32 +197,58 @@ def test_the_checkpoint_of_a_detector_lacks_its_threshold_and_says_so(tmp_path, 
     ],
 )
 def test_other_parameters_are_refused_and_named(tmp_path, rows, change, message):
-    quick(checkpoint=tmp_path).fit(rows)
-    estimator = quick(checkpoint=Checkpoint(tmp_path, resume=True), **change)
+    quick(callbacks=[Autosave(tmp_path)]).fit(rows)
+    estimator = quick(callbacks=[Autosave(tmp_path, resume=True)], **change)
     with pytest.raises(ValueError, match=message):
         estimator.fit(rows)
-    assert not hasattr(estimator, "net_")
+    assert not hasattr(estimator, "module_")
 
 
 @pytest.mark.parametrize("change", [lambda X: X[:-1], lambda X: X + 1, lambda X: X.astype(float)])
 def test_other_rows_are_refused(tmp_path, rows, change):
-    quick(checkpoint=tmp_path).fit(rows)
+    quick(callbacks=[Autosave(tmp_path)]).fit(rows)
     with pytest.raises(ValueError, match="written for other rows"):
-        quick(checkpoint=Checkpoint(tmp_path, resume=True)).fit(change(rows))
+        quick(callbacks=[Autosave(tmp_path, resume=True)]).fit(change(rows))
 
 
-def test_a_model_in_the_place_of_a_checkpoint_is_refused(tmp_path, rows):
-    quick().fit(rows).save(tmp_path / "epoch-00001.skvae")
-    with pytest.raises(ValueError, match="a finished model and no checkpoint"):
-        quick(checkpoint=Checkpoint(tmp_path, resume=True)).fit(rows)
+def test_a_finished_model_in_the_folder_is_refused(tmp_path, rows):
+    save(quick().fit(rows), tmp_path / "epoch-00001.skvae")
+    with pytest.raises(ValueError, match="a finished model and not a checkpoint"):
+        quick(callbacks=[Autosave(tmp_path, resume=True)]).fit(rows)
 
 
-def test_partial_fit_writes_none(tmp_path, rows):
-    quick(checkpoint=tmp_path).partial_fit(rows)
+def test_partial_fit_writes_no_checkpoint(tmp_path, rows):
+    quick(callbacks=[Autosave(tmp_path)]).partial_fit(rows)
     assert os.listdir(tmp_path) == []
 
 
-def test_the_progress_bar_starts_where_the_run_goes_on(tmp_path, rows, capsys):
-    interrupt(quick(checkpoint=Checkpoint(tmp_path)), rows, 4)
-    quick(checkpoint=Checkpoint(tmp_path, resume=True), verbose=1).fit(rows)
+def test_the_progress_bar_starts_at_the_epoch_of_the_checkpoint(tmp_path, rows, capsys):
+    interrupt(quick(callbacks=[Autosave(tmp_path)]), rows, 4)
+    quick(callbacks=[Autosave(tmp_path, resume=True)], verbose=1).fit(rows)
     assert "15/30" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "settings", [{"every": 0}, {"keep": 0}, {"keep": 1.5}, {"resume": "yes"}, {"path": 3}]
+)
+def test_settings_out_of_range_are_refused(tmp_path, rows, settings):
+    autosave = Autosave(**{"path": tmp_path, **settings})
+    with pytest.raises(InvalidParameterError, match=f"'{next(iter(settings))}' parameter"):
+        quick(callbacks=[autosave]).fit(rows)
+
+
+def test_settings_may_be_numpy_integers(tmp_path, rows):
+    quick(callbacks=[Autosave(tmp_path, every=np.int64(2), keep=np.int64(2))]).fit(rows)
+    assert sorted(os.listdir(tmp_path)) == ["epoch-00004.skvae", "epoch-00006.skvae"]
+
+
+def test_autosave_may_have_a_name_among_the_callbacks(tmp_path, rows):
+    interrupt(quick(callbacks=[("autosave", Autosave(tmp_path))]), rows)
+    again = quick(callbacks=[("autosave", Autosave(tmp_path, resume=True))]).fit(rows)
+    assert_same_model(again, quick().fit(rows), rows)
+
+
+def test_autosave_keeps_no_reference_to_the_estimator(tmp_path, rows):
+    autosave = Autosave(tmp_path)
+    quick(callbacks=[autosave]).fit(rows)
+    assert vars(autosave) == {"path": tmp_path, "every": 1, "keep": 1, "resume": False}

@@ -1,7 +1,7 @@
-"""Who takes part in the training benchmarks, and how each is run: a process in its own environment.
+"""Contestants of the training benchmarks, each run as a process in its own environment.
 
-A job is a dictionary: what to train on, which network, for how long. A contestant is a script that
-takes one job as JSON and prints one line of JSON, see ``_protocol.py``.
+A job is a dictionary with the data, the network and the length of training. A contestant is a
+script that takes one job as JSON and prints one line of JSON, see ``_protocol.py``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Result = dict[str, Any]
 
 
 class Contestant(NamedTuple):
-    """A script, the environment it needs (None is the one that runs the benchmark), its options."""
+    """A script, its environment (None is that of the benchmark itself), and its options."""
 
     script: str
     environment: str | None = None
@@ -61,7 +61,7 @@ CONTESTANTS = {
 
 
 def interpreter(contestant: Contestant, peers: str | Path = PEERS) -> Path | None:
-    """Return the Python that runs the contestant, None where its environment is not installed."""
+    """Return the Python that runs the contestant; None if its environment is not installed."""
     if contestant.environment is None:
         return Path(sys.executable)
     python = Path(peers, contestant.environment, "bin", "python")
@@ -69,7 +69,7 @@ def interpreter(contestant: Contestant, peers: str | Path = PEERS) -> Path | Non
 
 
 def selected(table: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return the entries of the table with these names, or stop the program and tell which are."""
+    """Return the entries of the table with these names; exit with a list if one is unknown."""
     unknown = [name for name in names if name not in table]
     if unknown:
         raise SystemExit(f"No contestant is called {unknown[0]!r}; there are {', '.join(table)}.")
@@ -77,7 +77,7 @@ def selected(table: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def obstacle(contestant: Contestant, network: str, peers: str | Path = PEERS) -> str | None:
-    """Say why a contestant cannot take part; None where it can."""
+    """Return the reason why a contestant cannot take part; None if it can."""
     if network not in contestant.networks:
         return f"has no {network} network"
     if interpreter(contestant, peers) is None:
@@ -86,12 +86,12 @@ def obstacle(contestant: Contestant, network: str, peers: str | Path = PEERS) ->
 
 
 def run(contestant: Contestant, job: Job, peers: str | Path = PEERS) -> Result:
-    """Run a contestant on a job and return what it measured.
+    """Run a contestant on a job and return its measurements.
 
     Raises
     ------
     RuntimeError
-        If its process fails, with the end of what it wrote to stderr.
+        If its process fails, with the end of its stderr.
     """
     job = {**job, **contestant.options}
     command = [interpreter(contestant, peers), HERE / contestant.script, json.dumps(job)]
@@ -104,7 +104,7 @@ def run(contestant: Contestant, job: Job, peers: str | Path = PEERS) -> Result:
 
 
 def _variables(contestant: Contestant, threads: int) -> dict[str, str]:
-    """Return environment variables that give every library the same number of threads."""
+    """Return environment variables that set the same number of threads for every library."""
     variables = {**os.environ, **contestant.variables, "TF_CPP_MIN_LOG_LEVEL": "2"}
     if contestant.environment is not None:
         variables.pop("PYTHONPATH", None)  # it names folders for the Python of the benchmark
@@ -114,7 +114,7 @@ def _variables(contestant: Contestant, threads: int) -> dict[str, str]:
 def turns(
     contestant: Contestant, job: Job, peers: str | Path, measure: Callable[..., Result] = run
 ) -> Callable[[], Result]:
-    """Return a function that gives the contestant one turn after another, each with a new seed."""
+    """Return a function that runs the contestant once per call, each time with a new seed."""
     seeds = count()
     return lambda: measure(contestant, {**job, "seed": next(seeds)}, peers)
 
@@ -125,16 +125,16 @@ def seconds(results: list[Result]) -> list[float]:
 
 
 def versions(result: Result) -> str:
-    """Return what took part, in words."""
+    """Return the packages that took part and their versions."""
     return ", ".join(f"{package} {found}" for package, found in result["versions"].items())
 
 
 @contextlib.contextmanager
 def stored_rows(data: str, n_rows: int) -> Iterator[str]:
-    """Write the rows where every contestant finds them: X_train.npy and X_test.npy in a folder.
+    """Write X_train.npy and X_test.npy to a temporary folder that all contestants read.
 
     `data` is "mnist" or an .npz file that holds X_train and X_test, flattened 28x28 images in
-    [0, 1]; of the training rows the first `n_rows` are taken.
+    [0, 1]; only the first `n_rows` of the training rows are used.
     """
     with tempfile.TemporaryDirectory() as folder:
         for name, X in zip(("X_train", "X_test"), _rows(data), strict=True):

@@ -1,10 +1,10 @@
-"""What every contestant does alike: read a job, warm up, train against the clock, be judged.
+"""The steps that all contestants share: read a job, warm up, time the training, compute the ELBO.
 
-It needs NumPy alone, and so runs in every environment.
+This file needs NumPy only, so it runs in every environment.
 
 A contestant defines ``train(X, job, after_epoch) -> Model`` and ends in ``main(train, ...)``. Every
-call of ``train`` builds everything anew, as a user's fit does. Where a library trains epoch by
-epoch, ``after_epoch(model)`` is called between them; an exception from it ends the training.
+call of ``train`` builds everything anew, as a user's fit does. If the library trains epoch by
+epoch, ``after_epoch(model)`` is called after each; an exception from it ends the training.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ CHUNK_ROWS = 1000
 
 
 class Model(NamedTuple):
-    """What training made, as functions of arrays, and what there is to note about it.
+    """A trained model as functions of arrays, with notes about its training.
 
-    `encode` maps rows to mean and log variance of q(z|x), `decode_logits` latent rows to the logits
-    of p(x|z). Where there is no such thing, there is no ELBO.
+    `encode` maps rows to mean and log variance of q(z|x), `decode_logits` maps latent rows to the
+    logits of p(x|z). Without them there is no ELBO.
     """
 
     encode: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
@@ -42,11 +42,11 @@ Train = Callable[[np.ndarray, dict[str, Any], Callable[[Model], None]], Model]
 
 
 class Enough(Exception):
-    """Ends a training that was good enough, or long enough."""
+    """Ends training once the threshold or the time limit is passed."""
 
 
 def main(train: Train, *packages: str) -> None:
-    """Do the job of the command line and print one line of JSON: what was measured, with what."""
+    """Run the job of the command line and print one line of JSON: measurements and versions."""
     job = json.loads(sys.argv[1])
     X_train, X_test = (np.load(Path(job["data"], f"{name}.npy")) for name in ("X_train", "X_test"))
     with contextlib.redirect_stdout(sys.stderr):  # some libraries print
@@ -57,7 +57,7 @@ def main(train: Train, *packages: str) -> None:
 
 
 def whole_fit(train: Train, X_train: np.ndarray, X_test: np.ndarray, job: dict) -> dict[str, Any]:
-    """Time the whole training; judge what came out by the ELBO of the test rows."""
+    """Time the whole training and compute the ELBO of the test rows."""
     start = time.perf_counter()
     model = train(X_train, job, _go_on)
     seconds, peak = time.perf_counter() - start, peak_rss_mb()
@@ -79,7 +79,7 @@ def time_to_quality(
 ) -> dict[str, Any]:
     """Train until the ELBO of the test rows passes the threshold, or the time or epochs run out.
 
-    The ELBO is computed after every epoch, off the clock.
+    The ELBO is computed after every epoch, with the clock stopped.
     """
     seconds, elbos = 0.0, []
     start = time.perf_counter()
@@ -102,10 +102,10 @@ def time_to_quality(
 
 
 def elbo(model: Model, X: np.ndarray) -> float:
-    """Return the mean ELBO of the rows in nats, by one draw a row, the same for every model.
+    """Return the mean ELBO of the rows in nats, with one draw per row, the same for all models.
 
-    Values between 0 and 1 enter the Bernoulli cross-entropy as they are. All of it is computed in
-    float64 from logits, so that nothing is clipped.
+    Values between 0 and 1 enter the Bernoulli cross-entropy as they are. The computation is in
+    float64 and from logits, so that nothing is clipped.
     """
     noise = np.random.default_rng(0)
     total = 0.0
@@ -121,9 +121,9 @@ def elbo(model: Model, X: np.ndarray) -> float:
 
 
 def peak_rss_mb() -> float:
-    """Return the largest resident memory so far, imports and data included.
+    """Return the peak resident memory so far, including imports and data.
 
-    Linux counts it for this program alone under VmHWM; ru_maxrss can begin at the parent's.
+    On Linux, VmHWM counts this program alone, whereas ru_maxrss can start from the parent's peak.
     """
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():

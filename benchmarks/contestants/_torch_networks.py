@@ -1,4 +1,4 @@
-"""The networks in plain torch, with its own initial weights; for 28x28 images as rows of 784."""
+"""The networks in plain torch, with torch's initial weights, for 28x28 images as rows of 784."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def build_encoder(network: str, n_components: int) -> nn.Sequential:
-    """Map rows to means and log variances, side by side."""
+    """Build the network from rows to means and log variances, in that order."""
     if network == "mlp":
         return nn.Sequential(
             nn.Linear(784, 512),
@@ -32,7 +32,7 @@ def build_encoder(network: str, n_components: int) -> nn.Sequential:
 
 
 def build_decoder(network: str, n_components: int) -> nn.Sequential:
-    """Map latent rows to logits."""
+    """Build the network from latent rows to logits."""
     if network == "mlp":
         return nn.Sequential(
             nn.Linear(n_components, 256),
@@ -55,7 +55,7 @@ def build_decoder(network: str, n_components: int) -> nn.Sequential:
 
 
 class VAE(nn.Module):
-    """Returns logits of a reconstruction from one draw, and the posterior behind it."""
+    """Returns the logits of a reconstruction from one draw, with the moments of q(z|x)."""
 
     def __init__(self, network: str, n_components: int):
         super().__init__()
@@ -77,8 +77,8 @@ def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum()
 
 
-def judged(encode, decode_logits, **notes) -> Model:
-    """Let functions of tensors be judged as functions of arrays."""
+def tensor_model(encode, decode_logits, **notes) -> Model:
+    """Return a `Model` whose functions take arrays, from functions of tensors."""
 
     @torch.inference_mode()
     def encode_array(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

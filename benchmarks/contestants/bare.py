@@ -1,8 +1,8 @@
-"""The bare loop: what a careful hand writes in torch. All others are measured against it."""
+"""The bare loop, carefully written in plain torch: the baseline of all contestants."""
 
 import torch
 from _protocol import main
-from _torch_networks import VAE, judged, kl_divergence
+from _torch_networks import VAE, kl_divergence, tensor_model
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 
@@ -10,7 +10,7 @@ def train(X, job, after_epoch):
     torch.manual_seed(job["seed"])
     vae = VAE(job["network"], job["n_components"])
     optimizer = torch.optim.Adam(vae.parameters(), lr=job["learning_rate"], fused=True)
-    x, model = torch.from_numpy(X), judged(vae.encode, vae.decoder)
+    x, model = torch.from_numpy(X), tensor_model(vae.encode, vae.decoder)
     for _ in range(job["epochs"]):
         permuted = x[torch.randperm(len(x))]
         for batch in permuted.split(job["batch_size"]):

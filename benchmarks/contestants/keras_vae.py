@@ -1,4 +1,4 @@
-"""Keras, on the backend that the variable KERAS_BACKEND names: `compile` and `fit`."""
+"""Keras with `compile` and `fit`, on the backend in the environment variable KERAS_BACKEND."""
 
 import keras
 from _protocol import Model, main

@@ -1,6 +1,6 @@
 """The limit: only the matrix products of the dense layers, forward and backward, step by step.
 
-In the precision that the option names. The gradient of the rows themselves is not needed.
+The option "precision" sets their precision. The gradient with respect to the rows is not needed.
 """
 
 import torch
@@ -24,7 +24,7 @@ def train(X, job, _):
 
 
 def _products(layers, n_rows, dtype):
-    """Return the factors and the place of every product, in the layouts of a linear layer."""
+    """Return factors and output of every product, in the memory layouts of a linear layer."""
     products = []
     for i, layer in enumerate(layers):
         n_in, n_out = layer.in_features, layer.out_features

@@ -1,8 +1,8 @@
-"""PyOD: its VAE as the outlier detector that it is, with dense layers of our sizes.
+"""PyOD: its VAE, an outlier detector, with dense layers of the same sizes.
 
-Its loss is the mean squared error, averaged over the features, and a KL divergence clamped to a
-capacity that is zero by default. That is no ELBO, so none is compared. Its fit ends in scores of
-the training rows.
+Its loss is the mean squared error, averaged over the features, plus a KL divergence clamped to a
+capacity that is zero by default. That is not an ELBO, so none is compared. Its fit also scores the
+training rows.
 """
 
 from _protocol import Model, main

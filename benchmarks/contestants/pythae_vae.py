@@ -1,6 +1,6 @@
-"""Pythae: its VAE with networks of our shape, trained by its pipeline; no evaluation set.
+"""Pythae: its VAE with networks of the same shape, trained by its pipeline without evaluation set.
 
-The option "trainer" holds further arguments for its trainer's configuration.
+The option "trainer" holds further arguments of its trainer's configuration.
 """
 
 import logging
@@ -11,7 +11,7 @@ os.environ["TQDM_DISABLE"] = "1"
 
 import torch
 from _protocol import main
-from _torch_networks import build_decoder, build_encoder, judged
+from _torch_networks import build_decoder, build_encoder, tensor_model
 from pythae.models import VAE, VAEConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
@@ -59,7 +59,7 @@ def train(X, job, after_epoch):
         encoder=Encoder(job["network"], job["n_components"]),
         decoder=Decoder(job["network"], job["n_components"]),
     )
-    model = judged(vae.encoder.encode, vae.decoder.layers)
+    model = tensor_model(vae.encoder.encode, vae.decoder.layers)
     with tempfile.TemporaryDirectory() as folder:
         config = BaseTrainerConfig(
             output_dir=folder,

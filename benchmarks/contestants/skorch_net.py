@@ -2,7 +2,7 @@
 
 import torch
 from _protocol import main
-from _torch_networks import VAE, judged, kl_divergence
+from _torch_networks import VAE, kl_divergence, tensor_model
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
@@ -42,7 +42,7 @@ def train(X, job, after_epoch):
 
 
 def as_model(net):
-    return judged(net.module_.encode, net.module_.decoder)
+    return tensor_model(net.module_.encode, net.module_.decoder)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""skvae: the whole `fit`, or with the option "defaults" the default constructor.
+"""skvae: the whole `fit` or, with the option "defaults", that of the default constructor.
 
-Left at its default, the learning rate runs through one cycle that belongs to the whole fit. So
-there is nothing to judge between epochs.
+By default, the learning rate runs through one cycle per fit, so the models between epochs are not
+comparable and `after_epoch` is not called.
 """
 
 from _protocol import main
-from _torch_networks import judged
+from _torch_networks import tensor_model
 
 from skvae import VAETransformer
 
@@ -22,7 +22,7 @@ def train(X, job, _):
         **options,
     ).fit(X)
     module = vae.module_
-    return judged(
+    return tensor_model(
         module.encode,
         lambda z: module.likelihood.logits(module.decode(z)),
         precision=vae.precision_,

@@ -1,4 +1,4 @@
-"""What every table of quality shares: figures over seeds, beside what was published."""
+"""Figures over seeds and published figures, shared by the tables of quality."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Figure", "Published", "arguments", "fit_seconds", "report"]
 
 
 class Figure(NamedTuple):
-    """Mean over seeds, with its standard error where there are two or more."""
+    """Mean over seeds, with its standard error if there are two or more."""
 
     mean: float
     standard_error: float | None
@@ -35,13 +35,17 @@ class Figure(NamedTuple):
 class Published(NamedTuple):
     """A figure from the literature."""
 
-    what: str
+    model: str
     figure: float | str
     source: str
 
     def row(self, column: str) -> dict[str, Any]:
-        """Return a row that shows the figure with as many digits as it was published with."""
-        return {"model": f"published: {self.what}", column: str(self.figure), "source": self.source}
+        """Return a row that shows the figure with its published digits."""
+        return {
+            "model": f"published: {self.model}",
+            column: str(self.figure),
+            "source": self.source,
+        }
 
 
 def fit_seconds(model, X) -> float:

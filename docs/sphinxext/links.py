@@ -1,6 +1,6 @@
-"""Links into other libraries' documentation by rule, as intersphinx would need the network.
+"""Links to the documentation of other libraries by rules, because intersphinx needs the network.
 
-A name that no rule knows stays unresolved, which the build reports as an error.
+A name that matches no rule stays unresolved, which the build reports as an error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TORCH = "https://docs.pytorch.org/docs/stable"
 MATPLOTLIB = "https://matplotlib.org/stable"
 SKORCH = "https://skorch.readthedocs.io/en/stable"
 
-# a pattern of whole names to the address that it stands for
+# from a pattern that matches the whole name to its address
 RULES = {
     r"sklearn(\.[a-z]\w*)+(\.[A-Z]\w*)?": SKLEARN + r"/modules/generated/\g<0>.html",
     r"(sklearn[\w.]*\.[A-Z]\w*)\.\w+": SKLEARN + r"/modules/generated/\1.html#\g<0>",
@@ -28,7 +28,7 @@ RULES = {
 
 
 def address_of(name: str) -> str | None:
-    """Return where a name is documented, or None where no rule knows it."""
+    """Return the address of a name's documentation, or None if it matches no rule."""
     for pattern, address in RULES.items():
         if found := re.fullmatch(pattern, name):
             return found.expand(address)

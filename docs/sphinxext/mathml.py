@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers draw themselves: no script, no network, any colour scheme."""
+"""Formulas as MathML, which browsers render without scripts, network or a fixed colour scheme."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Files: bytes, values, checkpoints and graphs. None of these knows an estimator."""
+"""Files: bytes, values, checkpoints and ONNX graphs. Nothing here depends on the estimators."""

@@ -1,4 +1,4 @@
-"""The folder of a fit's checkpoints: which is the newest, which are kept; not what they hold."""
+"""The folder of a fit's checkpoints: finding the newest, deleting the old; not their content."""
 
 from __future__ import annotations
 
@@ -17,12 +17,25 @@ _PATTERN = re.compile(r"epoch-(\d{5,})\.skvae")
 
 
 class CheckpointFolder:
-    """The files of one fit, of which the newest `keep` are kept, or all if that is None."""
+    """The checkpoints of one fit, in one folder.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder, created if it does not exist.
+    keep : int or None
+        Number of checkpoints to keep, the newest ones; None keeps all.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be created.
+    """
 
     def __init__(self, path: str | os.PathLike[str], keep: int | None):
         self.path = Path(path).expanduser()
         self.keep = keep
-        self._written: list[Path] = []  # by this fit, in this process or in the one it resumes
+        self._written: list[Path] = []  # by this fit or by the interrupted one that it resumes
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -31,7 +44,7 @@ class CheckpointFolder:
             ) from exc
 
     def files(self) -> list[Path]:
-        """Paths of the checkpoints, oldest epoch first."""
+        """Return the paths of the checkpoints, oldest epoch first."""
         found = {
             path: int(match[1])
             for path in self.path.iterdir()
@@ -40,21 +53,22 @@ class CheckpointFolder:
         return sorted(found, key=lambda path: found[path])
 
     def newest(self) -> tuple[Path, dict[str, Any], dict[str, Tensor]] | None:
-        """Path and content of the newest sound checkpoint, if there is any."""
+        """Return path, header and tensors of the newest sound checkpoint, or None without one."""
         for path in reversed(self.files()):
             try:
                 content = read_file(path)
             except ValueError as exc:
-                warnings.warn(f"Passed over a checkpoint: {exc}", UserWarning, stacklevel=2)
+                warnings.warn(f"Skipped a checkpoint: {exc}", UserWarning, stacklevel=2)
             else:
                 self._written = self.files()
                 return path, *content
         return None
 
     def write(self, epoch: int, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Write a checkpoint, then delete those that are not to be kept.
+        """Write a checkpoint, then delete the files that are no longer needed.
 
-        A disk that is full or gone costs a warning and not the training.
+        If that fails, for instance because the disk is full, a warning is given and training
+        continues.
         """
         path = self.path / _NAME.format(epoch)
         try:
@@ -63,16 +77,16 @@ class CheckpointFolder:
             self._delete_others()
         except OSError as exc:
             warnings.warn(
-                f"The checkpoint of epoch {epoch} could not be written ({exc}); training goes on, "
-                "and earlier checkpoints are as they were.",
+                f"The checkpoint of epoch {epoch} could not be written ({exc}). Training "
+                "continues, and earlier checkpoints are unchanged.",
                 UserWarning,
                 stacklevel=2,
             )
 
     def _delete_others(self) -> None:
-        """Keep the newest of this fit, and those of the part of it that was interrupted."""
+        """Delete all but the newest checkpoints of this fit, including its interrupted part."""
         mine = [path for path in self.files() if path in self._written]
         kept = mine if self.keep is None else mine[-self.keep :]
-        torn = self.path.glob(SCRATCH.format(name="epoch-*", token="*"))  # a kill left them
+        torn = self.path.glob(SCRATCH.format(name="epoch-*", token="*"))  # left by a killed process
         for path in {*self.files(), *torn} - set(kept):
             path.unlink()

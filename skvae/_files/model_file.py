@@ -1,4 +1,4 @@
-"""One file for a JSON header and named tensors, checked and atomic; not what they mean.
+"""One file for a JSON header and named tensors, checked and atomic; not their meaning.
 
 The file is a safetensors file, so any tool of that format can list it, and reading it runs no code.
 """
@@ -20,36 +20,38 @@ from torch import Tensor
 
 FORMAT_VERSION = 1
 SCRATCH = ".{name}.{token}.tmp"  # name of a file while it is being written
-_KEY = "skvae"  # one key alone: safetensors writes several in no fixed order
+_KEY = "skvae"  # a single key, because safetensors writes several in no fixed order
 
 
-def write_file(path: str | os.PathLike, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write a file that is either there whole or not there at all.
+def write_file(
+    path: str | os.PathLike[str], header: dict[str, Any], tensors: dict[str, Tensor]
+) -> None:
+    """Write a file, which appears whole or not at all.
 
-    It is written beside its destination, flushed to the disk, and renamed. Equal content makes
+    It is written beside its destination, flushed to the disk, and renamed. Equal content gives
     equal bytes.
 
     Raises
     ------
     OSError
-        If the folder or the disk cannot take it; a file that was there before is still there.
+        If the file cannot be written; an earlier file of that name is unchanged.
     """
-    # copies of its own: tensors may share memory, or lie on another device
+    # copied because tensors may share memory, which safetensors refuses
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     header = {"format": FORMAT_VERSION, "versions": _versions(), **header}
     header["sha256"] = _digest(header, tensors)
     write_bytes(path, safetensors.torch.save(tensors, {_KEY: _dumps(header)}))
 
 
-def read_file(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return header and tensors of a file that :func:`write_file` wrote.
 
     Raises
     ------
     ValueError
-        If the file is anything else, is damaged, or comes from a newer version.
+        If the file is of another kind, is damaged, or comes from a newer version.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     path = Path(path)
     data = path.read_bytes()
@@ -60,7 +62,7 @@ def read_file(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Tensor
         if not isinstance(written, int) or written < 1:
             raise ValueError(f"its format version is {written!r}")
         if written <= FORMAT_VERSION and header.pop("sha256") != _digest(header, tensors):
-            raise ValueError("its content does not match its checksum; save it or fetch it anew")
+            raise ValueError("its content does not match its checksum; save or copy it again")
     except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as exc:
         raise unsound(path, exc) from exc
     if written > FORMAT_VERSION:
@@ -71,7 +73,7 @@ def read_file(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Tensor
     return header, tensors
 
 
-def unsound(path: str | os.PathLike, reason: object) -> ValueError:
+def unsound(path: str | os.PathLike[str], reason: object) -> ValueError:
     """Return the error for a file that cannot be used."""
     reason = f"{type(reason).__name__}: {reason}" if isinstance(reason, LookupError) else reason
     return ValueError(f"{path} cannot be used as a model of skvae: {str(reason)[:500]}.")
@@ -83,7 +85,8 @@ def _versions() -> dict[str, str]:
 
 def _metadata(data: bytes) -> dict[str, str]:
     length = int.from_bytes(data[:8], "little")  # safetensors has checked that it fits
-    return json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    metadata: dict[str, str] = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    return metadata
 
 
 def _dumps(header: dict[str, Any]) -> str:
@@ -98,8 +101,14 @@ def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Write a file beside its destination, flush it to the disk, and rename it."""
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file beside its destination, flush it to the disk, and rename it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an earlier file of that name is unchanged.
+    """
     path = Path(path)
     scratch = path.with_name(SCRATCH.format(name=path.name, token=secrets.token_hex(4)))
     try:
@@ -114,14 +123,14 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last, where the system lets a folder be flushed."""
+    """Flush the folder, so that the rename survives a power cut, if the system allows it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         os.fsync(descriptor)
-    except OSError:  # nor do some network file systems flush them
+    except OSError:  # some network file systems cannot flush folders
         pass
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""A trained module as an ONNX graph: encoder, decoder or score, in the units of X."""
+"""Parts of a trained module as ONNX graphs: encoder, decoder and score, in the units of X."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import functools
 import logging
 import math
 import operator
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +45,23 @@ class _Score(_Encoder):
         return score_rows(self.module, x, self.kind, self.n_samples)
 
 
-def export(module: VAEModule, path, part: str, kind: str, n_samples: int) -> None:
-    """Write one part of a module as an ONNX file, checked by ONNX's own rules.
+def export(
+    module: VAEModule, path: str | os.PathLike[str], part: str, kind: str, n_samples: int
+) -> None:
+    """Write one part of a module as an ONNX file, after checking it with ONNX's own checker.
+
+    Parameters
+    ----------
+    module : VAEModule
+        The trained module.
+    path : str or path-like
+        The file.
+    part : str
+        One of `PARTS`.
+    kind : str
+        Quantity that the part "score" computes; ignored for the others.
+    n_samples : int
+        Number of draws per row in the score.
 
     Raises
     ------
@@ -62,20 +79,21 @@ def export(module: VAEModule, path, part: str, kind: str, n_samples: int) -> Non
         rows_vary = ({0: torch.export.Dim("n_samples")},)
         traced = torch.export.export(graph.eval(), (rows,), dynamic_shapes=rows_vary, strict=False)
         program = torch.onnx.export(
-            traced.run_decompositions(_IN_OTHER_WORDS),
+            traced.run_decompositions(_DECOMPOSITIONS),
             dynamo=True,
             input_names=names[:1],
             output_names=names[1:],
             verbose=False,
         )
-    onnx.checker.check_model(program.model_proto)
-    write_bytes(path, program.model_proto.SerializeToString())
+    model = program.model_proto  # type: ignore[union-attr] # not None with dynamo=True
+    onnx.checker.check_model(model)
+    write_bytes(path, model.SerializeToString())
 
 
-def _import_onnx():
+def _import_onnx() -> Any:
     try:
         import onnx
-        import onnxscript  # noqa: F401 - torch writes the graph with it
+        import onnxscript  # noqa: F401 - torch uses it to write the graph
     except ImportError as exc:
         raise ImportError(
             f"export_onnx needs the package {exc.name!r}. Install the extra: pip install "
@@ -86,7 +104,7 @@ def _import_onnx():
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch's exporter from reporting on itself."""
+    """Silence the progress reports and warnings of torch's exporter."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -100,25 +118,27 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-_SHIFT = 10  # from here on Stirling's series is exact but for the last digits of float64
+_SHIFT = 10  # above it, Stirling's series is exact but for the last digits of float64
 # B_2k / (2k (2k - 1)) for k = 1, 2, ..., with the Bernoulli numbers B
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 
 
 def _log_gamma(x: Tensor) -> Tensor:
-    """Return log gamma(x), for which ONNX has no operator, for 0 < x < 1e30 by Stirling's series.
+    """Return log gamma(x) for 0 < x < 1e30 by Stirling's series; ONNX lacks the operator.
 
-    The recurrence gamma(x + 1) = x gamma(x) leads to arguments where the series is exact.
+    The recurrence gamma(x + 1) = x gamma(x) moves the argument to where the series is exact.
     """
     shifted = x.double() + _SHIFT
     inverse = 1 / shifted
-    series = functools.reduce(lambda rest, term: rest * inverse.square() + term, _STIRLING[::-1])
+    series = torch.full_like(inverse, _STIRLING[-1])
+    for coefficient in _STIRLING[-2::-1]:  # Horner's scheme
+        series = series * inverse.square() + coefficient
     main = (shifted - 0.5) * shifted.log() - shifted + 0.5 * math.log(2 * math.pi)
     factors = functools.reduce(operator.mul, [x.double() + k for k in range(_SHIFT)])
     return (main + series * inverse - factors.log()).to(x.dtype)
 
 
-def _softplus(x: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
+def _softplus(x: Tensor, beta: float = 1, threshold: float = 20) -> Any:
     """Return log(1 + exp(beta x)) / beta, which onnxruntime computes in single precision only."""
     if x.dtype != torch.float64:
         return NotImplemented
@@ -126,8 +146,8 @@ def _softplus(x: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     return (scaled.clamp(min=0) + (-scaled.abs()).exp().log1p()) / beta
 
 
-# Operators that ONNX or its runtime lacks, in terms of those that they have.
-_IN_OTHER_WORDS = {
+# Replacements for operators that ONNX or onnxruntime lacks.
+_DECOMPOSITIONS = {
     torch.ops.aten.lgamma.default: _log_gamma,
     torch.ops.aten.softplus.default: _softplus,
 }

@@ -1,14 +1,14 @@
 """Python values to JSON and back, exactly: tuples stay tuples, configured objects are rebuilt.
 
-Every JSON object in what `encode` returns is a tag with its content, so that the reader need not
-guess. No class is looked up by a name in the file: the reader brings the classes.
+Every JSON object that `encode` returns has one key, a tag that states the type of its content.
+Decoding builds only the classes that the caller passes; a file cannot name any other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,12 +16,17 @@ from torch import Tensor
 
 
 class Encoder:
-    """Turns values into what :func:`json.dumps` takes; tensors and arrays are set aside.
+    """Turns values into nodes for :func:`json.dumps`, and collects the tensors and arrays in them.
 
     Parameters
     ----------
     classes : iterable of type
-        Classes that every reader knows. Configured objects of other classes are marked as custom.
+        Classes known to every reader. Configured objects of other classes are marked as custom.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        The tensors and arrays found so far, by their path.
     """
 
     def __init__(self, classes: Iterable[type]):
@@ -29,7 +34,20 @@ class Encoder:
         self.tensors: dict[str, Tensor] = {}
 
     def encode(self, value: Any, where: str) -> Any:
-        """Return the node for `value`; `where` names it in errors and names its tensors."""
+        """Return the node of a value.
+
+        Parameters
+        ----------
+        value : object
+            A number, text, container, tensor, array or configured object.
+        where : str
+            Path of the value, which names its tensors and appears in errors.
+
+        Raises
+        ------
+        ValueError
+            If the value cannot be written without pickle.
+        """
         if value is None or isinstance(value, bool | str):
             return value
         if isinstance(value, np.bool_ | np.integer | np.floating):
@@ -47,9 +65,9 @@ class Encoder:
         if isinstance(value, slice):
             return {"slice": self.encode([value.start, value.stop, value.step], where)}
         if isinstance(value, Tensor):
-            return {"tensor": self._set_aside(value, where)}
+            return {"tensor": self._keep(value, where)}
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-            return {"array": self._set_aside(torch.from_numpy(value.copy()), where)}
+            return {"array": self._keep(torch.from_numpy(value.copy()), where)}
         if isinstance(value, torch.device):
             return {"device": str(value)}
         if isinstance(value, type) and issubclass(value, torch.optim.Optimizer):
@@ -75,77 +93,83 @@ class Encoder:
             return {"custom": [type(value).__qualname__, params]}
         return {"spec": [name, params]}
 
-    def _set_aside(self, tensor: Tensor, where: str) -> str:
+    def _keep(self, tensor: Tensor, where: str) -> str:
         self.tensors[where] = tensor
         return where
 
 
 class Decoder:
-    """Reads what :class:`Encoder` wrote.
+    """Turns nodes of :class:`Encoder` back into values.
 
     Parameters
     ----------
     classes : iterable of type
         Classes of the configured objects that may be built.
     trusted : iterable of type
-        A user's own classes, named by whoever reads the file.
+        The reader's own classes.
     tensors : dict of str to Tensor
-        What was set aside.
-
-    Raises
-    ------
-    ValueError
-        From `decode`, for a custom class that is not trusted or a node that makes no sense.
+        The encoder's tensors.
     """
 
-    def __init__(self, classes, trusted=(), tensors=None):
+    def __init__(
+        self,
+        classes: Iterable[type],
+        trusted: Iterable[type] = (),
+        tensors: dict[str, Tensor] | None = None,
+    ):
         self.classes = {cls.__name__: cls for cls in classes}
         self.trusted = {cls.__qualname__: cls for cls in trusted}
         self.tensors: dict[str, Tensor] = tensors or {}
 
     def decode(self, node: Any) -> Any:
-        """Return the value that `node` stands for."""
+        """Return the value of a node.
+
+        Raises
+        ------
+        ValueError
+            If a custom class is not trusted, or the node is malformed.
+        """
         if node is None or isinstance(node, bool | str | int | float):
             return node
         if isinstance(node, list):
             return [self.decode(item) for item in node]
         tag, content = next(iter(node.items()), ("", None))
         if tag not in self._READERS:
-            raise ValueError(f"it holds an unknown kind of value, {tag[:40]!r}")
+            raise ValueError(f"it holds a value of the unknown type {tag[:40]!r}")
         try:
             return self._READERS[tag](self, content)
         except (TypeError, LookupError, AttributeError) as exc:
-            raise ValueError(f"it holds {tag!r} with unsound content ({exc!r})") from exc
+            raise ValueError(f"it holds a malformed {tag!r} ({exc!r})") from exc
 
-    def _dict(self, content):
+    def _dict(self, content: Any) -> dict[Any, Any]:
         return {self.decode(key): self.decode(item) for key, item in content}
 
-    def _spec(self, content):
+    def _spec(self, content: Any) -> Any:
         name, params = content
         return self.classes[name](**self.decode(params))
 
-    def _custom(self, content):
+    def _custom(self, content: Any) -> Any:
         name, *params = content
         cls = self.trusted.get(name)
         if cls is None:
             raise ValueError(
-                f"it was saved with the class {name!r}, unknown to skvae. If you trust the "
-                f"file, pass your class: skvae.load(path, trusted=[{name}])"
+                f"it was saved with the class {name!r}, which is not part of skvae. If you trust "
+                f"the file, pass your class: skvae.load(path, trusted=[{name}])"
             )
         return cls(**self.decode(params[0])) if params else cls
 
-    def _random_state(self, content):
+    def _random_state(self, content: Any) -> np.random.RandomState:
         state = np.random.RandomState()
         state.set_state(self.decode(content))
         return state
 
-    def _optimizer(self, content):
-        cls = getattr(torch.optim, content)
+    def _optimizer(self, content: Any) -> type[torch.optim.Optimizer]:
+        cls: type[torch.optim.Optimizer] = getattr(torch.optim, content)
         if not _is_torch_optimizer(cls):
             raise KeyError(content)
         return cls
 
-    _READERS = {
+    _READERS: ClassVar[dict[str, Callable[[Decoder, Any], Any]]] = {
         "tuple": lambda self, content: tuple(self.decode(content)),
         "slice": lambda self, content: slice(*self.decode(content)),
         "dict": _dict,
@@ -161,5 +185,6 @@ class Decoder:
 
 
 def _is_torch_optimizer(cls: Any) -> bool:
-    known = getattr(torch.optim, getattr(cls, "__name__", ""), None)
-    return isinstance(cls, type) and known is cls and issubclass(cls, torch.optim.Optimizer)
+    if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
+        return False
+    return getattr(torch.optim, cls.__name__, None) is cls

@@ -96,8 +96,8 @@ def score_rows(module: VAEModule, x: Tensor, kind: str, n_samples: int) -> Tenso
     """Return one of `SCORES` for the rows of one chunk, by the draws that all rows share."""
     mean, log_var = module.encode(x)
     n_sets = max(1, FEWEST_DRAWS // n_samples)
-    draws = fixed_normal_draws(n_sets * n_samples, module.parts.n_components)
-    draws = torch.from_numpy(draws.copy()).to(mean)
+    fixed = fixed_normal_draws(n_sets * n_samples, module.parts.n_components)
+    draws = torch.from_numpy(fixed.copy()).to(mean)
     return SCORES[kind](module, x, mean, log_var, draws, n_sets)
 
 

@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 # the first entry is what other types become: bytes become float32, never float64
-_FLOAT_DTYPES = [np.float32, np.float64]
+_FLOAT_DTYPES: list[type[np.floating]] = [np.float32, np.float64]
 
 
 def check_rows(
@@ -54,7 +54,7 @@ def check_latent_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np
     return Z
 
 
-def _float_dtypes(X: Any) -> list[type]:
+def _float_dtypes(X: Any) -> list[type[np.floating]]:
     # the columns of polars name types that are not NumPy's, which scikit-learn cannot read
     in_double = any(str(dtype) == "Float64" for dtype in getattr(X, "dtypes", ()))
     # nor does scikit-learn recognise the same precision in a foreign byte order

@@ -1,10 +1,11 @@
-"""In-memory mini-batches: one permutation an epoch, gathered slice by slice, no per-row work."""
+"""In-memory mini-batches: one permutation per epoch, gathered slice by slice, no per-row work."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from itertools import cycle
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,20 +14,26 @@ from torch import Tensor
 class Batches:
     """Iterate over a tensor in mini-batches of ``(x, x)``: an autoencoder's target is its input.
 
-    The rows are gathered batch by batch, so that an epoch needs no second copy of the data. Where
-    they do not lie on the device already (:func:`resident`), each batch is copied there while the
-    one before it is at work. Without a generator the rows come in order.
+    The rows are gathered batch by batch, so that an epoch needs no second copy of the data. If the
+    rows are not on the device already (:func:`resident`), each batch is copied there while the
+    previous one is being processed. Without a generator the rows come in order.
 
     Parameters
     ----------
     dataset : torch.utils.data.Dataset with an attribute ``X``, the tensor (n_samples, n_features)
     batch_size : int
     generator : torch.Generator or None
-        Decides the order, a fresh one at every pass.
+        Source of the order, a fresh one at every pass.
     device : torch.device or str
     """
 
-    def __init__(self, dataset, batch_size, generator=None, device="cpu"):
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        device: torch.device | str = "cpu",
+    ):
         self.x: Tensor = dataset.X
         self.batch_size: int = batch_size
         self.generator: torch.Generator | None = generator
@@ -59,16 +66,16 @@ class Batches:
 
 
 class Stage:
-    """A buffer of page-locked memory, from which a batch travels while the processor goes on.
+    """A buffer of page-locked memory, from which a batch is copied while the processor goes on.
 
     Parameters
     ----------
     x : Tensor of shape (n_samples, n_features)
         All rows, in ordinary memory.
     n_rows : int
-        Rows that it holds.
+        Number of rows in the buffer.
     device : torch.device
-        Where the rows go.
+        The device to which rows are sent.
     """
 
     def __init__(self, x: Tensor, n_rows: int, device: torch.device):
@@ -81,7 +88,7 @@ class Stage:
     def send(self, rows: Tensor) -> Tensor:
         """Return the rows on the device, or on their way there."""
         if self._left is not None:
-            self._left.synchronize()  # what the buffer held before has left it
+            self._left.synchronize()  # the previous batch has left the buffer
         batch = torch.index_select(self.x, 0, rows, out=self._buffer[: len(rows)])
         sent = batch.to(self.device, copy=True, non_blocking=True)
         if self._left is not None:

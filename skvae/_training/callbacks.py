@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from skorch.callbacks import Callback
-from tqdm.auto import tqdm
+from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from skvae._training.budget import one_cycle
 
@@ -19,9 +19,10 @@ class Start(NamedTuple):
 
 
 class FitCallback(Callback):
-    """A skorch callback that is also called before a fit begins, with the estimator.
+    """A skorch callback of `fit` alone, which is also called before the fit begins.
 
-    During training it comes after early stopping, whose state it may read.
+    During training it comes after early stopping, whose state it may read. It takes no part in
+    `partial_fit`.
     """
 
     def on_fit_begin(self, estimator: Any, X: np.ndarray, start: Start) -> Start:
@@ -45,19 +46,24 @@ class FitCallback(Callback):
 
 def is_a(callback: Any, kind: type) -> bool:
     """Return whether a callback is of a kind: an object, a class, or a pair of a name and one."""
-    callback = callback[-1] if isinstance(callback, tuple) and callback else callback
+    callback = without_name(callback)
     return issubclass(callback if isinstance(callback, type) else type(callback), kind)
+
+
+def without_name(callback: Any) -> Any:
+    """Return the callback of a pair of a name and a callback, and any other as it is."""
+    return callback[-1] if isinstance(callback, tuple) and callback else callback
 
 
 class OneCycle(Callback):
     """Moves the learning rate through one cycle between two epochs, counted from the first ever."""
 
-    def __init__(self, learning_rate, first_epoch, last_epoch):
+    def __init__(self, learning_rate: float, first_epoch: int, last_epoch: int):
         self.learning_rate = learning_rate
         self.first_epoch = first_epoch
         self.last_epoch = last_epoch
 
-    def on_batch_begin(self, net, training=False, **kwargs):
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         if not training:
             return
         # half a step ahead: neither the first step nor the last is lost to a rate of zero
@@ -69,12 +75,12 @@ class OneCycle(Callback):
 class ProgressBar(Callback):
     """One bar for the whole fit, with the loss, reconstruction and KL of the last epoch."""
 
-    def __init__(self, first_epoch, last_epoch, steps_per_epoch):
+    def __init__(self, first_epoch: int, last_epoch: int, steps_per_epoch: int):
         self.first_epoch = first_epoch
         self.last_epoch = last_epoch
         self.steps_per_epoch = steps_per_epoch
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self.bar_ = tqdm(
             total=(self.last_epoch - self.first_epoch) * self.steps_per_epoch,
             initial=(len(net.history) - self.first_epoch) * self.steps_per_epoch,
@@ -82,10 +88,10 @@ class ProgressBar(Callback):
             desc="fit",
         )
 
-    def on_batch_end(self, net, training=False, **kwargs):
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         self.bar_.update(int(training))
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         last = net.history[-1]
         shown = {"epoch": last["epoch"]}
         for name in ("loss", "reconstruction", "kl"):
@@ -95,6 +101,6 @@ class ProgressBar(Callback):
             shown["valid_loss"] = f"{last['valid_loss']:.2f}"
         self.bar_.set_postfix(shown)
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self.bar_.close()
         del self.bar_

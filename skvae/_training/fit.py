@@ -15,7 +15,6 @@ import torch
 from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
-from skorch.history import History
 
 from skvae._random import make_generator
 from skvae._rows.batches import resident
@@ -58,7 +57,8 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
 def train_one_pass(net: VAENet, X: np.ndarray) -> None:
     """Train for one epoch at the constant learning rate."""
     n_epochs = len(net.history) + 1
-    _run(net, _as_tensor(X), None, n_epochs, net.settings.callbacks)
+    callbacks = [one for one in net.settings.callbacks if not is_a(one, FitCallback)]
+    _run(net, _as_tensor(X), None, n_epochs, callbacks)
 
 
 def _run(
@@ -100,43 +100,6 @@ def _settle_interruption(net: VAENet) -> None:
         UserWarning,
         stacklevel=2,
     )
-
-
-def history_arrays(history: History) -> dict[str, np.ndarray]:
-    """Return a history as equally long float arrays, one value per epoch."""
-    columns: dict[str, np.ndarray] = {}
-    for name in dict.fromkeys(name for row in history for name in row):
-        measured = name.startswith(("train_", "valid_")) and not name.endswith(("_count", "_best"))
-        if name == "dur" or measured:
-            values = [row.get(name, np.nan) for row in history]
-            columns["duration" if name == "dur" else name] = np.array(values, dtype=np.float64)
-    return columns
-
-
-def history_columns(history: History) -> dict[str, Any]:
-    """Return a history by columns: floats as one array, NaN if missing; others as lists."""
-    columns: dict[str, Any] = {}
-    names = dict.fromkeys(name for row in history for name in row if name != "batches")
-    for name in names:
-        values = [row.get(name) for row in history]
-        if all(isinstance(value, float | None) for value in values):
-            columns[name] = np.array([np.nan if v is None else v for v in values])
-        else:
-            columns[name] = values
-    return columns
-
-
-def history_of(columns: dict[str, Any]) -> History:
-    """Return the history that `history_columns` took apart."""
-    history = History()
-    for values in zip(*(column for column in columns.values()), strict=True):
-        history.new_epoch()
-        for name, value in zip(columns, values, strict=True):
-            if isinstance(value, np.floating):
-                value = None if np.isnan(value) else float(value)
-            if value is not None:
-                history.record(name, value)
-    return history
 
 
 def _split(x: torch.Tensor, fraction: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

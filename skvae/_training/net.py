@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping, EpochTimer, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler
 from skorch.history import History
 from torch import Tensor, nn
 
 from skvae._model.module import VAEModule
 from skvae._random import make_generator
 from skvae._rows.batches import Batches
-from skvae._training.precision import WorkingCopy
+from skvae._training.optimizers import AdamW
 
 _VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
 _EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
@@ -60,7 +60,7 @@ class VAENet(NeuralNet):
     """
 
     def __init__(self, module: VAEModule, settings: Settings):
-        fused = {"optimizer__fused": True} if settings.optimizer is torch.optim.AdamW else {}
+        fused = {"optimizer__fused": True} if settings.optimizer is AdamW else {}
         super().__init__(
             module,
             criterion=torch.nn.Identity,  # the objective is the loss
@@ -78,10 +78,10 @@ class VAENet(NeuralNet):
         self.settings = settings
 
     @property
-    def _default_callbacks(self):
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return [("epoch_timer", EpochTimer())]
 
-    def initialize(self):
+    def initialize(self) -> VAENet:
         super().initialize()
         self.generator_ = make_generator(self.settings.seed)
         self.noise_generator_ = make_generator(self.settings.seed, self.device)
@@ -98,14 +98,14 @@ class VAENet(NeuralNet):
         """Return the callbacks of a kind."""
         return [callback for _, callback in self.callbacks_ if isinstance(callback, kind)]
 
-    def get_params_for_optimizer(self, prefix, named_parameters):
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
         if self.settings.weight_decay:
             kwargs["weight_decay"] = self.settings.weight_decay
             args = (_decay_groups(self.module_),)
         return args, kwargs
 
-    def get_iterator(self, dataset, training=False):
+    def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
         return Batches(
             dataset,
             self.batch_size,
@@ -123,25 +123,25 @@ class VAENet(NeuralNet):
         """Epochs trained so far, counted in fractions while one is under way."""
         return len(self.history) - 1 + self.batches_done_ / self.batches_per_epoch_
 
-    def train_step_single(self, batch, **fit_params):
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         x, _ = batch
-        self.working_copy_.refresh()
         record = self._evaluate(x, self.epochs_done, self.noise_generator_)
         record["loss"].backward()
-        self.working_copy_.return_gradients()
         clip_gradients(self.module_.parameters())
         return record
 
-    def validation_step(self, batch, **fit_params):
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         x, _ = batch
         with torch.no_grad():
             return self._evaluate(x, None, self.validation_generator_)
 
-    def _evaluate(self, x, epoch, generator):
+    def _evaluate(
+        self, x: Tensor, epoch: float | None, generator: torch.Generator
+    ) -> dict[str, Tensor]:
         x = self.module_.likelihood.redraw(x, generator)
-        module, objective = self.working_copy_.module, self.settings.objective
+        objective = self.settings.objective
         with self._autocast():
-            record = objective(module, x, epoch=epoch, generator=generator)
+            record = objective(self.module_, x, epoch=epoch, generator=generator)
         if not isinstance(record, dict) or "loss" not in record:
             raise TypeError(
                 f"objective={objective!r} must return a dict of scalar tensors that includes "
@@ -149,14 +149,12 @@ class VAENet(NeuralNet):
             )
         return record
 
-    def _autocast(self):
+    def _autocast(self) -> AbstractContextManager[Any]:
         if self.settings.precision == "float32":
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
 
-    def fit_loop(self, X, y=None, epochs=None, **fit_params):
-        dtype = None if self.settings.precision == "float32" else torch.bfloat16
-        self.working_copy_ = WorkingCopy(self.module_, dtype)
+    def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **fit_params: Any) -> VAENet:
         n_epochs = self.max_epochs - len(self.history)
         try:
             return super().fit_loop(X, y, epochs=max(0, n_epochs), **fit_params)
@@ -164,18 +162,18 @@ class VAENet(NeuralNet):
             stopping = self.callbacks_of(EarlyStopping)
             self.interrupted_ = not any(part.misses_ >= part.patience for part in stopping)
             raise
-        finally:
-            del self.working_copy_
 
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
         if iterator is None:
             return
         self._set_training(training)
-        self.working_copy_.module.train(training)
-        self.working_copy_.refresh()
         self.batches_done_, self.batches_per_epoch_ = 0, len(iterator)
         self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
-        sizes, values = [], None
+        sizes: list[int] = []
+        values: Tensor | None = None
+        record: dict[str, Tensor] = {}
         for batch in iterator:
             self.history.new_batch()  # where callbacks write
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -186,9 +184,12 @@ class VAENet(NeuralNet):
             sizes.append(len(batch[0]))
             self.batches_done_ += 1
             self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
+        assert values is not None  # there is at least one batch
         self._record_epoch(prefix, list(record), values, sizes)
 
-    def _record_epoch(self, prefix, names, values, sizes):
+    def _record_epoch(
+        self, prefix: str, names: list[str], values: Tensor, sizes: list[int]
+    ) -> None:
         finite = values.isfinite().all(dim=1)
         if not finite.all():
             phase = "training" if prefix == "train" else "validation"
@@ -204,7 +205,7 @@ class VAENet(NeuralNet):
         if not all(weights.isfinite().all() for weights in self.module_.parameters()):
             self._stop_diverged("weights", self.history[-1, "train_batch_count"])
 
-    def _stop_diverged(self, what, step):
+    def _stop_diverged(self, what: str, step: int) -> NoReturn:
         raise FloatingPointError(
             f"The {what} became NaN or infinite at epoch {len(self.history)}, step {step}. The "
             f"likely cause is a learning rate that is too large (learning_rate={self.lr:g}) or "
@@ -269,13 +270,13 @@ class VAENet(NeuralNet):
             if device.type == "cuda":
                 torch.cuda.set_rng_state(states["cuda"], device)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if "noise_generator_" in state:  # that of a GPU could not be read without one
             state["noise_generator_"] = self.noise_generator_.get_state()
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         noise = state.get("noise_generator_")
         if noise is not None:
@@ -318,7 +319,8 @@ def clip_gradients(parameters: Iterator[nn.Parameter], largest: float = LARGEST_
 
 def _decay_groups(module: VAEModule) -> list[dict[str, Any]]:
     """Separate the weights that decay from biases, gains, noise scales and a learned prior."""
-    decaying, free = [], []
+    decaying: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for name, weights in module.named_parameters():
         stays = weights.ndim < 2 or name.startswith(("likelihood.", "prior."))
         (free if stays else decaying).append(weights)

@@ -1,4 +1,4 @@
-"""Likelihoods: specs of p(x|z), its mean, its draws, and the data it accepts."""
+"""Likelihoods: specs of the distribution p(x|z) of the rows given their latent vectors."""
 
 from skvae._parts import Likelihood, LikelihoodModule, Support
 from skvae.likelihoods._bernoulli import Bernoulli

@@ -1,4 +1,4 @@
-"""The Bernoulli likelihood, for binary data and for grey levels read as probabilities."""
+"""The Bernoulli likelihood, for binary data and for grey levels as probabilities."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ class Bernoulli(Likelihood):
     """Independent Bernoulli variables: log p(x|z) is minus the binary cross-entropy.
 
     Accepts values in [0, 1]. For binary data it is a probability mass function. For grey levels in
-    between it is the usual cross-entropy objective, no density
+    between it is the usual cross-entropy objective [1]_, which is not a density
     (:class:`~skvae.likelihoods.ContinuousBernoulli` is one).
 
     Parameters
     ----------
     binarize : {"dynamic"} or None, default=None
-        "dynamic" replaces grey levels by fresh draws, one with that probability and else zero,
-        whenever training or its validation sees a row [2]_, so that the model is one of binary
-        data and hardly overfits. Rows that are scored or embedded are taken as they come:
-        binarise test rows too where their log-likelihood is to be compared. None trains on the
-        grey levels themselves.
+        "dynamic" replaces every grey level in a training or validation batch by a fresh draw, which
+        is 1 with that probability and 0 otherwise [2]_. The model is then one of binary data, and
+        overfits less. Rows that are scored or embedded are not binarised: to compare
+        log-likelihoods, binarise the test rows yourself. None trains on the grey levels.
 
     See Also
     --------
@@ -63,7 +62,7 @@ class Bernoulli(Likelihood):
         Returns
         -------
         likelihood : LikelihoodModule
-            Under "dynamic" it redraws the rows.
+            With "dynamic", its `redraw` returns binary rows.
 
         Raises
         ------
@@ -90,6 +89,6 @@ class _Bernoulli(UnitIntervalModule):
 
 class _DynamicBernoulli(_Bernoulli):
     def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return binary rows drawn from grey ones, which training sees in their place."""
+        """Return binary rows, drawn with the grey levels as probabilities."""
         uniform = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
         return uniform.lt_(x)  # torch.bernoulli takes twice the time

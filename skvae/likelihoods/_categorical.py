@@ -1,4 +1,4 @@
-"""The categorical likelihood, for levels and codes that take any distribution."""
+"""The categorical likelihood, for levels and codes."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _MOST_CATEGORIES = 2**16
 class Categorical(Likelihood):
     """Independent categorical variables: any distribution over the whole numbers 0 to K - 1.
 
-    For images of K grey levels, each pixel a softmax over all of them [1]_, and for columns of a
-    table that hold codes. The log-likelihood is that of a probability mass, so
-    :func:`~skvae.metrics.bits_per_dim` of it are bits that a code can have.
+    For images of K grey levels, with a softmax over all of them for each pixel [1]_, and for table
+    columns that hold codes. The log-likelihood is that of a probability mass function, so
+    :func:`~skvae.metrics.bits_per_dim` converts it to a code length.
 
     Parameters
     ----------
     n_categories : int or "auto", default=256
-        Their number K, from 2 to 65,536. "auto" takes the largest value in training plus one.
+        Number of categories K, from 2 to 65,536. "auto" is the largest value in training plus one.
     ordered : bool, default=True
-        Whether the numbers are amounts, such as grey levels or grades, of which the mean is the
-        expectation. Else they are names, and the mean that `reconstruct` and `sample` return is the
-        most probable one.
+        True for amounts, such as grey levels or grades, whose mean is the expectation. False for
+        codes of names: `reconstruct` and ``sample(mean=True)`` then return the most probable
+        category instead of a mean.
 
     See Also
     --------
-    skvae.likelihoods.DiscretizedLogistic : Far fewer outputs where levels are amounts.
-    skvae.likelihoods.Mixed : For tables where some columns are codes.
+    skvae.likelihoods.DiscretizedLogistic : Far fewer outputs, for levels that are amounts.
+    skvae.likelihoods.Mixed : For tables in which some columns are codes.
 
     Notes
     -----
     ``log p(x|z) = sum_j log softmax(logits_j(z) + start_j)[x_j]``, where `start` are the log
-    frequencies in training, with one row more that is spread evenly over the K categories. The
-    decoder has K outputs a feature, category after category as planes of an image are: 200,704 for
+    frequencies in the training rows and one additional row that is spread evenly over the K
+    categories. The decoder has K outputs per feature, grouped by category: 200,704 outputs for
     28 × 28 pixels of 256 levels.
 
     References
@@ -81,14 +81,14 @@ class Categorical(Likelihood):
         Returns
         -------
         likelihood : LikelihoodModule
-            Its `spec` tells the number of categories.
+            Its `spec` holds the number of categories.
 
         Raises
         ------
         InvalidParameterError
             If a parameter of this object is out of range.
         ValueError
-            If a value is not a whole number of that range.
+            If a value is not a whole number in that range.
         """
         self.validate()
         n_categories = self.n_categories
@@ -131,7 +131,7 @@ class _Categorical(OneScaleModule):
 
 
 def _log_frequencies(X: np.ndarray, n_categories: int) -> Tensor:
-    """Return log shares of the categories in every column, of the rows and one spread evenly."""
+    """Return log frequencies per column, smoothed by one row spread over the categories."""
     table = torch.empty(n_categories, X.shape[1], dtype=torch.float64)
     for feature, column in enumerate(X.T):
         counts = np.bincount(column.astype(np.int64), minlength=n_categories)

@@ -16,13 +16,13 @@ from skvae.likelihoods._support import UNIT_INTERVAL
 class ContinuousBernoulli(Likelihood):
     """Independent continuous Bernoulli variables on [0, 1].
 
-    The density is ``C(p) p^x (1-p)^(1-x)``: the Bernoulli formula made to integrate to one [1]_.
+    The density is ``C(p) p^x (1-p)^(1-x)``: the Bernoulli formula, normalised [1]_.
 
     Notes
     -----
     In terms of the logit ``l = log(p / (1 - p))`` the normaliser is ``C = l / tanh(l / 2)`` and the
-    mean is ``1 / (1 - exp(-l)) - 1 / l``. Both are 0/0 at ``l = 0``, where a Taylor series takes
-    over.
+    mean is ``1 / (1 - exp(-l)) - 1 / l``. Near ``l = 0``, where these are 0/0, both are computed by
+    a Taylor series.
 
     References
     ----------
@@ -34,7 +34,7 @@ class ContinuousBernoulli(Likelihood):
     >>> import numpy as np, torch
     >>> from skvae.likelihoods import ContinuousBernoulli
     >>> density = ContinuousBernoulli().build(np.array([[0.2], [0.8]]))
-    >>> density.mean(torch.zeros(1, 1))  # uniform where p = 1/2
+    >>> density.mean(torch.zeros(1, 1))  # uniform, as p = 1/2
     tensor([[0.5000]])
     """
 

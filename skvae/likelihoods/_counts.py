@@ -1,4 +1,4 @@
-"""Logarithms for the encoder, and log means for the decoder, for likelihoods of counts."""
+"""Standardisation by logarithms, and a logarithmic link for the mean, for likelihoods of counts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _LOG_MEAN_RANGE = (-40.0, math.log(LARGEST_COUNT))
 class CountModule(LikelihoodModule):
     """Base of the distributions on counts whose mean is the exponential of an output per feature.
 
-    The outputs are added to the logarithm of the training mean. Densities are computed in float64,
-    as the terms of a count in the millions would round whole nats away.
+    The outputs are added to the logarithm of the training mean. Log probabilities are computed in
+    float64, because the rounding error of float32 reaches whole nats for counts in the millions.
     """
 
     support = COUNTS
@@ -31,6 +31,7 @@ class CountModule(LikelihoodModule):
     def __init__(self, spec: Likelihood, X: np.ndarray):
         super().__init__(spec, X.shape[1])
         statistics = measure(np.log1p(X), "auto")
+        self.scaling = statistics.kind
         self.register_buffer("loc", torch.from_numpy(statistics.loc))
         self.register_buffer("scale", torch.from_numpy(statistics.scale))
         self.register_buffer("largest_input", torch.from_numpy(statistics.largest_input))
@@ -49,7 +50,7 @@ class CountModule(LikelihoodModule):
 
 
 def training_mean(X: np.ndarray) -> np.ndarray:
-    """Return the mean of the columns; half a count in all if there was none."""
+    """Return the mean of the columns, at least that of half a count in all rows together."""
     return np.maximum(column_moments(X)[0], 0.5 / len(X))
 
 

@@ -1,4 +1,4 @@
-"""The discretised logistic likelihood, for pixels in whole levels."""
+"""The discretised logistic likelihood, for pixels and other amounts in whole levels."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from skvae.likelihoods._gaussian import NOISE_SPEED
 from skvae.likelihoods._one_scale import OneScaleModule
 from skvae.likelihoods._support import ROUNDING, levels
 
-_LEAST_WIDTH = 0.01  # levels: narrower, a logistic keeps all of its mass on one level anyway
+_LEAST_WIDTH = 0.01  # in levels; at this width all of the mass is already on one level
 _LOG_WIDTH_RANGE = (-20.0, 10.0)
 
 
 class DiscretizedLogistic(Likelihood):
-    """Logistic variables rounded to whole levels, those at the ends carrying the tails.
+    """Logistic variables rounded to whole levels; the outermost levels include the tails.
 
-    For images of 256 grey levels [1]_, or of any number, and for other amounts in few steps. Where
-    :class:`~skvae.likelihoods.Categorical` takes an output for every level, this takes one or two a
-    feature, and knows that neighbouring levels are alike. The log-likelihood is that of a
-    probability mass: :func:`~skvae.metrics.bits_per_dim` of it are bits that a code can have.
+    For images of 256 grey levels [1]_, or of any other number, and for other amounts in few steps.
+    It needs one or two outputs per feature, while :class:`~skvae.likelihoods.Categorical` needs one
+    per level, and gives neighbouring levels similar probabilities. The log-likelihood is that of a
+    probability mass function, so :func:`~skvae.metrics.bits_per_dim` converts it to a code length.
 
     Parameters
     ----------
     n_levels : int, default=256
-        Number of levels: rows hold the whole numbers from 0 to `n_levels` - 1.
+        Number of levels; rows hold the whole numbers from 0 to `n_levels` - 1.
     n_mixtures : int, default=1
-        Logistics in the mixture of every feature [2]_; several fit what has more than one mode.
+        Number of logistics in the mixture of each feature [2]_; several can fit more than one mode.
     noise : {"per_sample", "per_feature", "shared"}, default="per_sample"
         Width of the logistics. "per_sample": decoded from z, for every sample and feature.
-        "per_feature": learned, one for each. "shared": learned, one for all.
+        "per_feature": learned, one for each feature. "shared": learned, one for all features.
 
     See Also
     --------
@@ -47,10 +47,10 @@ class DiscretizedLogistic(Likelihood):
     -----
     With the logistic function s, the probability of a level [2]_ is
     ``p(x|z) = sum_m w_m [s((x + 1/2 - mean_m) / width_m) - s((x - 1/2 - mean_m) / width_m)]``,
-    where 1/2 is infinite on the outer side of the first and the last level. Where the difference
-    would round to zero its logarithm is still exact, by
-    ``log(s(a) - s(b)) = log s(a) + log s(-b) + log(1 - exp(b - a))``. Unlike in the paper, the
-    channels of a colour are independent given z.
+    where 1/2 is replaced by infinity on the outer side of the first and the last level. Its
+    logarithm is computed by ``log(s(a) - s(b)) = log s(a) + log s(-b) + log(1 - exp(b - a))``,
+    which stays exact if the difference rounds to zero. Unlike in the paper, the colour channels of
+    a pixel are independent given z.
 
     References
     ----------
@@ -97,7 +97,7 @@ class DiscretizedLogistic(Likelihood):
         InvalidParameterError
             If a parameter of this object is out of range.
         ValueError
-            If a value is not a whole number of that range.
+            If a value is not a whole number in that range.
         """
         self.validate()
         levels(self.n_levels, "n_levels").check(X, self)
@@ -105,7 +105,7 @@ class DiscretizedLogistic(Likelihood):
 
 
 class _Logistics(NamedTuple):
-    """The mixtures that outputs stand for, in levels; all broadcast to the shape of the means."""
+    """Parameters of the mixtures, in levels; all broadcast to the shape of the means."""
 
     mean: Tensor  # (..., n_mixtures, n_features)
     width: Tensor
@@ -134,7 +134,7 @@ class _DiscretizedLogistic(OneScaleModule):
         return log_mass.logsumexp(-2)
 
     def _log_mass(self, logistics: _Logistics, x: Tensor) -> Tensor:
-        """Return the log probability of a level by each logistic, (..., n_mixtures, n_features)."""
+        """Return the log probability under each logistic, (..., n_mixtures, n_features)."""
         x = x.unsqueeze(-2)
         to_upper = (x + 0.5 - logistics.mean) / logistics.width
         to_lower = (x - 0.5 - logistics.mean) / logistics.width
@@ -169,5 +169,5 @@ class _DiscretizedLogistic(OneScaleModule):
     def _start(self) -> Tensor:
         """Return the means before training, in levels, float64 (n_mixtures, n_features)."""
         places = torch.arange(self.n_mixtures, dtype=torch.float64, device=self.loc.device)
-        places = (2 * places + 1) / self.n_mixtures - 1  # even over the scale, 0 for a single one
+        places = (2 * places + 1) / self.n_mixtures - 1  # evenly in (-1, 1); 0 for a single one
         return self.loc + self.scale * places[:, None]

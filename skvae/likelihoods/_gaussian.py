@@ -15,50 +15,53 @@ from skvae._validation import Interval, StrOptions
 
 _LOG_2PI = math.log(2 * math.pi)
 _LARGEST_LOG_VARIANCE = 20.0
-NOISE_SPEED = 10.0  # steps of a log variance per step of a weight: it has decades to go
+NOISE_SPEED = 10.0  # step of a log variance per step of a weight, as it may change by decades
 
 
 class Gaussian(Likelihood):
     """Independent normal variables, with learned noise, in the units of X.
 
-    The features are centred and scaled inside, and the density carries the Jacobian, so raw tables
-    and raw images need no scaler in front and the log-likelihood is that of the data as given.
+    The features are centred and scaled internally, and the density includes the Jacobian. Raw
+    tables and images therefore need no scaler, and the log-likelihood is in the units of the data.
 
     Parameters
     ----------
     noise : {"auto", "shared", "per_feature", "per_sample"} or float, default="auto"
-        Standard deviation of p(x|z). "shared": one for all features, relative to their scales
-        (with a linear network and a common scale: probabilistic PCA [1]_). "per_feature": one for
-        each (factor analysis). "per_sample": decoded from z, for every sample and feature [2]_.
-        A number: fixed at that value, in the units of X; the objective is then squared error plus
-        KL divergence. "auto": "per_feature" where every feature has its own scale, else "shared".
+        Standard deviation of p(x|z). "shared": one for all features, learned [3]_, relative to
+        their scales (with a linear network and a common scale: probabilistic PCA [1]_).
+        "per_feature": one for each, learned (factor analysis). "per_sample": decoded from z, for
+        every sample and feature [2]_. A number: fixed at that value, in the units of X; the
+        objective is then squared error plus KL divergence. "auto": "per_feature" if every feature
+        has its own scale, else "shared".
     scaling : {"auto", "feature", "global", "none"}, default="auto"
-        "feature": every feature is measured in its own standard deviation, as columns of a table
-        want. "global": all features are measured in one, as pixels and spectra want. "none": the
-        features are taken in the units given, with one scale for arithmetic's sake and a mean
-        without bounds: the linear case is that of :class:`~sklearn.decomposition.PCA`. "auto":
-        "global" where the features share one range, else "feature"; the rule stands under Notes.
-        What was chosen is the attribute `scaling` of the fitted `module_.likelihood`.
+        "feature": every feature is divided by its own standard deviation, which suits tables.
+        "global": all features are divided by a common scale, which suits pixels and spectra.
+        "none": the features keep their relative units; a common scale serves the arithmetic only,
+        and the mean is not bounded, so that the linear case is that of
+        :class:`~sklearn.decomposition.PCA`. "auto": "global" if the features share one range, else
+        "feature"; the rule is stated under Notes. The choice is the attribute `scaling` of the
+        fitted `module_.likelihood`.
     bounded : bool or "auto", default="auto"
-        Whether the mean of p(x|z) stays between the smallest and the largest value in training, by
-        a sigmoid. "auto" does so under one scale ("global") when a hundredth of the values lie on
-        those ends, as in images. True needs the features to share one scale.
+        Whether a sigmoid keeps the mean of p(x|z) between the smallest and the largest value in
+        training. "auto" does so if the scaling is "global" and at least 1 % of the values equal
+        one of these two, as in images. True is not compatible with a scale per feature.
 
     Notes
     -----
     ``log p(x|z) = sum_j log N((x_j - loc_j) / scale_j; mean_j(z), noise_j^2) - log scale_j``.
 
-    Features share one range when at least 16 of them vary, with standard deviations that are not
-    all alike (within a factor of 1.2), and they look like pixels or like a spectrum. Like pixels:
-    three quarters of the features cover half of the range between the median minimum and the median
-    maximum, and none reaches beyond twice that range. Like a spectrum: three quarters of the
-    neighbours share half of their ranges, and the median of their correlations is above 0.9.
+    Features share one range if at least 16 of them vary, if their standard deviations differ by
+    more than a factor of 1.2, and if they resemble pixels or a spectrum. They resemble pixels if
+    three quarters of them cover half of the range from the median minimum to the median maximum,
+    and the range of all is at most twice as wide. They resemble a spectrum if three quarters of the
+    neighbouring pairs share half of their ranges, and the median of their correlations is above
+    0.9.
 
-    The one scale is the pooled standard deviation, or half of the range where a hundredth
-    of the values lie on its ends. The noise never falls below a thousandth of the scale,
-    nor below the rounding error of the column, its smallest step divided by ``sqrt(12)``. A column
-    that is constant in training keeps unit noise at the median scale of the others, where every
-    feature has its own scale. So no column makes the density infinite.
+    The common scale is the pooled standard deviation, or half of the range if at least 1 % of the
+    values lie at its ends. The noise is never smaller than a thousandth of the scale, nor than the
+    rounding error of the column, which is its smallest step divided by ``sqrt(12)``. With a scale
+    per feature, a column that is constant in training has unit noise at the median scale of the
+    others. The density is thus bounded for every column.
 
     References
     ----------
@@ -100,14 +103,14 @@ class Gaussian(Likelihood):
         Returns
         -------
         likelihood : LikelihoodModule
-            Its `scaling` and `noise` tell what was chosen.
+            Its `spec` holds the noise, scaling and bounds that were chosen.
 
         Raises
         ------
         InvalidParameterError
             If a parameter of this object is out of range.
         ValueError
-            If `bounded` is True where every feature has its own scale.
+            If `bounded` is True and every feature has its own scale.
         """
         self.validate()
         statistics = measure(X, self.scaling)
@@ -121,19 +124,19 @@ class Gaussian(Likelihood):
                 "'bounded' of Gaussian is True, but every feature has a scale of its own "
                 f"(scaling={self.scaling!r}). Choose scaling='global', or bounded=False."
             )
-        varies = statistics.low < statistics.high  # else there are no ends to stay between
+        varies = statistics.low < statistics.high  # a constant table has no range
         spec = Gaussian(noise=noise, scaling=statistics.kind, bounded=bool(bounded and varies))
         return _Gaussian(spec, statistics)
 
 
 class ScaledModule(LikelihoodModule):
-    """Base of the distributions that see every feature less its centre, in units of its scale."""
+    """Base of the distributions that centre and scale every feature."""
 
     loc: Tensor
     scale: Tensor
     noise_floor: Tensor
     largest_input: Tensor
-    unknown: Tensor  # columns of a single value, whose scale is not known
+    unknown: Tensor  # constant columns, whose own scale is unknown
 
     def __init__(self, spec: Likelihood, n_outputs: int, statistics: Scaling):
         super().__init__(spec, n_outputs)
@@ -149,7 +152,7 @@ class ScaledModule(LikelihoodModule):
         return self.scaled(x).clamp(-limit, limit)
 
     def scaled(self, x: Tensor) -> Tensor:
-        """Return values in units of the scale, from the centre."""
+        """Return centred values in units of the scale."""
         return (x - self.loc.to(x.dtype)) / self.scale.to(x.dtype)
 
     def in_units(self, scaled: Tensor) -> Tensor:
@@ -192,7 +195,7 @@ class _Gaussian(ScaledModule):
 
     def mean(self, outputs: Tensor) -> Tensor:
         mean = self.in_units(self._moments(outputs)[0])
-        return mean.clamp(*self.ends) if self.bounded else mean  # rounding may overstep the ends
+        return mean.clamp(*self.ends) if self.bounded else mean  # rounding may exceed the ends
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         mean, variance = self._moments(outputs)
@@ -210,7 +213,7 @@ class _Gaussian(ScaledModule):
         return self._bounded(mean), self.bounded_variance(log_variance)
 
     def _bounded(self, outputs: Tensor) -> Tensor:
-        """Return the outputs, or their sigmoid between the ends; zero is the training mean."""
+        """Return the outputs or, if bounded, a sigmoid whose value at 0 is the training mean."""
         if not self.bounded:
             return outputs
         low, high = (self.ends[:, None] - self.loc) / self.scale  # (n_features,)

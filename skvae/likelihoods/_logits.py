@@ -1,4 +1,4 @@
-"""Logits around the training mean, and their cross-entropy, for likelihoods on [0, 1]."""
+"""Logits that start at the training mean, and their cross-entropy, for likelihoods on [0, 1]."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class UnitIntervalModule(OneScaleModule):
     """Base of the distributions on [0, 1] whose natural parameter is a logit per feature.
 
     The decoder's outputs are added to the logits of the training mean, so that an untrained decoder
-    starts from the mean row instead of from one half.
+    returns the mean row instead of one half everywhere.
     """
 
     support = UNIT_INTERVAL
@@ -25,7 +25,7 @@ class UnitIntervalModule(OneScaleModule):
         super().__init__(spec, X.shape[1], X)
 
     def logits(self, outputs: Tensor) -> Tensor:
-        # a feature that never varied keeps finite logits: its mean is kept off 0 and 1 by 0.1 %
+        # the clamp keeps the logits of constant features finite
         start = self.loc.clamp(1e-3, 1 - 1e-3).logit()
         return outputs + start.to(outputs.dtype)
 

@@ -1,4 +1,4 @@
-"""Tables whose columns are of different kinds: a likelihood for each group of columns."""
+"""The mixed likelihood, for tables whose columns are of different kinds."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ Group = tuple[Likelihood, list[int]]
 class Mixed(Likelihood):
     """A likelihood for each group of columns, independent given z.
 
-    For tables that hold measurements, counts, codes and yes or no side by side [1]_.
+    For tables that hold measurements, counts, codes and binary columns side by side [1]_.
 
     Parameters
     ----------
     columns : list of tuple, dict or "auto", default="auto"
-        Pairs of a likelihood, by its short name or configured, and the positions of its columns:
-        a list of integers from 0, or a slice. Every column belongs to exactly one likelihood.
-        "auto" chooses by the values of the training rows, as
+        Pairs of a likelihood, as a short name or a configured object, and the positions of its
+        columns, as a list of integers from 0 or a slice. Every column belongs to exactly one
+        likelihood. "auto" chooses by the values of the training rows, as
         :func:`~skvae.likelihoods.mixed_likelihood` does.
 
     See Also
     --------
-    skvae.likelihoods.mixed_likelihood : Proposes one, also by the dtypes of a data frame.
+    skvae.likelihoods.mixed_likelihood : The same rule as a function; also reads data frames.
 
     Notes
     -----
-    ``log p(x|z) = sum_g log p_g(x[columns_g]|z)``. Densities and masses add up, so the score of a
-    table is one number; what it is compared with must have the same kinds of columns. The encoder
-    sees every column as its own likelihood standardises it, codes as numbers.
+    ``log p(x|z) = sum_g log p_g(x[columns_g]|z)``. Log densities and log probabilities are added,
+    so scores are comparable only between models with the same kinds of columns. Every column is
+    standardised for the encoder by its own likelihood; codes enter as numbers.
 
     References
     ----------
@@ -67,19 +67,21 @@ class Mixed(Likelihood):
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Rows whose columns hold what their likelihoods take.
+            Rows whose columns hold values that their likelihoods accept.
 
         Returns
         -------
         likelihood : LikelihoodModule
-            Its `spec` tells what was chosen.
+            Its `spec` holds the likelihoods that were chosen.
 
         Raises
         ------
         InvalidParameterError
-            If `columns` or a parameter of a likelihood in it makes no sense.
+            If `columns` does not pair likelihoods with columns, or a parameter of one of these
+            likelihoods is out of range.
         ValueError
-            If a column belongs to no likelihood or to several, or holds what its own does not take.
+            If a column does not belong to exactly one likelihood, or holds values that its
+            likelihood does not accept.
         """
         self.validate()
         groups = propose(X) if self.columns == "auto" else _resolved(self.columns, X.shape[1])
@@ -98,36 +100,35 @@ def mixed_likelihood(X):
     Parameters
     ----------
     X : array-like or data frame of shape (n_samples, n_features)
-        Training rows, of numbers.
+        Training rows that hold numbers.
 
     Returns
     -------
     likelihood : Mixed
-        To be looked at, changed where you know better, and passed to an estimator.
+        A proposal to inspect, to edit and to pass to an estimator.
 
     Raises
     ------
     ValueError
-        If a column holds no numbers or misses some.
+        If a column holds values that are not numbers, or missing or infinite values.
 
     See Also
     --------
-    skvae.likelihoods.Mixed : What is returned, with the same rule as its default.
+    skvae.likelihoods.Mixed : The class of the result, with the same rule as its default.
 
     Notes
     -----
-    The first that is true of a column decides:
+    The first condition that a column meets decides:
 
-    - its dtype is that of pandas' categories without an order: :class:`Categorical` with
-      ``ordered=False``;
-    - it holds nothing but 0 and 1: :class:`Bernoulli`;
-    - it holds fractions or negative numbers: :class:`StudentT` if half a per cent of them or more
-      lie beyond three interquartile ranges from the quartiles, else :class:`Gaussian`;
-    - its largest number is below 20, one row in a hundred or more has it, and none between it and
-      the smallest is missing: :class:`Categorical`;
+    - its dtype is an unordered pandas categorical: :class:`Categorical` with ``ordered=False``;
+    - it holds only 0 and 1: :class:`Bernoulli`;
+    - it holds fractions or negative numbers: :class:`StudentT` if at least 0.5 % of them lie more
+      than three interquartile ranges beyond the quartiles, else :class:`Gaussian`;
+    - its largest number is below 20 and occurs in at least 1 % of the rows, and every whole number
+      between it and the smallest occurs: :class:`Categorical`;
     - its variance is below half of its mean: :class:`Gaussian`;
     - its variance is at most 1.5 times its mean: :class:`Poisson`;
-    - else: :class:`NegativeBinomial`.
+    - otherwise: :class:`NegativeBinomial`.
 
     Examples
     --------
@@ -143,8 +144,8 @@ def mixed_likelihood(X):
 class _Mixed(LikelihoodModule):
     """The distributions of groups of columns, independent of one another.
 
-    The outputs are grouped by parameter, the first ones of all columns before the second ones, so
-    that a network for images decodes every pixel in its place.
+    The outputs are grouped by parameter: the first parameters of all columns, then the second ones.
+    In this order, a network for images decodes every pixel at its place.
     """
 
     side_by_side: Tensor
@@ -159,8 +160,8 @@ class _Mixed(LikelihoodModule):
         super().__init__(Mixed(columns=settled), sum(self._n_outputs))
         self.parts = nn.ModuleList(parts)
         self.support = _Supports(parts, columns)
-        # from the spec, hence in no file: the columns of all parts, where each is among them, and
-        # where the outputs of all parts are among the planes
+        # Index tensors, which follow from the spec and are not saved: the columns part after part,
+        # the inverse order, and the positions of each part's outputs among all outputs.
         side_by_side = torch.tensor(list(chain(*columns)), device="cpu")
         self.register_buffer("side_by_side", side_by_side, persistent=False)
         self.register_buffer("in_place", side_by_side.argsort(), persistent=False)
@@ -194,12 +195,12 @@ class _Mixed(LikelihoodModule):
         return zip(self.parts, columns.split(self._n_columns, -1), strict=True)
 
     def _join(self, blocks: list[Tensor]) -> Tensor:
-        """Put the columns of all parts back in place."""
+        """Return the columns of all parts in their original order."""
         return torch.cat(blocks, -1).index_select(-1, self.in_place)
 
 
 class _Supports(Support):
-    """The supports of all columns, each by its own likelihood."""
+    """The supports of all columns, each that of its own likelihood."""
 
     def __init__(self, parts: Sequence[LikelihoodModule], columns: Sequence[list[int]]):
         groups = zip(parts, columns, strict=True)
@@ -219,12 +220,12 @@ class _Supports(Support):
 
 
 def per_column(call: Callable[[np.ndarray], Any], X: np.ndarray, columns: list[int]) -> Any:
-    """Call with some columns; if they are refused, tell which one is at fault.
+    """Call with some columns; if that raises a ValueError, name the first column at fault.
 
     Raises
     ------
     ValueError
-        The error of the first column that is refused by itself.
+        The error of the first column for which the call fails alone, or else of all together.
     """
     try:
         return call(X[:, columns])
@@ -238,7 +239,7 @@ def per_column(call: Callable[[np.ndarray], Any], X: np.ndarray, columns: list[i
 
 
 def _plane_by_plane(columns: Sequence[list[int]], n_outputs: list[int]) -> Tensor:
-    """Return where the outputs of all parts, one part after another, lie in the planes."""
+    """Return the positions, among outputs grouped by parameter, of the outputs part after part."""
     places = [
         (i // len(own), own[i % len(own)])
         for own, n in zip(columns, n_outputs, strict=True)
@@ -249,7 +250,7 @@ def _plane_by_plane(columns: Sequence[list[int]], n_outputs: list[int]) -> Tenso
 
 
 def _resolved(columns: Any, n_features: int) -> list[Group]:
-    """Return configured likelihoods with lists of columns, each of which occurs once."""
+    """Return configured likelihoods with lists of columns, in which each column occurs once."""
     groups = [(_likelihood(spec), _positions(which, n_features)) for spec, which in _pairs(columns)]
     counts = np.bincount(list(chain(*(which for _, which in groups))), minlength=n_features)
     for owners, wrong in (("none", counts == 0), ("several", counts > 1)):
@@ -284,7 +285,7 @@ def _positions(columns: Any, n_features: int) -> list[int]:
         positions = []
     if not positions:
         raise ValueError(
-            f"Mixed was given {columns!r} for columns of X, which has {n_features}. Give positions "
-            "from 0, or a slice."
+            f"'columns' of Mixed has {columns!r} as positions of columns, but X has {n_features} "
+            "columns. Pass integers from 0, or a slice."
         )
     return positions

@@ -1,4 +1,4 @@
-"""The negative binomial likelihood, for counts that spread wider than Poisson's."""
+"""The negative binomial likelihood, for overdispersed counts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOG_SHAPE_RANGE = (-10.0, 15.0)
 
 
 class NegativeBinomial(Likelihood):
-    """Independent negative binomial variables: counts, overdispersed by as much as is learned.
+    """Independent negative binomial variables, for counts with a learned overdispersion.
 
-    The likelihood of counts in single-cell sequencing [1]_, and of many others: visits, claims,
-    words. Every feature learns its dispersion.
+    For counts in single-cell sequencing [1]_, and for many others, such as visits, claims or words.
+    The dispersion of each feature is learned.
 
     See Also
     --------
@@ -30,9 +30,9 @@ class NegativeBinomial(Likelihood):
     -----
     With the mean m, the inverse dispersion t and the gamma function G, for every feature,
     ``log p(x|z) = log G(x + t) - log G(t) - log(x!) + t log(t / (t + m)) + x log(m / (t + m))``.
-    The variance is ``m + m^2 / t``. It is a Poisson variable whose rate has a gamma distribution,
-    and the plain Poisson as t grows. Means come from the decoder as those of
-    :class:`~skvae.likelihoods.Poisson`; t starts from the moments of the training rows.
+    The variance is ``m + m^2 / t``. The distribution is that of a Poisson variable whose rate has a
+    gamma distribution; as t grows, it approaches a Poisson distribution. The means are decoded as
+    in :class:`~skvae.likelihoods.Poisson`; t starts from the moments of the training rows.
 
     References
     ----------
@@ -53,7 +53,7 @@ class NegativeBinomial(Likelihood):
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Counts: whole numbers from 0 on.
+            Counts: whole numbers from 0.
 
         Returns
         -------
@@ -62,7 +62,7 @@ class NegativeBinomial(Likelihood):
         Raises
         ------
         ValueError
-            If a value is negative or no whole number.
+            If a value is negative or not a whole number.
         """
         COUNTS.check(X, self)
         return _NegativeBinomial(self, X)

@@ -1,4 +1,4 @@
-"""The inputs of the encoder for likelihoods whose features share one range."""
+"""Standardisation with one common scale, for likelihoods whose features share one range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skvae._scaling import column_moments
 
 
 class OneScaleModule(LikelihoodModule):
-    """Base of the distributions whose encoder sees rows less their mean, in one common scale.
+    """Base of the distributions whose rows are centred per feature and divided by a common scale.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class OneScaleModule(LikelihoodModule):
     X : ndarray of shape (n_samples, n_features)
         Training rows.
     least_scale : float, default=0.0
-        Lower bound of the scale, which is otherwise the pooled standard deviation.
+        Lower bound of the scale, which is the pooled standard deviation.
     """
 
     loc: Tensor
@@ -34,6 +34,6 @@ class OneScaleModule(LikelihoodModule):
         self.register_buffer("scale", torch.tensor(scale or 1.0, dtype=torch.float64))
 
     def standardize(self, x: Tensor) -> Tensor:
-        # one pass; no mean is so large, for its range, that it must be subtracted first
+        # a single pass; no mean is so large relative to the range that it must be subtracted first
         shift, inverse_scale = -self.loc / self.scale, 1 / self.scale
         return torch.addcmul(shift.to(x.dtype), x, inverse_scale.to(x.dtype))

@@ -14,8 +14,8 @@ from skvae.likelihoods._support import COUNTS
 class Poisson(Likelihood):
     """Independent Poisson variables, for counts of events.
 
-    The variance of a count given z is its mean. Where counts spread wider than z explains,
-    :class:`~skvae.likelihoods.NegativeBinomial` learns by how much.
+    The variance of a count given z equals its mean. For a larger variance, which is then learned,
+    see :class:`~skvae.likelihoods.NegativeBinomial`.
 
     See Also
     --------
@@ -24,8 +24,8 @@ class Poisson(Likelihood):
     Notes
     -----
     ``log p(x|z) = sum_j x_j log rate_j - rate_j - log(x_j!)`` with a logarithmic link [1]_:
-    ``rate_j = mean_j exp(output_j(z))``, where `mean` is that of the training rows. The encoder
-    sees ``log(1 + x)``, centred and scaled as a :class:`~skvae.likelihoods.Gaussian` does it.
+    ``rate_j = mean_j exp(output_j(z))``, where `mean` is that of the training rows. The inputs of
+    the encoder are ``log(1 + x)``, centred and scaled as in :class:`~skvae.likelihoods.Gaussian`.
 
     References
     ----------
@@ -46,7 +46,7 @@ class Poisson(Likelihood):
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Counts: whole numbers from 0 on.
+            Counts: whole numbers from 0.
 
         Returns
         -------
@@ -55,7 +55,7 @@ class Poisson(Likelihood):
         Raises
         ------
         ValueError
-            If a value is negative or no whole number.
+            If a value is negative or not a whole number.
         """
         COUNTS.check(X, self)
         return _Poisson(self, X)

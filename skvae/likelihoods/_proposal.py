@@ -1,4 +1,4 @@
-"""Which likelihood suits a column of a table: a rule by its values, and its dtype in a frame."""
+"""The rule that proposes a likelihood for a column by its values and its dtype in a data frame."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SHARE_OF_OUTLIERS = 0.005
 
 
 def propose(X) -> list[tuple[Likelihood, list[int]]]:
-    """Return likelihoods with the columns that they suit, in the order of the columns.
+    """Return likelihoods with the columns for which they are proposed, in the order of the columns.
 
     Raises
     ------
     ValueError
-        If a column holds no numbers or misses some.
+        If a column holds values that are not numbers, or missing or infinite values.
     """
     proposals: dict[str, tuple[Likelihood, list[int]]] = {}
     for position, (name, values, nominal) in enumerate(_columns(X)):
@@ -38,7 +38,7 @@ def propose(X) -> list[tuple[Likelihood, list[int]]]:
 
 
 def _columns(X) -> Iterator[tuple[Any, Any, bool]]:
-    """Yield name and values of every column, and whether they are categories without an order."""
+    """Yield name and values of every column, and whether its categories are unordered."""
     if not hasattr(X, "columns"):
         yield from ((position, values, False) for position, values in enumerate(check_array(X).T))
         return
@@ -53,7 +53,7 @@ def _numbers(name: Any, values: Any) -> np.ndarray:
         numbers = np.asarray(values).astype(np.float64)
     except (ValueError, TypeError) as exc:
         raise ValueError(
-            f"Column {name!r} holds values that are no numbers. Drop it, or encode it first, for "
+            f"Column {name!r} holds values that are not numbers. Drop it, or encode it first, for "
             "example with sklearn.preprocessing.OrdinalEncoder."
         ) from exc
     if not np.isfinite(numbers).all():
@@ -67,7 +67,7 @@ def _numbers(name: Any, values: Any) -> np.ndarray:
 def _for_names(name: Any, codes: np.ndarray) -> Likelihood:
     if codes.min() < 0 or (codes != np.rint(codes)).any():
         raise ValueError(
-            f"Column {name!r} has categories that are no whole numbers from 0 on. Replace them by "
+            f"Column {name!r} has categories that are not whole numbers from 0. Replace them by "
             "their codes first, for example with sklearn.preprocessing.OrdinalEncoder."
         )
     return Categorical(n_categories=max(2, int(codes.max()) + 1), ordered=False)
@@ -85,13 +85,13 @@ def _for_numbers(values: np.ndarray) -> Likelihood:
 
 
 def _for_counts(mean: float, variance: float) -> Likelihood:
-    if variance < mean / 2:  # narrower than counts of events: years, sizes
+    if variance < mean / 2:  # too narrow for counts of events, as years and sizes are
         return Gaussian()
     return Poisson() if variance <= 1.5 * mean else NegativeBinomial()
 
 
 def _has_few_levels(values: np.ndarray) -> bool:
-    """Return whether the values are a closed set of levels and no counts that happen to be small.
+    """Return whether the values are a closed set of levels rather than small counts.
 
     Every level between the smallest and the largest occurs, and the largest is not rare.
     """

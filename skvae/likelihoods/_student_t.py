@@ -16,25 +16,25 @@ from skvae.likelihoods._gaussian import NOISE_SPEED, ScaledModule
 
 _LEAST_DF, _START_DF = 1.0, 4.0  # the mean exists above 1; Lange et al. start from 4
 _LOG_DF_RANGE = (-5.0, 10.0)
-_LARGEST_DEVIATION = 1e18  # the square of which float32 still holds
+_LARGEST_DEVIATION = 1e18  # its square is still finite in float32
 _QUARTILES_ROWS = 10_000
 
 
 class StudentT(Likelihood):
-    """Independent Student's t variables: a Gaussian whose tails let outliers be.
+    """Independent Student's t variables, for real values with heavy tails.
 
-    What deviates by much costs by its logarithm, not by its square, so a few wild values dominate
-    neither the fit nor the noise [1]_. Every feature learns its noise and, unless they are given,
-    its degrees of freedom: few are heavy tails, many a Gaussian.
+    The cost of a large deviation grows with its logarithm instead of its square, so that a few
+    outliers dominate neither the fit nor the noise [1]_. For each feature the noise is learned and,
+    unless `df` is a number, the degrees of freedom: few give heavy tails, many a Gaussian.
 
     Parameters
     ----------
     df : float or "learned", default="learned"
-        Degrees of freedom. "learned": one number above 1 for each feature. A number: fixed; 1 is
-        the Cauchy distribution, of which `mean` then returns the centre.
+        Degrees of freedom. "learned": one number above 1 for each feature. A number: fixed at that
+        value; 1 is the Cauchy distribution, for which `mean` returns the centre.
     scaling : {"auto", "feature", "global", "none"}, default="auto"
-        How features are measured, as in :class:`~skvae.likelihoods.Gaussian`. What was chosen is
-        the attribute `scaling` of the fitted `module_.likelihood`.
+        Scale of the features, as in :class:`~skvae.likelihoods.Gaussian`. The choice is the
+        attribute `scaling` of the fitted `module_.likelihood`.
 
     See Also
     --------
@@ -46,9 +46,9 @@ class StudentT(Likelihood):
     with ``t(u) = G((df + 1) / 2) / (G(df / 2) sqrt(pi df) noise) (1 + d^2 / df)^(-(df + 1) / 2)``,
     ``d = (u - mean) / noise`` and the gamma function G.
 
-    Centre and scale are those of rows cut at Tukey's outer fences [2]_, three interquartile ranges
-    beyond the quartiles, as outliers would else decide them. The noise has the lower bounds that it
-    has in :class:`~skvae.likelihoods.Gaussian`.
+    Centre and scale are computed after clipping the values at Tukey's outer fences [2]_, three
+    interquartile ranges beyond the quartiles, so that outliers do not determine them. The lower
+    bounds of the noise are those of :class:`~skvae.likelihoods.Gaussian`.
 
     References
     ----------
@@ -60,7 +60,7 @@ class StudentT(Likelihood):
     >>> import numpy as np, torch
     >>> from skvae.likelihoods import StudentT
     >>> density = StudentT().build(np.array([[1.0], [2.0], [3.0], [4.0], [1000.0]]))
-    >>> density.mean(torch.zeros(1, 1))  # the last value is cut at 10: quartiles of 2 and 4
+    >>> density.mean(torch.zeros(1, 1))  # 1000 is clipped at 10, as the quartiles are 2 and 4
     tensor([[4.]], dtype=torch.float64)
     """
 
@@ -84,7 +84,7 @@ class StudentT(Likelihood):
         Returns
         -------
         likelihood : LikelihoodModule
-            Its `scaling` tells what was chosen.
+            Its `spec` holds the scaling that was chosen.
 
         Raises
         ------
@@ -147,16 +147,16 @@ class _StudentT(ScaledModule):
 
 
 def within_fences(X: np.ndarray) -> np.ndarray:
-    """Return the rows cut at the outer fences, but for columns whose quartiles are one."""
+    """Return the rows clipped at the outer fences, except columns whose quartiles are equal."""
     low, high = outer_fences(X)
     return np.clip(X, low, high)
 
 
 def outer_fences(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of what lies within three interquartile ranges of the quartiles."""
+    """Return the values three interquartile ranges below and above the quartiles."""
     rows = X[:: max(1, len(X) // _QUARTILES_ROWS)].astype(np.float64)
     lower, upper = np.percentile(rows, [25, 75], axis=0)
-    with np.errstate(over="ignore"):  # beyond what X can hold, no value is cut
+    with np.errstate(over="ignore"):  # a fence that overflows clips nothing
         reach = 3 * (upper - lower)
         reach[reach == 0] = np.inf
         return (lower - reach).astype(X.dtype), (upper + reach).astype(X.dtype)

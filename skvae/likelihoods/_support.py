@@ -1,4 +1,4 @@
-"""The values that likelihoods accept: an interval, or whole numbers."""
+"""Supports of the likelihoods: the unit interval, and ranges of whole numbers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WholeNumbers(Support):
     high : float
         The largest of them.
     remedy : str
-        What to do about rows that hold other values; the choice of a Gaussian is added.
+        Advice on rows with other values, for the error message, which also suggests a Gaussian.
     """
 
     def __init__(self, high: float, remedy: str):
@@ -62,11 +62,11 @@ class WholeNumbers(Support):
 
 
 UNIT_INTERVAL = UnitInterval()
-COUNTS = WholeNumbers(LARGEST_COUNT, "Round X, if it holds counts")
+COUNTS = WholeNumbers(LARGEST_COUNT, "Round X if it holds counts")
 
 
 def levels(n_levels: int, parameter: str) -> WholeNumbers:
-    """Return the support of `n_levels` levels, a number that the spec calls `parameter`."""
+    """Return the support of `n_levels` levels; `parameter` names that number in the spec."""
     return WholeNumbers(
         n_levels - 1,
         f"Set {parameter!r} to the number of levels, convert grey levels between 0 and 1 back to "

@@ -24,22 +24,22 @@ class Conv(Network):
     """Convolutional encoder and decoder for images.
 
     Every stage halves the height and the width (rounded up) by a 3x3 convolution of stride 2; a
-    dense layer leads to the latent space. The decoder goes the same way back with transposed
+    dense layer leads to the latent space. The decoder mirrors the encoder with transposed
     convolutions.
 
     Parameters
     ----------
     image_shape : tuple of (height, width) or (height, width, colours), default=None
-        Shape of the images whose flattened values, in this order, are the rows of X. None takes
-        them for square and grey.
+        Shape of the images whose flattened values, in this order, are the rows of X. None assumes
+        square greyscale images.
     channels : sequence of int, default=(32, 64)
-        Feature maps of the stages, from the image to the latent space.
+        Number of feature maps of each stage, from the image to the latent space.
     hidden_units : int or None, default=256
-        Units of the dense layer between convolutions and latent space; None for no such layer.
+        Units of the dense layer between convolutions and latent space; None omits this layer.
     activation : {"relu", "tanh", "elu", "gelu", "silu", "leaky_relu"}, default="relu"
-        What follows every convolution and the dense layer.
+        Activation after every convolution and the dense layer.
     dropout : float, default=0.0
-        Share of the units silenced at each training step, in [0, 1).
+        Share of the units set to zero at each training step, in [0, 1).
 
     See Also
     --------
@@ -93,7 +93,7 @@ class Conv(Network):
         n_features : int
             Width of the rows: height times width times colours.
         n_outputs : int
-            Numbers per row that parametrise q(z|x).
+            Number of values per row that parametrise q(z|x).
 
         Returns
         -------
@@ -105,7 +105,7 @@ class Conv(Network):
         InvalidParameterError
             If a parameter of this object is out of range.
         ValueError
-            If the rows are not images of that shape.
+            If the rows are not images of shape `image_shape`.
         """
         height, width, colours = shape_of_inputs(self, n_features)
         stages = halvings(height, width, len(self.channels))
@@ -127,9 +127,9 @@ class Conv(Network):
         Parameters
         ----------
         n_components : int
-            Latent dimensions.
+            Number of latent dimensions.
         n_outputs : int
-            Numbers per row that parametrise p(x|z): a whole multiple of the size of an image.
+            Number of values per row that parametrise p(x|z), a multiple of `n_features`.
         n_features : int
             Width of the rows: height times width times colours.
 
@@ -143,7 +143,8 @@ class Conv(Network):
         InvalidParameterError
             If a parameter of this object is out of range.
         ValueError
-            If `n_outputs` is not a multiple of `n_features`.
+            If the rows are not images of shape `image_shape`, or `n_outputs` is not a multiple of
+            `n_features`.
         """
         height, width, colours, n_planes = shape_of_outputs(self, n_outputs, n_features)
         stages = halvings(height, width, len(self.channels))
@@ -155,7 +156,7 @@ class Conv(Network):
         layers.append(nn.Unflatten(1, (self.channels[-1], *stages[-1])))
         n_maps = [*self.channels[::-1][1:], n_planes]
         for stage, (before, after) in enumerate(zip(self.channels[::-1], n_maps, strict=True)):
-            # a stage of odd size comes from one of the same half as the even size below it
+            # sizes 2n - 1 and 2n are both halved to n, so an odd size needs less output padding
             odd = [size % 2 for size in stages[-2 - stage]]
             grow = nn.ConvTranspose2d(
                 before, after, 3, stride=2, padding=1, output_padding=(1 - odd[0], 1 - odd[1])

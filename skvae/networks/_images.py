@@ -1,6 +1,6 @@
-"""What networks for images share: the shape behind flat rows, its halving, the way there and back.
+"""Shapes of images and conversion from rows and to rows, for all networks of images.
 
-Rows hold images flattened as (height, width, colours); torch wants (colours, height, width).
+Rows hold images flattened as (height, width, colours); torch uses (colours, height, width).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 def shape_of_inputs(network: Any, n_features: int) -> tuple[int, int, int]:
-    """Return (height, width, colours) of the rows that a network is to encode.
+    """Return (height, width, colours) of the rows that a network encodes.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def shape_of_inputs(network: Any, n_features: int) -> tuple[int, int, int]:
 
 
 def shape_of_rows(spec: Any, n_features: int) -> tuple[int, int, int]:
-    """Return (height, width, colours) of rows for anything with an `image_shape`.
+    """Return (height, width, colours) of rows for any object with an `image_shape`.
 
     Raises
     ------
@@ -45,9 +45,9 @@ def shape_of_rows(spec: Any, n_features: int) -> tuple[int, int, int]:
 
 
 def shape_of_outputs(network: Any, n_outputs: int, n_features: int) -> tuple[int, int, int, int]:
-    """Return (height, width, colours, planes) of the images that a network is to decode.
+    """Return (height, width, colours, planes) of the images that a network decodes.
 
-    There are as many planes as colours for every parameter of the likelihood.
+    Each parameter of the likelihood has one plane per colour.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def shape_of_outputs(network: Any, n_outputs: int, n_features: int) -> tuple[int
 
 
 def halvings(height: int, width: int, n_stages: int) -> list[tuple[int, int]]:
-    """Return (height, width) before and after every stage, from the image to the latent."""
+    """Return (height, width) before and after every stage of the encoder."""
     sizes = [(height, width)]
     for _ in range(n_stages):
         height, width = math.ceil(height / 2), math.ceil(width / 2)
@@ -78,7 +78,7 @@ def halvings(height: int, width: int, n_stages: int) -> list[tuple[int, int]]:
 
 
 def _image_shape(spec: Any, n_values: int) -> tuple[int, int, int]:
-    """Return (height, width, colours); without `image_shape`, infer a greyscale square."""
+    """Return (height, width, colours); if `image_shape` is None, infer a greyscale square."""
     if spec.image_shape is not None:
         check_counts(spec, "image_shape", lengths=(2, 3))
         height, width, *colours = (int(size) for size in spec.image_shape)
@@ -94,13 +94,13 @@ def _image_shape(spec: Any, n_values: int) -> tuple[int, int, int]:
 
 
 def check_counts(network: Any, name: str, lengths: tuple[int, ...] | None = None) -> None:
-    """Refuse anything but positive integers, so many of them."""
+    """Raise an error unless a parameter holds positive integers, as many as one of `lengths`."""
     values = getattr(network, name)
-    wanted = "one or more" if lengths is None else " or ".join(map(str, lengths))
+    expected = "one or more" if lengths is None else " or ".join(map(str, lengths))
     right_length = len(values) >= 1 if lengths is None else len(values) in lengths
     if not right_length or not all(isinstance(v, Integral) and int(v) >= 1 for v in values):
         raise ValueError(
-            f"'{name}' of {_name(network)} must be {wanted} positive integers, got {values!r}."
+            f"'{name}' of {_name(network)} must be {expected} positive integers, got {values!r}."
         )
 
 
@@ -120,7 +120,7 @@ class RowsToImages(nn.Module):
 
 
 class ImagesToRows(nn.Module):
-    """Flatten planes to rows: one image after another, each as (height, width, colours)."""
+    """Flatten planes to rows: parameter after parameter, each as (height, width, colours)."""
 
     def __init__(self, colours: int):
         super().__init__()
@@ -132,7 +132,7 @@ class ImagesToRows(nn.Module):
 
 
 class AnyLeadingShape(nn.Module):
-    """Let a module of flat rows take any number of leading dimensions, as a dense layer does."""
+    """Apply a module of flat rows to inputs with any number of leading dimensions."""
 
     def __init__(self, body: nn.Module):
         super().__init__()

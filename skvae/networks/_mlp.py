@@ -22,11 +22,11 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "leaky_relu": nn.LeakyReLU,
 }
 
-# E[f(u)^2] for u ~ N(0, 1): the share of the power of a signal that passes the activation
+# E[f(u)^2] for u ~ N(0, 1): the share of a signal's power after the activation
 _POWER_KEPT = {"relu": 0.5, "leaky_relu": 0.50005, "elu": 0.64495, "gelu": 0.42522, "silu": 0.35578}
 
-# The last layers start small: decoding near the mean row, encoding near the prior. On MNIST that is
-# worth two nats after three epochs.
+# The last layers start small, so that untrained outputs are near the mean row and the prior. On
+# MNIST this gains two nats after three epochs.
 _OUTPUT_GAIN = 0.3
 
 Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
@@ -35,22 +35,22 @@ Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 class MLP(Network):
     """Fully connected encoder and decoder.
 
-    The decoder mirrors the encoder: with ``hidden_layer_sizes=(512, 256)`` the rows pass 512 and
-    then 256 units on their way to the latent space, 256 and then 512 on their way back.
+    The decoder mirrors the encoder: with ``hidden_layer_sizes=(512, 256)`` the encoder has hidden
+    layers of 512 and 256 units, the decoder of 256 and 512 [1]_.
 
     Parameters
     ----------
     hidden_layer_sizes : "auto", int or sequence of int, default="auto"
-        Units of the encoder's hidden layers, from the data to the latent space. Empty for a linear
-        network, whose VAE is probabilistic PCA or factor analysis. "auto" fits two layers to the
-        number of features; the rule is stated under Notes.
+        Number of units of the encoder's hidden layers, from the data to the latent space. An empty
+        sequence gives a linear network, whose VAE is probabilistic PCA or factor analysis. "auto"
+        chooses two layers by the number of features; the rule is stated under Notes.
     activation : {"relu", "tanh", "elu", "gelu", "silu", "leaky_relu"}, default="relu"
-        What follows every hidden layer.
+        Activation after every hidden layer; it also sets the scale of the initial weights [2]_.
     dropout : float, default=0.0
-        Share of the hidden units silenced at each training step, in [0, 1).
+        Share of the hidden units set to zero at each training step, in [0, 1).
     skip_connections : bool, default=False
-        Whether the latent vector enters every layer of the decoder, beside what the layer before
-        makes of it [3]_, so that fewer latent dimensions collapse onto the prior.
+        Whether the latent vector is an input of every layer of the decoder, in addition to the
+        outputs of the previous layer [3]_, so that fewer latent dimensions collapse onto the prior.
 
     See Also
     --------
@@ -58,8 +58,9 @@ class MLP(Network):
 
     Notes
     -----
-    "auto" gives the first hidden layer the smallest power of two that is at least four times the
-    number of features, but no less than 64 and no more than 512, and the second layer half of that.
+    With "auto", the width of the first hidden layer is the smallest power of two that is at least
+    four times the number of features, but at least 64 and at most 512. The second layer has half
+    that width.
 
     References
     ----------
@@ -131,11 +132,11 @@ class MLP(Network):
         Parameters
         ----------
         n_components : int
-            Latent dimensions.
+            Number of latent dimensions.
         n_outputs : int
             Number of values per row that parametrise p(x|z).
         n_features : int
-            Width of the rows, which decides the widths under "auto".
+            Width of the rows, which determines the hidden layers under "auto".
 
         Returns
         -------
@@ -187,7 +188,7 @@ class MLP(Network):
 
 
 def automatic_sizes(n_features: int) -> list[int]:
-    """Return two widths: a power of two of at least four per feature within 64 and 512, and half.
+    """Return the two widths that "auto" stands for, by the rule in the notes of `MLP`.
 
     Examples
     --------
@@ -199,9 +200,9 @@ def automatic_sizes(n_features: int) -> list[int]:
 
 
 class _SkipStack(nn.Module):
-    """Layers of which all but the first see what came in, beside what the one before makes of it.
+    """Layers whose inputs, after the first, are the previous outputs concatenated with z.
 
-    To append z to the inputs of a layer is to add a linear map of z to its outputs.
+    This is equivalent to adding a linear map of z to the outputs of each layer.
     """
 
     def __init__(self, layers: Sequence[nn.Module]):
@@ -217,11 +218,12 @@ class _SkipStack(nn.Module):
 
 
 def initialized(layer: Layer, activation: str | None) -> Layer:
-    """Initialise a layer for the activation that follows it; ``None`` is a linear output.
+    """Initialise a layer for the activation that follows it, or None for a linear output.
 
-    Glorot & Bengio (2010) for tanh and for linear outputs; elsewhere the argument of He et al.
-    (2015): the weights make up for the power that the activation loses, half of it for a rectifier.
-    Biases start at zero. (The default of torch keeps a sixth of the power at every layer.)
+    Weights follow Glorot & Bengio (2010) for tanh and linear outputs. For other activations they
+    follow the argument of He et al. (2015): they compensate for the power that the activation
+    removes, which is half of it for a rectifier. Biases are zero. (With torch's default, a sixth of
+    the power remains after every layer.)
     """
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
@@ -238,12 +240,12 @@ def _inputs_per_output(layer: Layer) -> float:
     if isinstance(layer, nn.Linear):
         return layer.in_features
     n_inputs = layer.in_channels * math.prod(layer.kernel_size)
-    if isinstance(layer, nn.ConvTranspose2d):  # its stride spreads the inputs out
+    if isinstance(layer, nn.ConvTranspose2d):  # an output depends on a share of the kernel
         return n_inputs / math.prod(layer.stride)
     return n_inputs
 
 
 def activated(layer: Layer, activation: str, dropout: float) -> list[nn.Module]:
-    """Return the layer, its activation and, where asked for, dropout, ready for a stack."""
+    """Return the layer, its activation and, if it is not zero, dropout."""
     layers = [initialized(layer, activation), ACTIVATIONS[activation]()]
     return [*layers, nn.Dropout(dropout)] if dropout else layers

@@ -24,31 +24,32 @@ from skvae.networks._mlp import ACTIVATIONS, activated, initialized
 class ResNet(Network):
     """Residual encoder and decoder for images.
 
-    Every stage halves the height and the width (rounded up) by a 3x3 convolution of stride 2, and
-    goes on with residual blocks [1]_: group normalisation [2]_, activation and a 3x3 convolution,
-    twice, added to what came in. A dense layer leads to the latent space. The decoder goes the same
-    way back; to grow, it repeats each pixel and convolves. The latent vector enters every block of
-    the decoder anew, as a scale and a shift of each channel [3]_ [4]_.
+    Every stage halves the height and the width (rounded up) by a 3x3 convolution of stride 2,
+    followed by residual blocks [1]_. A block adds to its inputs the result of group normalisation
+    [2]_, activation and a 3x3 convolution, applied twice. A dense layer leads to the latent space.
+    The decoder mirrors the encoder; it doubles height and width by repeating each pixel, followed
+    by a convolution. Every block of the decoder also depends directly on the latent vector, by a
+    scale and a shift of each channel [3]_ [4]_.
 
     Parameters
     ----------
     image_shape : tuple of (height, width) or (height, width, colours), default=None
-        Shape of the images whose flattened values, in this order, are the rows of X. None takes
-        them for square and grey.
+        Shape of the images whose flattened values, in this order, are the rows of X. None assumes
+        square greyscale images.
     channels : sequence of int, default=(32, 64)
-        Feature maps of the stages, from the image to the latent space.
+        Number of feature maps of each stage, from the image to the latent space.
     blocks_per_stage : int, default=1
-        Residual blocks of each stage, in the encoder as in the decoder.
+        Number of residual blocks per stage, in the encoder and in the decoder.
     n_groups : int, default=8
-        Groups of channels that are normalised together, image by image; fewer where so many do not
-        divide the channels of a stage evenly, or would leave a channel alone.
+        Largest number of groups of channels that are normalised together, image by image. A stage
+        uses the largest number up to this that divides its channels into groups of at least two.
     hidden_units : int or None, default=256
-        Units of the dense layer between convolutions and latent space; None for no such layer.
+        Units of the dense layer between convolutions and latent space; None omits this layer.
     activation : {"relu", "tanh", "elu", "gelu", "silu", "leaky_relu"}, default="silu"
-        What follows every normalisation and the dense layer.
+        Activation after every normalisation and the dense layer.
     dropout : float, default=0.0
-        Share of the units silenced at each training step, in [0, 1): those of the dense layer, and
-        in each block those before its second convolution.
+        Share of the units set to zero at each training step, in [0, 1), after the dense layer and
+        before the second convolution of each block.
 
     See Also
     --------
@@ -111,7 +112,7 @@ class ResNet(Network):
         n_features : int
             Width of the rows: height times width times colours.
         n_outputs : int
-            Numbers per row that parametrise q(z|x).
+            Number of values per row that parametrise q(z|x).
 
         Returns
         -------
@@ -123,7 +124,7 @@ class ResNet(Network):
         InvalidParameterError
             If a parameter of this object is out of range.
         ValueError
-            If the rows are not images of that shape.
+            If the rows are not images of shape `image_shape`.
         """
         height, width, colours = shape_of_inputs(self, n_features)
         smallest = halvings(height, width, len(self.channels))[-1]
@@ -144,9 +145,9 @@ class ResNet(Network):
         Parameters
         ----------
         n_components : int
-            Latent dimensions.
+            Number of latent dimensions.
         n_outputs : int
-            Numbers per row that parametrise p(x|z): a whole multiple of the size of an image.
+            Number of values per row that parametrise p(x|z), a multiple of `n_features`.
         n_features : int
             Width of the rows: height times width times colours.
 
@@ -160,7 +161,8 @@ class ResNet(Network):
         InvalidParameterError
             If a parameter of this object is out of range.
         ValueError
-            If `n_outputs` is not a multiple of `n_features`.
+            If the rows are not images of shape `image_shape`, or `n_outputs` is not a multiple of
+            `n_features`.
         """
         height, width, colours, n_planes = shape_of_outputs(self, n_outputs, n_features)
         *sizes, smallest = halvings(height, width, len(self.channels))
@@ -176,7 +178,7 @@ class ResNet(Network):
         return AnyLeadingShape(_Decoder(start, stages, ImagesToRows(colours)))
 
     def _start(self, n_components: int, shape: tuple[int, ...]) -> nn.Sequential:
-        """Return the way from the latent vector to the smallest maps."""
+        """Return the layers from the latent vector to the smallest maps."""
         layers: list[nn.Module] = []
         if self.hidden_units is not None:
             dense = nn.Linear(n_components, self.hidden_units)
@@ -187,7 +189,7 @@ class ResNet(Network):
     def _grow(
         self, before: int, after: int, size: tuple[int, int], follows: str | None
     ) -> nn.Module:
-        """Return what makes maps of twice the size, less a row or a column where that is odd."""
+        """Return the layers that enlarge the maps to `size`."""
         convolve = initialized(nn.Conv2d(before, after, 3, padding=1), follows)
         return nn.Sequential(*self._normalized(before), nn.Upsample(size), convolve)
 
@@ -201,12 +203,12 @@ class ResNet(Network):
         return _Block(
             nn.Sequential(*self._normalized(n_channels), initialized(first, self.activation), norm),
             None if n_components is None else _Modulation(n_components, n_channels),
-            # a small start: near the identity
+            # starts small, so that the block starts near the identity
             nn.Sequential(activation, *dropout, initialized(second, None)),
         )
 
     def _normalized(self, n_channels: int) -> list[nn.Module]:
-        """Return the layers that precede a convolution."""
+        """Return the normalisation and the activation that precede a convolution."""
         sizes = range(1, min(self.n_groups, max(1, n_channels // 2)) + 1)
         n_groups = max(size for size in sizes if n_channels % size == 0)
         return [nn.GroupNorm(n_groups, n_channels), ACTIVATIONS[self.activation]()]
@@ -225,7 +227,7 @@ class _Modulation(nn.Module):
 
 
 class _Block(nn.Module):
-    """What two convolutions make of the maps, added to them; the latent vector acts in between."""
+    """A residual block: two convolutions, modulated in between by the latent vector."""
 
     def __init__(self, first: nn.Module, modulation: _Modulation | None, second: nn.Module):
         super().__init__()
@@ -241,7 +243,7 @@ class _Block(nn.Module):
 
 
 class _Stage(nn.Module):
-    """Blocks that see the latent vector, then the way to larger maps."""
+    """Blocks that depend on the latent vector, followed by the layers that enlarge the maps."""
 
     def __init__(self, blocks: list[_Block], grow: nn.Module):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Objectives: what training maximises, from the module and a batch of rows."""
+"""Objectives: specs of the loss that training minimises, computed from a batch of rows."""
 
 from skvae._parts import Objective
 from skvae.objectives._beta_tcvae import BetaTCVAE

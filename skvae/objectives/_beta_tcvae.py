@@ -1,4 +1,4 @@
-"""The ELBO with its KL term in three parts, each with a weight of its own."""
+"""The beta-TCVAE objective: the ELBO with its KL term in three parts, each with a weight."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOG_2PI = math.log(2 * math.pi)
 
 
 class BetaTCVAE(Objective):
-    """The evidence lower bound with a heavier charge on dependence between latent dimensions.
+    """The evidence lower bound with a penalty on dependence between latent dimensions.
 
     Training minimises ``-E_q[log p(x|z)] + alpha * mutual information + beta * total correlation +
     gamma * dimension-wise KL``, in nats per row ([1]_, equation 4). With all three weights at 1 it
@@ -27,11 +27,11 @@ class BetaTCVAE(Objective):
     alpha : float, default=1.0
         Weight of the mutual information between rows and latent vectors.
     beta : float, default=6.0
-        Weight of the total correlation: above 1 the latent dimensions become less dependent, at
-        less cost to the reconstruction than under :class:`~skvae.objectives.ELBO` with such a
-        `beta`.
+        Weight of the total correlation. Above 1 the latent dimensions become less dependent, at
+        less cost to the reconstruction than with the same `beta` in
+        :class:`~skvae.objectives.ELBO`.
     gamma : float, default=1.0
-        Weight of what is left, the divergence of each dimension's distribution from the prior.
+        Weight of the dimension-wise KL, the divergence of each dimension from the prior.
 
     See Also
     --------
@@ -47,10 +47,11 @@ class BetaTCVAE(Objective):
     - the dimension-wise KL ``E[sum_j log q(z_j) - log p(z)]``.
 
     q(z) is estimated at every draw by minibatch stratified sampling ([1]_, appendix C.2), averaged
-    over the order of the batch: of N training rows, the draw's own has the weight 1/N, and the
-    others in the batch share the rest evenly. As the logarithm of an estimate it comes out too low
-    where the batch is small for the number of latent dimensions. The mutual information is the KL
-    term less the other two, so that the three always add up to it.
+    over the order of the batch: with N training rows, the weight of the draw's own row is 1/N, and
+    the other rows of the batch share the remainder evenly. Because the estimate enters by its
+    logarithm, log q(z) is biased downwards if the batch is small for the number of latent
+    dimensions. The mutual information is computed as the KL term minus the other two parts, so that
+    the three always sum to it.
 
     References
     ----------
@@ -111,13 +112,13 @@ class BetaTCVAE(Objective):
         total_correlation = (joint - marginals).mean()
         dimension_wise_kl = (marginals - log_prior[:, 0]).mean()
         mutual_information = kl - total_correlation - dimension_wise_kl
-        charged_kl = (
+        weighted_kl = (
             self.alpha * mutual_information
             + self.beta * total_correlation
             + self.gamma * dimension_wise_kl
         )
         return {
-            "loss": charged_kl - reconstruction,
+            "loss": weighted_kl - reconstruction,
             "reconstruction": reconstruction,
             "kl": kl,
             "mutual_information": mutual_information,
@@ -137,8 +138,11 @@ def _log_aggregated(mean: Tensor, log_var: Tensor, z: Tensor, n_rows: int) -> tu
 
 
 def _log_shares(n_batch: int, n_rows: int, like: Tensor) -> Tensor:
-    """Return the log weight of each row of the batch in the q(z) of each draw; they add up to 1."""
-    n_rows = max(n_rows, n_batch) if n_batch > 1 else 1  # a lone row stands for all
+    """Return the log weight of each row of the batch in the q(z) of each draw, (n_draws, n_batch).
+
+    The weights of a draw sum to 1. A batch of one row has the weight 1.
+    """
+    n_rows = max(n_rows, n_batch) if n_batch > 1 else 1
     others = math.log1p(-1 / n_rows) - math.log(n_batch - 1) if n_batch > 1 else 0.0
     log_shares = like.new_full((n_batch, n_batch), others)
     return log_shares.fill_diagonal_(-math.log(n_rows))

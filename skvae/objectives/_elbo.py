@@ -1,4 +1,4 @@
-"""The evidence lower bound, with the three usual ways to weigh its KL term."""
+"""The evidence lower bound, with three common ways of weighting its KL term."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ class ELBO(Objective):
     Parameters
     ----------
     beta : float, default=1.0
-        Weight of the KL term [2]_. Above 1 the latent dimensions become fewer and more independent,
-        below 1 reconstructions sharper; at 1 the loss is a bound on the log-likelihood [1]_.
+        Weight of the KL term [2]_. Above 1, fewer and more independent latent dimensions are used;
+        below 1, reconstructions are sharper; at 1, the loss is minus a lower bound on the
+        log-likelihood [1]_.
     free_bits : float, default=0.0
-        Nats per latent dimension that cost nothing: a dimension's KL divergence, averaged over the
-        batch, enters the loss only where it exceeds this ([3]_, equation 15). Keeps dimensions from
-        collapsing onto the prior. A prior whose KL divergence has no formula per dimension lets all
-        dimensions share their free nats.
+        Nats per latent dimension that are free of cost, so that dimensions do not collapse onto the
+        prior: the KL divergence of a dimension, averaged over the batch, counts as at least this
+        ([3]_, equation 15). If the prior has no closed-form KL divergence, all dimensions together
+        share their free nats.
     warmup : float, default=0
         Epochs over which the weight of the KL term grows linearly from 0 to `beta` [4]_.
     n_samples : int, default=1
-        Posterior draws a row, over which the estimate is averaged: more draws are a steadier
-        gradient at the cost of as many passes through the decoder ([1]_, equation 7).
+        Number of posterior draws per row, over which the estimate is averaged ([1]_, equation 7).
+        More draws reduce the variance of the gradient; the cost of a step is proportional to them.
 
     See Also
     --------
-    skvae.objectives.IWAE : The bound that uses several draws to come closer to the likelihood.
+    skvae.objectives.IWAE : A tighter bound from several draws.
 
     References
     ----------
@@ -82,8 +83,8 @@ class ELBO(Objective):
         x : Tensor of shape (n_samples, n_features)
             Rows in the units of X.
         epoch : float or None, default=None
-            Epochs already trained, counted in fractions; None evaluates the finished objective,
-            with no warm-up.
+            Epochs already trained, counted in fractions, for the warm-up; None evaluates the
+            objective after it.
         generator : torch.Generator or None, default=None
             Source of the posterior draws.
 
@@ -97,10 +98,10 @@ class ELBO(Objective):
         reconstruction = module.log_conditional(x, z).mean()
         terms = module.kl(mean[:, None], log_var[:, None], z).mean((0, 1))  # (n_terms,)
         free = self.free_bits * mean.shape[1] / len(terms)
-        charged = terms.clamp_min(free) if self.free_bits else terms
+        counted = terms.clamp_min(free) if self.free_bits else terms
         beta = self.beta * self._warmed_up(epoch)
         return {
-            "loss": beta * charged.sum() - reconstruction,
+            "loss": beta * counted.sum() - reconstruction,
             "reconstruction": reconstruction,
             "kl": terms.sum(),
         }

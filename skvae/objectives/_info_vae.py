@@ -1,4 +1,4 @@
-"""The ELBO with part of its KL term replaced by a discrepancy between q(z) and p(z)."""
+"""The InfoVAE objective: part of the KL term is replaced by a discrepancy of q(z) from p(z)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from skvae._parts import Objective
 from skvae._validation import Interval, StrOptions
 
-# by the squared distance in units of twice the squared bandwidth
+# as functions of the squared distance divided by twice the squared bandwidth
 _KERNELS = {
     "rbf": lambda distance: torch.exp(-distance),
     "inverse_multiquadric": lambda distance: 1 / (1 + distance),
@@ -19,39 +19,42 @@ _KERNELS = {
 
 
 class InfoVAE(Objective):
-    """The evidence lower bound for latent vectors that keep what they know about the rows.
+    """The evidence lower bound with less pressure on the posterior of each row.
 
-    The KL term pulls every row's posterior to the prior. Part of it is replaced here by the maximum
-    mean discrepancy (MMD), which only asks that all posteriors together look like the prior [1]_.
-    Training minimises ``-E_q[log p(x|z)] + (1 - alpha) * KL(q(z|x) || p(z)) + (alpha + scale - 1) *
-    MMD(q(z), p(z))``, in nats per row.
+    The KL term draws the posterior of every row towards the prior. Part of it is replaced here by
+    the maximum mean discrepancy (MMD), which depends only on the posteriors of all rows together
+    [1]_, so that latent vectors retain more information about the rows.
+
+    Training minimises ``-E_q[log p(x|z)] + (1 - alpha) * KL(q(z|x) || p(z)) +
+    (alpha + scale - 1) * MMD(q(z), p(z))``, in nats per row.
 
     Parameters
     ----------
     alpha : float, default=0.0
-        Weight of the mutual information between rows and latent vectors that the objective rewards,
-        at most 1. At 0 the KL term is charged in full, at 1 not at all: the MMD-VAE, whose
-        posteriors may become narrow.
+        Weight of the mutual information between rows and latent vectors, at most 1. At 0 the KL
+        term has its full weight; at 1 it has none, which is the MMD-VAE, whose posteriors may
+        become narrow.
     scale : float, default=100.0
-        Weight of the divergence of q(z) from p(z), lambda in [1]_; at ``1 - alpha`` the MMD has no
-        weight, and with ``alpha=0`` that is the ELBO. The MMD lies between 0 and 2, which is little
-        beside a reconstruction in nats: hence the large default. Where it is far too large, the
-        noise of the estimate from one batch drowns the reconstruction.
+        Weight of the divergence of q(z) from p(z), lambda in [1]_. At ``1 - alpha`` the weight of
+        the MMD is zero, which with ``alpha=0`` is the ELBO. The default is large because the MMD
+        lies between 0 and 2, which is little compared to a reconstruction in nats. If `scale` is
+        far too large, the noise of the MMD of a batch dominates the gradient.
     kernel : {"rbf", "inverse_multiquadric"}, default="rbf"
         ``exp(-d)`` or ``1 / (1 + d)``, with d the squared distance of two latent vectors divided by
-        ``2 * bandwidth**2``. The second reaches further, and so still pulls at outliers [3]_.
+        ``2 * bandwidth**2``. The second decays more slowly, so that outliers still have a gradient
+        [3]_.
     bandwidth : float or "auto", default="auto"
-        Distance at which the kernel falls off. "auto" is the square root of the number of latent
-        dimensions, which makes d one on average between two draws from N(0, I) [3]_.
+        Length scale of the kernel. "auto" is the square root of the number of latent dimensions,
+        with which d is 1 on average for two draws from N(0, I) [3]_.
 
     See Also
     --------
-    skvae.objectives.ELBO : With `beta` below 1 it lowers the KL term and puts nothing in its place.
+    skvae.objectives.ELBO : A `beta` below 1 lowers the KL term without a replacement.
 
     Notes
     -----
-    The MMD, squared, is estimated without bias from one posterior draw a row of the batch and as
-    many draws from the prior; it may come out below zero ([2]_, equation 3).
+    The squared MMD is estimated without bias from one posterior draw per row of the batch and as
+    many draws from the prior; the estimate may be negative ([2]_, equation 3).
 
     References
     ----------
@@ -106,7 +109,7 @@ class InfoVAE(Objective):
         -------
         record : dict of scalar Tensors
             "loss", to be minimised; "reconstruction", E_q[log p(x|z)], and "kl",
-            KL(q(z|x) || p(z)), in nats per row; "mmd", the squared discrepancy.
+            KL(q(z|x) || p(z)), in nats per row; "mmd", the squared MMD.
         """
         mean, log_var = module.encode(x)
         z = module.draw_posterior(mean, log_var, 1, generator)
@@ -117,9 +120,9 @@ class InfoVAE(Objective):
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "mmd": mmd}
 
     def _mmd(self, z: Tensor, other: Tensor) -> Tensor:
-        """Return the squared MMD of two samples of one size, (n_draws, n_components)."""
+        """Return the squared MMD of two samples of the same shape, (n_draws, n_components)."""
         n_draws, n_components = z.shape
-        if n_draws == 1:  # no pairs within a sample
+        if n_draws == 1:  # a sample of one has no pairs
             return z.new_zeros(())
         bandwidth = n_components**0.5 if self.bandwidth == "auto" else self.bandwidth
 
@@ -127,5 +130,5 @@ class InfoVAE(Objective):
             squares = (a[:, None] - b).square().sum(-1)
             return _KERNELS[self.kernel](squares / (2 * bandwidth**2)).sum()
 
-        within = kernel_sum(z, z) + kernel_sum(other, other) - 2 * n_draws  # of different draws
+        within = kernel_sum(z, z) + kernel_sum(other, other) - 2 * n_draws  # of distinct draws
         return within / (n_draws * (n_draws - 1)) - 2 * kernel_sum(z, other) / n_draws**2

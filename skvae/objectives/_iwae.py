@@ -1,4 +1,4 @@
-"""The importance-weighted bound, with the plain gradient or the doubly reparameterised one."""
+"""The importance-weighted bound, with a standard or a doubly reparameterised gradient."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from skvae._validation import Interval, StrOptions
 
 
 class IWAE(Objective):
-    """The importance-weighted bound on the log-likelihood, of several posterior draws a row.
+    """The importance-weighted bound on the log-likelihood, with several posterior draws per row.
 
     Training minimises ``-E[log mean_k w_k]`` with ``w_k = p(x|z_k) p(z_k) / q(z_k|x)`` and
-    independent draws z_k from q(z|x) ([1]_, equation 8), in nats per row. One draw makes it the
-    ELBO; every further one brings it closer to ``log p(x)``.
+    independent draws z_k from q(z|x) ([1]_, equation 8), in nats per row. With one draw it is the
+    ELBO; more draws give a tighter bound on ``log p(x)``.
 
     Parameters
     ----------
     n_samples : int, default=8
-        Draws a row. Each passes the decoder, so that a step costs about as many times what a step
-        of the ELBO does.
+        Number of draws per row. The cost of a step is proportional to it.
     gradient : {"standard", "doubly_reparameterized"}, default="standard"
-        How the encoder learns. "standard" differentiates the bound as it stands, whose signal
-        drowns in noise as the draws become many [2]_. "doubly_reparameterized" has the same
-        expectation and less variance ([3]_, equation 8). Decoder and prior learn alike under both.
+        Gradient estimator for the encoder. "standard" differentiates the bound itself; its
+        signal-to-noise ratio falls as the number of draws grows [2]_. "doubly_reparameterized" has
+        the same expectation and less variance ([3]_, equation 8). The gradients of decoder and
+        prior are the same for both.
 
     See Also
     --------
-    skvae.objectives.ELBO : Its `n_samples` makes a steadier estimate, not a tighter bound.
+    skvae.objectives.ELBO : Its `n_samples` lowers the variance and does not tighten the bound.
 
     Notes
     -----
-    With ``v_k = w_k / sum_j w_j``, the doubly reparameterised gradient of the bound in the
-    encoder's parameters is ``sum_k v_k**2 * dlog w_k / dz_k * dz_k / dparameters``. The standard
-    one weighs by ``v_k`` instead, and has the derivative of ``-log q(z_k|x)`` at fixed ``z_k``
-    besides, whose expectation is not zero but whose variance is large.
+    With ``v_k = w_k / sum_j w_j``, the doubly reparameterised gradient of the bound with respect to
+    the encoder's parameters is ``sum_k v_k**2 * dlog w_k / dz_k * dz_k / dparameters``. The
+    standard one has the weights ``v_k`` instead, and also contains the derivative of
+    ``-log q(z_k|x)`` at fixed ``z_k``, whose expectation is not zero but whose variance is large.
 
     References
     ----------
@@ -97,7 +97,7 @@ class IWAE(Objective):
         with torch.no_grad():
             kl = module.kl(mean[:, None], log_var[:, None], z, log_prior).sum(-1).mean()
         if self.gradient == "doubly_reparameterized":
-            mean, log_var = mean.detach(), log_var.detach()  # the encoder learns through z alone
+            mean, log_var = mean.detach(), log_var.detach()  # gradient through z alone
         log_p = module.log_conditional(x, z)
         log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
         log_weights = log_p + log_prior - log_q  # (n_samples, n_draws)
@@ -108,7 +108,7 @@ class IWAE(Objective):
 
 
 def _weigh_gradient(z: Tensor, log_weights: Tensor) -> None:
-    """Multiply the gradient that z will pass on by the normalised weights, once more."""
-    if z.requires_grad:  # there is none in validation
+    """Multiply the gradient with respect to z by the normalised weights a second time."""
+    if z.requires_grad:  # not in validation
         weights = log_weights.detach().softmax(dim=1)[..., None]
         z.register_hook(lambda gradient: gradient * weights)

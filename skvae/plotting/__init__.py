@@ -1,16 +1,16 @@
-"""Displays: pictures of a fitted estimator, in the manner of scikit-learn's.
+"""Displays: pictures of a fitted estimator, as in scikit-learn.
 
-Rows are shown as images or as rows of a table; `kind` says which, and "auto" finds out.
+Rows are drawn as images or as rows of a table, according to the parameter `kind`.
 """
 
-from skvae.plotting._anomaly import AnomalyScoreDisplay
-from skvae.plotting._explanation import ExplanationDisplay
-from skvae.plotting._interpolation import InterpolationDisplay
-from skvae.plotting._latent import LatentSpaceDisplay
-from skvae.plotting._manifold import ManifoldDisplay
-from skvae.plotting._reconstruction import ReconstructionDisplay
-from skvae.plotting._sample import SampleDisplay
-from skvae.plotting._training_curve import TrainingCurveDisplay
+from skvae.plotting._anomaly_score_display import AnomalyScoreDisplay
+from skvae.plotting._explanation_display import ExplanationDisplay
+from skvae.plotting._interpolation_display import InterpolationDisplay
+from skvae.plotting._latent_space_display import LatentSpaceDisplay
+from skvae.plotting._manifold_display import ManifoldDisplay
+from skvae.plotting._reconstruction_display import ReconstructionDisplay
+from skvae.plotting._sample_display import SampleDisplay
+from skvae.plotting._training_curve_display import TrainingCurveDisplay
 
 __all__ = [
     "AnomalyScoreDisplay",

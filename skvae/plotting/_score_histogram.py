@@ -1,8 +1,6 @@
-"""The histogram of scores about a threshold, inliers and outliers apart where they are known."""
+"""Histogram of scores and their threshold, with inliers and outliers apart if they are known."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,24 +8,16 @@ from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skvae.plotting._figure import COLOURS
+from skvae.plotting._figure_layout import COLOURS
 
 _N_BINS = 40
 _REACH_BELOW = 4  # times as far below the threshold as above it
 
 
-class Group(NamedTuple):
-    """Rows that share a colour."""
-
-    label: str
-    rows: np.ndarray  # bool
-    colour: str
-
-
-def groups_of(scores: np.ndarray, y) -> list[Group]:
-    """Return inliers and outliers by the labels of `predict`, or all rows as one group."""
+def groups_of(scores: np.ndarray, y) -> dict[str, np.ndarray]:
+    """Return masks of inliers and outliers by the labels of `predict`, or of all rows at once."""
     if y is None:
-        return [Group("all rows", np.ones(len(scores), dtype=bool), COLOURS[0])]
+        return {"all rows": np.ones(len(scores), dtype=bool)}
     y = column_or_1d(y)
     check_consistent_length(scores, y)
     if not np.isin(y, (-1, 1)).all():
@@ -35,19 +25,19 @@ def groups_of(scores: np.ndarray, y) -> list[Group]:
             "'y' must hold -1 for outliers and 1 for inliers, as predict does; got the values "
             f"{np.unique(y).tolist()}."
         )
-    return [Group("inliers", y == 1, COLOURS[0]), Group("outliers", y == -1, COLOURS[1])]
+    return {"inliers": y == 1, "outliers": y == -1}
 
 
 def draw_histogram(
-    ax: Axes, scores: np.ndarray, threshold: float, groups: list[Group]
+    ax: Axes, scores: np.ndarray, threshold: float, groups: dict[str, np.ndarray]
 ) -> tuple[list[BarContainer], Line2D, str]:
-    """Draw a histogram for each group and the threshold; return them, and a note for the axis."""
+    """Draw a histogram of each group and the threshold; return them, and a note for the axis."""
     low = _left_end(scores, threshold)
     edges = np.histogram_bin_edges([low, max(scores.max(), threshold)], _N_BINS)
     shown = np.clip(scores, low, None)
     histograms = [
         ax.hist(shown[rows], bins=edges, color=colour, alpha=0.65, label=label)[2]
-        for label, rows, colour in groups
+        for (label, rows), colour in zip(groups.items(), COLOURS, strict=False)
     ]
     line = ax.axvline(threshold, color="black", linestyle="--", label="threshold")
     end = f"{edges[1]:.3g}".replace("-", "−")
@@ -56,7 +46,7 @@ def draw_histogram(
 
 
 def _left_end(scores: np.ndarray, threshold: float) -> float:
-    """Return where the histogram begins: a far tail of outliers would flatten all the rest."""
+    """Return the left end of the histogram, which a long tail would otherwise flatten."""
     above = scores.max() - threshold
     lowest = min(scores.min(), threshold)
     return max(lowest, threshold - _REACH_BELOW * above) if above > 0 else lowest

@@ -1,4 +1,4 @@
-"""Priors: specs of p(z), the distribution from which latent vectors are drawn."""
+"""Priors: specs of the distribution p(z) of latent vectors."""
 
 from skvae._parts import Prior, PriorModule
 from skvae.priors._ex_post import ExPostMixture

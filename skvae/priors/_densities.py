@@ -1,4 +1,4 @@
-"""Log densities and draws of mixtures of normals, which several priors and scores share."""
+"""Log densities and draws of mixtures of normal distributions, for priors and scores."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from skvae.priors._standard_normal import LOG_2PI, device_of_draws, normal_draws
 def mixture_log_prob(z: Tensor, mean: Tensor, log_var: Tensor, log_weights: Tensor) -> Tensor:
     """Return log sum_k w_k N(z; mean_k, diag exp(log_var_k)) in nats, (...,), in the dtype of z.
 
-    The squares are multiplied out, so that all components are one matrix product and no tensor is
-    larger than (..., k). What cancels in that are numbers of the size of z^2 / variance, hence the
-    product in double precision: its digits outlast them for any log variance above -20.
+    The squares are multiplied out, so that a single matrix product serves all components and no
+    tensor is larger than (..., k). Terms of the size of z^2 / variance then cancel, which double
+    precision resolves for any log variance above -20.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def mixture_draws(
     n_samples : int
     mean, log_var : Tensor of shape (k, n_components)
     weights : Tensor of shape (k,)
-        In proportion.
+        Need not sum to one.
     generator : torch.Generator or None
     """
     weights = weights.to(device_of_draws(generator, mean))

@@ -19,33 +19,33 @@ from skvae._validation import Interval
 from skvae.priors._densities import full_mixture_log_prob
 from skvae.priors._standard_normal import StandardNormalModule, device_of_draws, normal_draws
 
-_SEED = 0  # of the start of the mixture: the fitted prior is a function of the embedding
+_SEED = 0  # of the fit, so that the mixture is a function of the embedding alone
 
 
 class ExPostMixture(Prior):
     """N(0, I) while the model trains, then a Gaussian mixture fitted to the embedding.
 
-    The embedded training rows do not fill N(0, I): draws from it fall into places that the decoder
-    has never seen. A density estimated after training covers the places that were seen [1]_. It is
-    the p(z) of the finished model, so `sample` draws from it and `score_samples` rewards it.
+    The embedded training rows do not cover N(0, I), so that some draws from it lie in regions on
+    which the decoder was not trained. The mixture, fitted after training, covers the regions that
+    the rows occupy [1]_. It is the p(z) of the trained model, for `sample` and `score_samples`.
 
     Parameters
     ----------
     n_mixtures : int, default=20
-        Number of normal distributions in the mixture, each with a full covariance; at most one per
-        training row.
+        Number of normal distributions in the mixture, each with a full covariance. With fewer
+        training rows than this, as many as there are rows.
 
     See Also
     --------
-    skvae.priors.MixturePrior : Learned with the weights.
-    skvae.priors.VampPrior : Learned with the weights, from pseudo-inputs.
+    skvae.priors.MixturePrior : A mixture that is learned during training.
+    skvae.priors.VampPrior : Learned during training, from pseudo-inputs.
 
     Notes
     -----
     :class:`~sklearn.mixture.GaussianMixture` is fitted to one draw from q(z|x) per training row.
     Such draws follow the aggregated posterior ``q(z) = mean_n q(z|x_n)``, which is the prior that
-    maximises the evidence lower bound for a given encoder and decoder ([2]_, equation 6). Training
-    that continues starts again from N(0, I).
+    maximises the evidence lower bound for a given encoder and decoder ([2]_, equation 6). Further
+    training starts again from N(0, I).
 
     References
     ----------
@@ -84,6 +84,7 @@ class ExPostMixture(Prior):
         Returns
         -------
         prior : PriorModule
+            With a closed-form `kl` during training only.
 
         Raises
         ------
@@ -95,7 +96,7 @@ class ExPostMixture(Prior):
 
 
 class _ExPostMixture(StandardNormalModule):
-    """N(0, I) in training; else a mixture, whose normals are all N(0, I) until they are fitted."""
+    """N(0, I) in training, else a mixture whose components are N(0, I) until they are fitted."""
 
     log_weights: Tensor
     means: Tensor
@@ -117,8 +118,8 @@ class _ExPostMixture(StandardNormalModule):
     def log_prob(self, z: Tensor) -> Tensor:
         if self.training:
             return super().log_prob(z)
-        known = (self.means, self.whitening, self.log_weights)
-        return full_mixture_log_prob(z.double(), *known).to(z.dtype)
+        mixture = (self.means, self.whitening, self.log_weights)
+        return full_mixture_log_prob(z.double(), *mixture).to(z.dtype)
 
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         if self.training:
@@ -135,7 +136,7 @@ class _ExPostMixture(StandardNormalModule):
 
     def conclude(self, embed: Callable[[], np.ndarray]) -> None:
         mixture = _fitted_mixture(embed().astype(np.float64), self.n_mixtures)
-        # fewer normals than asked for, on fewer rows, are repeated with a share of their weight
+        # with fewer rows than `n_mixtures`, components are repeated and share their weight
         k = mixture.n_components
         chosen = np.arange(self.n_mixtures) % k
         shares = np.bincount(chosen)[chosen]
@@ -148,12 +149,14 @@ class _ExPostMixture(StandardNormalModule):
         self._set({name: torch.from_numpy(values) for name, values in learned.items()})
 
     def _standard_normals(self) -> dict[str, Tensor]:
-        k, unit = self.n_mixtures, torch.eye(self.n_components, dtype=torch.float64)
+        k = self.n_mixtures
+        units = torch.zeros(k, self.n_components, self.n_components, dtype=torch.float64)
+        units.diagonal(dim1=1, dim2=2).fill_(1.0)  # torch.eye on "meta" loads torch's compiler
         return {
             "log_weights": torch.full((k,), -math.log(k), dtype=torch.float64),
             "means": torch.zeros(k, self.n_components, dtype=torch.float64),
-            "whitening": unit.repeat(k, 1, 1),
-            "spread": unit.repeat(k, 1, 1),
+            "whitening": units,
+            "spread": units.clone(),
         }
 
     def _set(self, buffers: dict[str, Tensor]) -> None:
@@ -165,6 +168,6 @@ def _fitted_mixture(Z: np.ndarray, n_mixtures: int) -> GaussianMixture:
     n_mixtures = min(n_mixtures, len(Z))
     mixture = GaussianMixture(n_mixtures, reg_covar=1e-3, random_state=_SEED)
     with warnings.catch_warnings(), config_context(array_api_dispatch=False):
-        # a mixture that could still be improved is a density too
+        # a mixture is usable as a density even if the fit has not converged
         warnings.simplefilter("ignore", ConvergenceWarning)
         return mixture.fit(Z if len(Z) > 1 else np.repeat(Z, 2, axis=0))

@@ -1,4 +1,4 @@
-"""The flow prior: a normal distribution bent by coupling layers."""
+"""The flow prior: a normal distribution transformed by coupling layers."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from skvae._parts import Prior, PriorModule
 from skvae._validation import Interval
 from skvae.priors._standard_normal import normal_draws, normal_log_prob
 
-_LARGEST_LOG_SCALE = 2.0  # of one layer: neither the density nor its inverse can run away
-_MOST_LAYERS = 100  # what a file to be loaded may ask for has to end somewhere
+_LARGEST_LOG_SCALE = 2.0  # of one layer, so that neither the flow nor its inverse diverges
+_MOST_LAYERS = 100  # a limit to what a file can make `load` build
 
 
 class FlowPrior(Prior):
-    """A normal distribution carried through affine coupling layers (RealNVP).
+    """A normal distribution transformed by affine coupling layers (RealNVP) [1]_ [2]_.
 
     Parameters
     ----------
     n_layers : int, default=6
-        Coupling layers. They move the even and the odd components in turn, given the others, so
-        two are the fewest that move all.
+        Number of coupling layers. They transform the even and the odd components in turn, given
+        the others, so that at least two are needed to transform all.
     hidden_units : int, default=64
-        Units of each of the two hidden layers of the network inside a coupling layer.
+        Number of units in each of the two hidden layers of the network inside a coupling layer.
 
     See Also
     --------
-    skvae.priors.MixturePrior : Learned, with fewer weights.
+    skvae.priors.MixturePrior : A learned prior with fewer weights.
 
     Notes
     -----
-    A layer keeps half of the components, by the mask b, and moves the rest ([1]_, equation 9):
-    ``f(z) = b z + (1 - b) (z exp(s(b z)) + t(b z))``, whose log determinant is the sum of
-    ``(1 - b) s``. All of them take a latent vector to a standard normal one:
-    ``log p(z) = log N(f(z); 0, I) + log |det df/dz|``. Draws go through the inverses. The log
-    scales are bounded by ``s = 2 tanh(. / 2)``, and every layer starts as the identity. With a
-    single component there is nothing to depend on, and the map is affine. The KL divergence has no
-    closed form and is estimated by the draws.
+    A layer keeps half of the components, by the mask b, and transforms the others ([1]_, equation
+    9): ``f(z) = b z + (1 - b) (z exp(s(b z)) + t(b z))``, whose log determinant is the sum of
+    ``(1 - b) s``. Together the layers map a latent vector to a standard normal one:
+    ``log p(z) = log N(f(z); 0, I) + log |det df/dz|``. Samples are drawn by the inverses of the
+    layers. The log scales are bounded by ``s = 2 tanh(. / 2)``, and every layer starts as the
+    identity. With a single component the map is affine. The KL divergence has no closed form and is
+    estimated at the draws.
 
     References
     ----------
@@ -69,7 +69,7 @@ class FlowPrior(Prior):
     def build(
         self, n_components: int, examples: Callable[[int], Tensor] | None = None
     ) -> PriorModule:
-        """Build the distribution. Draws the first weights from torch's default generator.
+        """Build the distribution; initial weights are drawn from torch's default generator.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class FlowPrior(Prior):
 
 
 class _Flow(PriorModule):
-    couplings: Any  # a ModuleList of _Coupling, which types cannot say
+    couplings: Any  # a ModuleList of _Coupling, for which torch has no type
 
     def __init__(self, n_components: int, n_layers: int, hidden_units: int):
         super().__init__(n_components)
@@ -115,13 +115,13 @@ class _Flow(PriorModule):
 
 
 class _Coupling(nn.Module):
-    """Moves the components of one parity, given those of the other."""
+    """Transforms the components of one parity, given those of the other."""
 
     moved: Tensor
 
     def __init__(self, n_components: int, hidden_units: int, parity: int):
         super().__init__()
-        # no weight and so in no file, hence real where a model to be loaded is built on "meta"
+        # not saved with the weights, hence not on "meta" when a model is built there to be loaded
         moved = torch.arange(n_components, device="cpu") % 2 == parity
         self.register_buffer("moved", moved.to(torch.get_default_dtype()), persistent=False)
         self.conditioner = nn.Sequential(
@@ -133,16 +133,16 @@ class _Coupling(nn.Module):
         )
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the components moved, and the log scales, both (..., n_components)."""
+        """Return the transformed components and the log scales, both (..., n_components)."""
         log_scale, shift = self._motion(z)
         return z * log_scale.exp() + shift, log_scale
 
     def inverse(self, z: Tensor) -> Tensor:
-        log_scale, shift = self._motion(z)  # by the components kept, which are what they were
+        log_scale, shift = self._motion(z)  # depends on the components kept alone
         return (z - shift) * (-log_scale).exp()
 
     def _motion(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log scales and shifts, zero where a component is kept."""
+        """Return log scales and shifts, which are zero for the components kept."""
         log_scale, shift = self.conditioner(z * (1 - self.moved)).chunk(2, -1)
         log_scale = _LARGEST_LOG_SCALE * torch.tanh(log_scale / _LARGEST_LOG_SCALE)
         return self.moved * log_scale, self.moved * shift

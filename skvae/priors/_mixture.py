@@ -1,4 +1,4 @@
-"""The learned mixture of normal distributions."""
+"""The mixture prior: normal distributions that are learned during training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from skvae._parts import Prior, PriorModule
 from skvae._validation import Interval
 from skvae.priors._densities import mixture_draws, mixture_log_prob
 
-_LOG_VAR_RANGE = (-20.0, 10.0)  # that of the posteriors
-_VARIANCE_SPEED = 3.0  # steps of a log variance per step of a mean: it has further to go
-_START_VARIANCE = 0.5  # within a component and between them, so that the whole starts as N(0, I)
+_LOG_VAR_RANGE = (-20.0, 10.0)  # the range of the posteriors
+_VARIANCE_SPEED = 3.0  # step of a log variance per step of a weight, as its range is wide
+_START_VARIANCE = 0.5  # within components; as much between them, so that it starts near N(0, I)
 
 
 class MixturePrior(Prior):
-    """A mixture of normal distributions with diagonal covariances, learned with the weights.
+    """A mixture of normal distributions with diagonal covariances, learned during training.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ class MixturePrior(Prior):
 
     See Also
     --------
-    skvae.priors.VampPrior : A mixture that the encoder makes, harder to overfit.
-    sklearn.mixture.GaussianMixture : The same density, learned by expectation maximisation.
+    skvae.priors.VampPrior : A mixture of posteriors, which overfits less.
+    sklearn.mixture.GaussianMixture : The same density, fitted by expectation-maximisation.
 
     Notes
     -----
     ``p(z) = sum_k w_k N(z; m_k, diag(v_k))``, with ``w = softmax(logits)`` ([1]_, the baseline
-    "MoG"; [2]_ clusters by it). Means and variances start so that the whole is about N(0, I).
-    The KL divergence has no closed form and is estimated by the draws.
+    "MoG"; [2]_ uses it for clustering). The initial means and variances make the mixture
+    approximately N(0, I). The KL divergence has no closed form and is estimated at the draws.
 
     References
     ----------
@@ -59,7 +59,7 @@ class MixturePrior(Prior):
     def build(
         self, n_components: int, examples: Callable[[int], Tensor] | None = None
     ) -> PriorModule:
-        """Build the distribution. Draws the first means from torch's default generator.
+        """Build the distribution; initial means are drawn from torch's default generator.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class _Mixture(PriorModule):
     def __init__(self, n_mixtures: int, n_components: int):
         super().__init__(n_components)
         shape = (n_mixtures, n_components)
-        # uniform, as normal draws on the device "meta" would load torch's compiler
+        # uniform, because normal draws on the device "meta" would load torch's compiler
         bound = math.sqrt(3 * (1 - _START_VARIANCE))
         self.mean = nn.Parameter(nn.init.uniform_(torch.empty(shape), -bound, bound))
         start = math.log(_START_VARIANCE) / _VARIANCE_SPEED

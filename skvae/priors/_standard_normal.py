@@ -14,7 +14,7 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 class StandardNormal(Prior):
-    """The prior N(0, I): independent latent dimensions of mean 0 and variance 1.
+    """The prior N(0, I): independent latent dimensions with mean 0 and variance 1 [1]_.
 
     References
     ----------
@@ -74,9 +74,9 @@ def normal_draws(
     generator: torch.Generator | None = None,
     like: Tensor | None = None,
 ) -> Tensor:
-    """Draw from N(0, I), (n_samples, n_components), with the dtype and the device of a tensor.
+    """Draw from N(0, I), (n_samples, n_components), with the dtype and the device of `like`.
 
-    Without `like` the draws have torch's default dtype and lie on the device of the generator.
+    Without `like` the draws have torch's default dtype and are on the device of the generator.
     """
     device, dtype = device_of_draws(generator, like), None if like is None else like.dtype
     draws = torch.randn(n_samples, n_components, generator=generator, device=device, dtype=dtype)

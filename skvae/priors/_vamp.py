@@ -1,4 +1,4 @@
-"""The VampPrior: a mixture of what the encoder makes of learned rows."""
+"""The VampPrior: the mixture of the posteriors of learned rows."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from skvae._parts import Encode, Prior, PriorModule
 from skvae._validation import Interval
 from skvae.priors._densities import mixture_draws, mixture_log_prob
 
-_JITTER = 0.01  # tells apart two pseudo-inputs that start from one row; in standard deviations
+_JITTER = 0.01  # in standard deviations; separates pseudo-inputs that start from the same row
 
 
 class VampPrior(Prior):
     """The mixture of the posteriors of learned pseudo-inputs ("variational mixture of posteriors").
 
     The best prior for a given encoder is the aggregated posterior, the mean of q(z|x) over the
-    training rows. This one is the mean over a few rows that are learned with the weights.
+    training rows. The VampPrior is the mean over fewer rows, which are learned during training.
 
     Parameters
     ----------
     n_pseudo_inputs : int, default=500
-        Number of pseudo-inputs. Each training step encodes them all beside its batch.
+        Number of pseudo-inputs. Each training step encodes all of them in addition to its batch.
 
     See Also
     --------
-    skvae.priors.MixturePrior : A mixture that does not ask the encoder, and costs less.
+    skvae.priors.MixturePrior : A mixture without an encoder, which costs less.
 
     Notes
     -----
-    ``p(z) = 1/K sum_k q(z|u_k)`` ([1]_, equation 9). The u_k are rows as the encoder takes them,
-    standardised; they start from training rows drawn at random, with a little noise, and are bound
-    to no range. The KL divergence has no closed form and is estimated by the draws.
+    ``p(z) = 1/K sum_k q(z|u_k)`` ([1]_, equation 9). The pseudo-inputs u_k are standardised rows.
+    They start from training rows drawn at random, with a little noise, and are not bounded. The KL
+    divergence has no closed form and is estimated at the draws.
 
     References
     ----------
@@ -67,7 +67,7 @@ class VampPrior(Prior):
         n_components : int
             Number of latent dimensions.
         examples : callable
-            ``examples(n)`` returns n training rows drawn at random, as the encoder takes them.
+            ``examples(n)`` returns n training rows drawn at random and standardised.
 
         Returns
         -------
@@ -84,7 +84,7 @@ class VampPrior(Prior):
 
 
 class _VampPrior(PriorModule):
-    mean: Tensor  # of the posteriors of the pseudo-inputs, by the weights that `follow` has seen
+    mean: Tensor  # of the posteriors of the pseudo-inputs, at the last call of `follow`
     log_var: Tensor
 
     def __init__(self, n_components: int, rows: Tensor):
@@ -92,6 +92,8 @@ class _VampPrior(PriorModule):
         if not rows.is_meta:  # arithmetic on "meta" would load torch's compiler
             rows = rows + _JITTER * torch.randn_like(rows)
         self.pseudo_inputs = nn.Parameter(rows)
+        self.register_buffer("mean", None, persistent=False)
+        self.register_buffer("log_var", None, persistent=False)
 
     def follow(self, encode: Encode) -> None:
         self.mean, self.log_var = encode(self.pseudo_inputs)

@@ -1,4 +1,4 @@
-"""Scores: what a detector ranks rows by. Configured here, learned by `fit`."""
+"""Scores: specs of the values by which a detector ranks rows."""
 
 from skvae._parts import Score
 from skvae.scores._combined import Combined

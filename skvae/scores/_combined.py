@@ -1,4 +1,4 @@
-"""Several scores as one."""
+"""The sum of several standardised scores."""
 
 from __future__ import annotations
 
@@ -32,23 +32,25 @@ SINGLE_SCORES = {
 
 
 class Combined(Score):
-    """The sum of several scores, each measured by its spread over the training rows.
+    """The sum of several scores, each standardised by its values for the training rows.
 
-    What one score overlooks another may see: a row may be reconstructed well from an unusual place,
-    or badly from a usual one.
+    Scores detect different outliers: a row may be reconstructed well although its embedding is
+    unusual, or badly although its embedding is usual.
 
     Parameters
     ----------
     scores : tuple or list of str or object, default=("relative_error", "latent_density")
-        Short names and configured scores.
+        Short names or configured objects of the scores to be added.
     standardization : {"z", "rank"}, default="z"
-        "z": minus the mean over the training rows, divided by their standard deviation. "rank": the
-        share of the training rows that score lower, from 0 to 1, so that no score outweighs the
-        others by its long tail; beyond the training rows it goes on in standard deviations.
+        "z" subtracts the mean over the training rows and divides by the standard deviation. "rank"
+        takes the share of the training rows that score lower, from 0 to 1, so that a score with a
+        long tail does not outweigh the others; beyond the range of the training rows, the distance
+        from it in standard deviations is added.
 
     Notes
     -----
-    It has no unit. A score that is the same for all training rows is not divided.
+    The sum has no unit. A score that is the same for all training rows is not divided by its
+    standard deviation.
 
     Examples
     --------
@@ -77,7 +79,7 @@ class Combined(Score):
             [_inference.evaluate(score, module, X, part, n_samples) for score, part in parts]
         )
         mean, spread = scores.mean(axis=1), scores.std(axis=1)
-        varies = spread > np.finfo(X.dtype).eps * np.abs(mean)  # by more than it is rounded
+        varies = spread > np.finfo(X.dtype).eps * np.abs(mean)  # by more than rounding errors
         known = {
             "mean": torch.from_numpy(mean),
             "spread": torch.from_numpy(np.where(varies, spread, 1.0)),
@@ -136,7 +138,7 @@ class Combined(Score):
 
 
 def _under(prefix, tensors):
-    """Return the tensors whose names begin with a prefix, by the rest of their names."""
+    """Return the tensors whose names begin with a prefix, without it in their names."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()
@@ -150,7 +152,7 @@ def _quantiles(scores):
 
 
 def _rank(scores, quantiles):
-    """Return the share of `quantiles` below each score; of equal ones, half of them."""
+    """Return the share of `quantiles` below each score; equal ones count half."""
     above = torch.searchsorted(quantiles, scores)  # the first that is not less
     below = torch.searchsorted(quantiles, scores, right=True) - 1  # the last that is not greater
     gap = quantiles[above] - quantiles[below]

@@ -1,4 +1,4 @@
-"""What each feature contributes to a row's score."""
+"""Contributions of the features to the score of a row."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 from skvae._model import inference as _inference
 from skvae._model.module import VAEModule
 
-_BLOCK_VALUES = 2**22  # of the variants of rows that are scored at a time
+_BLOCK_VALUES = 2**22  # values in the variants of rows that are scored at a time
 _N_ROUNDS = 4
 
 
 def explain(
     score: Callable[[np.ndarray], np.ndarray], module: VAEModule, X: np.ndarray
 ) -> np.ndarray:
-    """Return by how much the score rises when one feature is what the others let expect.
+    """Return by how much the score rises if a feature has its expected value given the others.
 
-    The expected value is where pseudo-Gibbs steps lead (Rezende et al., 2014, appendix F, by means
-    in place of draws): the feature begins at its value for z = 0, and is decoded from the row that
-    holds it, again and again. So the feature's own value has no part in what is expected of it.
+    The expected value comes from pseudo-Gibbs steps (Rezende et al., 2014, appendix F, with means
+    in place of draws): the feature starts at its decoded value for z = 0, and the row is encoded
+    and decoded several times to update it. The expected value of a feature therefore does not
+    depend on its observed value.
     """
     n_features = X.shape[1]
     before = score(X)
@@ -35,7 +36,7 @@ def explain(
 
 
 def _with_expected(module: VAEModule, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Replace one feature of every row by what the others let expect of it; changes the rows."""
+    """Replace one feature of every row, in place, by its expected value given the others."""
     cells = np.arange(len(rows)), columns
     origin = np.zeros((1, module.parts.n_components), dtype=rows.dtype)
     rows[cells] = _inference.decode(module, origin)[0, columns]

@@ -1,4 +1,4 @@
-"""The density of the embedding, fitted after training."""
+"""A density of the embedding, fitted after training."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ from skvae._parts import Score
 from skvae._validation import Interval, StrOptions
 from skvae.priors._densities import full_mixture_log_prob
 
-_SEED = 0  # of the mixture's start, which is no parameter: a score is a function of the model
+_SEED = 0  # of the mixture's start; fixed, so that the score is determined by the model
 
 
 class LatentDensity(Score):
-    """The log density of the posterior mean under a mixture fitted to those of the training rows.
+    """The log density of the posterior mean under a Gaussian mixture fitted to the embedding.
 
-    The embedded training rows do not fill the prior: between and around them lie places where no
-    row was ever seen. A density estimated after training knows these places [1]_, and sees at a
-    glance what a decoder that generalises too well would let pass.
+    The embedded training rows do not fill the prior: there are regions between and around them
+    without training rows. A density estimated after training is low there [1]_, even if the decoder
+    generalises so well that it reconstructs rows from these regions.
 
     Parameters
     ----------
     n_components : int, default=10
-        Gaussians in the mixture, at most as many as training rows.
+        Number of Gaussians in the mixture, reduced to the number of training rows if those are
+        fewer.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
         Covariances of the Gaussians, as in :class:`~sklearn.mixture.GaussianMixture`.
     reg_covar : float, default=0.01
-        Added to their variances, in units of the prior. A latent dimension that the model leaves
-        unused hardly varies over the training rows, and would decide alone with much less.
+        Added to the variances of the Gaussians, in units of the prior. The posterior mean of a
+        latent dimension that the model does not use hardly varies over the training rows; with a
+        much smaller value, such a dimension would dominate the density.
 
     See Also
     --------
-    LatentNeighbors : By distances instead of densities.
+    LatentNeighbors : Uses distances in the latent space instead of a density.
 
     Notes
     -----
-    In nats, of a density in the units of the latent space. The mixture is fitted by
-    :class:`~sklearn.mixture.GaussianMixture` from one fixed start.
+    The score is in nats, of a density in the units of the latent space. The mixture is fitted by
+    :class:`~sklearn.mixture.GaussianMixture` with a fixed seed.
 
     References
     ----------
@@ -100,7 +102,7 @@ class LatentDensity(Score):
             random_state=_SEED,
         )
         with warnings.catch_warnings(), config_context(array_api_dispatch=False):
-            # a mixture that could still be improved is a density too
+            # a mixture that has not converged is a valid density too
             warnings.simplefilter("ignore", ConvergenceWarning)
             return mixture.fit(Z if len(Z) > 1 else np.repeat(Z, 2, axis=0))
 

@@ -1,4 +1,4 @@
-"""How much better the model could describe a row if its posterior were fitted to it alone."""
+"""The gain in the evidence lower bound from fitting the posterior to each row alone."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from skvae._validation import Interval
 
 
 class LikelihoodRegret(Score):
-    """Minus what the evidence bound gains when q(z|x) is optimised for the row alone, in nats.
+    """Minus the gain in the evidence lower bound from optimising q(z|x) for the row alone, in nats.
 
-    The encoder has learned to serve the training rows; for others its posterior is far from the
-    best one [1]_. As the gain is a difference, it does not reward rows for being simple.
+    The encoder is trained on the training rows; for other rows, its posterior is far from the best
+    one [1]_. Because the gain is a difference, the score is not higher for rows of low complexity.
 
     Parameters
     ----------
     n_steps : int, default=30
-        Steps of Adam, its learning rate falling linearly to zero.
+        Number of steps of Adam, whose learning rate falls linearly to zero.
     learning_rate : float, default=0.1
-        Of the first step, for the mean and the log variance of q(z|x).
+        Learning rate of the first step, for the mean and the log variance of q(z|x).
     n_bound_samples : int, default=8
-        Draws that the bound is averaged over: the same for every row and every step, so that the
-        score holds no chance.
+        Number of draws over which the bound is averaged. They are the same for every row and every
+        step, so that the score is deterministic.
 
     Notes
     -----
-    ``-(max over the steps of ELBO(x; q) - ELBO(x; q(z|x)))``, which is never above zero. Every row
-    is optimised by itself. A row costs some ``3 * n_steps * n_bound_samples`` passes through the
-    decoder, where a log-likelihood costs 16: `fit`, which scores the training rows too, takes its
-    time.
+    The score is ``-(max over the steps of ELBO(x; q) - ELBO(x; q(z|x)))``, which is never above
+    zero. Every row is optimised independently. Scoring a row costs about
+    ``3 * n_steps * n_bound_samples`` passes through the decoder; a log-likelihood costs 16. `fit`
+    scores the training rows too, and is slow for that reason.
 
     References
     ----------
@@ -68,7 +68,7 @@ class LikelihoodRegret(Score):
 
     def __call__(self, module, x, known, n_samples):
         with torch.inference_mode(False), torch.enable_grad():
-            return self._negative_gain(module, x.clone())  # what was born in inference has no slope
+            return self._negative_gain(module, x.clone())  # inference tensors allow no gradients
 
     def n_draws(self, n_samples):
         return self.n_bound_samples
@@ -81,7 +81,7 @@ class LikelihoodRegret(Score):
         for step in range(self.n_steps + 1):
             bound = _inference.SCORES["elbo"](module, x, *q, draws, 1)  # (n_samples,)
             bounds.append(bound.detach())
-            # rows are independent, so the slope of their sum is that of each
+            # rows are independent, so the gradient of the sum holds that of each row
             (q.grad,) = torch.autograd.grad(-bound.sum(), q)
             optimizer.param_groups[0]["lr"] = self.learning_rate * (1 - step / self.n_steps)
             optimizer.step()

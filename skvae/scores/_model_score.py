@@ -1,4 +1,4 @@
-"""Scores that the model has of itself: its likelihood and the parts of its evidence bound."""
+"""Quantities of the model as scores: its likelihood and the parts of its evidence lower bound."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from skvae._validation import StrOptions
 
 
 class ModelScore(Score):
-    """A quantity of the model itself, in nats, with the shared draws of all scores.
+    """A quantity of the model itself, in nats, estimated with draws that all rows share.
 
     Parameters
     ----------
     quantity : {"log_likelihood", "elbo", "reconstruction", "kl"}, default="log_likelihood"
         "log_likelihood": the importance-weighted bound on log p(x) [1]_. "elbo": the evidence lower
         bound, the sum of the next two. "reconstruction": the expected log p(x|z) under q(z|x).
-        "kl": minus the KL divergence of q(z|x) from the prior. Each of the names is a short name
-        of this score too.
+        "kl": minus the KL divergence of q(z|x) from the prior. Each of these is also the short
+        name of a score.
 
     References
     ----------

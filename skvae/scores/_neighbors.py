@@ -13,43 +13,45 @@ from skvae._parts import Score
 from skvae._validation import Interval, StrOptions
 from skvae.scores._residuals import measured, scaled_residual
 
-_BLOCK_ROWS = 2**13  # rows to which distances are computed at a time
-_LEAST_SPREAD = 0.01  # of a residual, in units of the scale: a column copied exactly counts, too
-_SAME_ROW = 1e-3  # rows nearer than this are one row, whatever rounding made of it
+_BLOCK_ROWS = 2**13  # number of rows to which distances are computed at a time
+_LEAST_SPREAD = 0.01  # of a residual, in units of the scale; an exact column has spread zero
+_SAME_ROW = 1e-3  # a smaller distance is due to rounding: the row itself
 _MOST_ROWS = 10_000
-_MOST_NUMBERS = 2**21  # 16 MB, in the model and in its file
+_MOST_NUMBERS = 2**21  # 16 MB in the model and in its file
 
 
 class ResidualNeighbors(Score):
-    """Minus the mean distance from the nearest training rows, by inputs and residuals together.
+    """Minus the mean distance from the nearest training rows, in inputs and residuals together.
 
-    A row is far from normal where its values are unusual, as for the nearest neighbours alone, or
-    where they do not belong together, which the residuals of the reconstruction tell.
+    The distance is large if the values of a row are unusual, as in a nearest-neighbour search on
+    the rows alone, or if their combination is unusual, which makes the residuals of the
+    reconstruction large.
 
     Parameters
     ----------
     n_neighbors : int, default=5
-        Neighbours that count, at most one less than there are rows kept.
+        Number of neighbours, at most one less than the number of rows kept.
     max_rows : int or "auto", default="auto"
-        Training rows kept, evenly spaced, at least two. They are part of the model and of its file.
-        "auto" keeps 10,000, or fewer where those would be more than 2**21 numbers, two for each
-        feature: 1,337 images of 784 pixels.
+        Largest number of training rows to keep, at least two; they are evenly spaced. They are part
+        of the model and of its file. "auto" keeps 10,000, or fewer if those would hold more than
+        2**21 numbers, at two per feature: 1,337 images of 784 pixels.
 
     See Also
     --------
-    LatentNeighbors : By the embedding alone, where a row that the model cannot describe may look
-        like any other.
+    LatentNeighbors : Uses the embedding alone, in which a row that the model cannot describe may
+        lie among normal ones.
 
     Notes
     -----
-    The distance is Euclidean between vectors of twice `n_features` numbers, the row and what the
-    model leaves of it: ``(x - loc) / scale`` and ``(x - x_hat) / scale``, where x_hat is E[p(x|z)]
-    at the posterior mean. Both are then divided by their spread, the root mean square over the rows
-    kept, so that they weigh alike. Features that share one scale, as a
-    :class:`~skvae.likelihoods.Gaussian` decides it, share one spread as well, lest the border
-    pixels of an image outweigh its middle; elsewhere each residual has its own, and a hundredth
-    more. A training row does not count as its own neighbour; yet the model leaves less of it than
-    of a new row, so let `calibration_fraction` of the detector judge the new ones.
+    The distance is Euclidean between vectors of ``2 * n_features`` numbers, the standardised row
+    and its residuals: ``(x - loc) / scale`` and ``(x - x_hat) / scale``, where x_hat is E[p(x|z)]
+    at the posterior mean. Both halves are divided by their spread, the root mean square over the
+    rows kept plus 0.01, so that they have equal weight. Features that share one scale, as chosen by
+    :class:`~skvae.likelihoods.Gaussian`, share one spread as well, so that the border pixels of an
+    image do not outweigh its middle. If each feature has its own scale, each residual has its own
+    spread, and the inputs, whose standard deviations are 1, are not divided. A training row does
+    not count as its own neighbour. Its residuals are nevertheless smaller than those of a new row,
+    so set `calibration_fraction` of the detector to place the threshold for new rows.
 
     Examples
     --------
@@ -104,23 +106,23 @@ class ResidualNeighbors(Score):
 
 
 class LatentNeighbors(Score):
-    """Minus the mean distance of the posterior mean from its nearest among those in training.
+    """Minus the mean distance of the posterior mean from the nearest ones of the training rows.
 
     Parameters
     ----------
     n_neighbors : int, default=5
-        Neighbours that count, at most as many as training rows.
+        Number of neighbours, at most the number of training rows.
 
     See Also
     --------
-    LatentDensity : By a density, which takes less room than the embedded training rows.
+    LatentDensity : Uses a density, which needs less memory than the embedded training rows.
 
     Notes
     -----
     Distances are Euclidean, in units of the prior. The embedded training rows are part of the
-    model and of its file. A training row is its own nearest neighbour, so its score is better
-    than that of a new row in the same place: let `calibration_fraction` of the detector judge the
-    scores, not `contamination`.
+    model and of its file. A training row is its own nearest neighbour, so its score is higher than
+    that of a new row at the same place. Set `calibration_fraction` of the detector to place the
+    threshold by rows that are not neighbours of themselves.
 
     Examples
     --------
@@ -151,7 +153,7 @@ class LatentNeighbors(Score):
 
 
 class _Vectors(Score):
-    """Rows beside what the model leaves of them, as a score to be taken over many rows."""
+    """Standardised rows beside their residuals, as a score so that they are computed in chunks."""
 
     def __call__(self, module, x, known, n_samples):
         scaled = (x.double() - known["loc"]) / known["scale"]
@@ -161,25 +163,25 @@ class _Vectors(Score):
 
 def _spread(vectors, kind):
     inputs, residuals = np.split(np.square(vectors).mean(axis=0), 2)
-    if kind == "feature":  # whose standard deviations are one already
+    if kind == "feature":  # the standard deviations of the inputs are one already
         return np.concatenate([np.ones_like(inputs), np.sqrt(residuals) + _LEAST_SPREAD])
     shared = np.sqrt([inputs.mean(), residuals.mean()]) + _LEAST_SPREAD
     return np.repeat(shared, len(inputs))
 
 
 def nearest_distances(points: Tensor, rows: Tensor, n_nearest: int) -> Tensor:
-    """Return the distances of every point from the rows nearest to it, in ascending order.
+    """Return the distances of every point from its nearest rows, in ascending order.
 
     Parameters
     ----------
     points : Tensor of shape (n_points, n_features)
     rows : Tensor of shape (n_rows, n_features)
     n_nearest : int
-        How many; all of them where there are fewer.
+        Number of distances per point; all rows if there are fewer.
     """
     nearest = points.new_empty(len(points), 0)
     for block in rows.split(_BLOCK_ROWS):
-        # not by a matrix product, in whose rounding errors small distances are lost
+        # the rounding errors of a matrix product would hide small distances
         distances = torch.cdist(points, block, compute_mode="donot_use_mm_for_euclid_dist")
         nearest = torch.cat([nearest, distances], dim=1)
         nearest = nearest.topk(min(n_nearest, nearest.shape[1]), dim=1, largest=False).values

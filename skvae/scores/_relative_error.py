@@ -1,4 +1,4 @@
-"""The error of the reconstruction, measured by how much there is to reconstruct."""
+"""The error of the reconstruction, relative to the norm of the row."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ from skvae.scores._residuals import measured, scaled_residual
 class RelativeError(Score):
     """Minus the squared error of the reconstruction, relative to the row's own squared norm.
 
-    A likelihood ranks by complexity as well as by strangeness: a simple image of another kind is
-    reconstructed better than a rich one of the kind in training. Dividing by the norm
-    corrects for that.
+    A likelihood depends on the complexity of a row as well as on its novelty: an image with few
+    strokes, of a kind not seen in training, can be reconstructed with a smaller error than an image
+    with many strokes of the kind seen in training. Dividing by the norm corrects for that.
 
     Parameters
     ----------
     origin : {"auto", "zero", "mean"}, default="auto"
-        What the norm is measured from: "zero", the blank image; or "mean", of each feature in
-        training. "auto" is "zero" where all features share one scale, as pixels do, and "mean"
-        where each is measured in its own, as columns of a table want.
+        Origin of the norm: "zero" is the blank image, "mean" the mean of each feature over the
+        training rows. "auto" is "zero" if all features share one scale, as pixels do, and "mean" if
+        each feature has its own scale, as columns of a table do.
     floor : float, default=0.01
-        What is added to the norm, as a share of its mean over the training rows, so that a row
-        with hardly a norm is not divided by nothing.
+        Added to the squared norm, as a share of its mean over the training rows, so that the
+        denominator of a row with a norm near zero is not zero.
     blur : float, default=0.0
         Standard deviation, in pixels, of a Gaussian that blurs the error of images before it is
-        squared. A stroke that lies beside its place by a pixel is an error of twice its norm,
-        though any hand may have drawn it so: blurring forgives that, and noise, but no stroke that
-        is missing.
+        squared. Without blur, a stroke that is reconstructed one pixel away from its place counts
+        twice: as a missing stroke and as an additional one. Blur reduces the error from such
+        shifts and from noise, but not from a missing stroke.
     image_shape : tuple of (height, width) or (height, width, colours), default=None
-        Shape of the images to blur; None takes them for square and grey.
+        Shape of the images to blur. None assumes square greyscale images.
 
     Notes
     -----
-    With the reconstruction r at the posterior mean, the origin o and the scale s of each feature::
+    With the reconstruction r at the posterior mean, the origin o and the scale s of each feature,
+    the score is::
 
         - sum_j ((x_j - r_j) / s_j)^2 / (sum_j ((x_j - o_j) / s_j)^2 + floor * mean of that sum)
 
     Scales are those of :class:`~skvae.likelihoods.Gaussian` for the `scaling` of the likelihood, or
-    for "auto" where the likelihood has no such choice. One that all features share cancels out: of
-    images, numerator and denominator are those of the raw pixels. The score has no unit. The blur
-    ends after four standard deviations and sees zeros around the image.
+    for "auto" if the likelihood has no such parameter. A scale that all features share cancels out,
+    so the score of an image can be computed from its raw pixels. The score has no unit. The blur is
+    truncated at four standard deviations, and the image is padded with zeros.
 
     Examples
     --------
@@ -104,14 +105,14 @@ class RelativeError(Score):
 
 
 class _SquaredNorm(Score):
-    """The denominator, as a score of its own to be taken over the training rows."""
+    """The squared norm, as a score so that it is computed in chunks of the training rows."""
 
     def __call__(self, module, x, known, n_samples):
         return _squared_norm(x.double() - known["origin"], known["scale"])
 
 
 def _blurred(rows: Tensor, sigma: float, shape: tuple[int, int, int]) -> Tensor:
-    """Convolve flattened images with a Gaussian of so many pixels, with zeros around them."""
+    """Convolve flattened images with a Gaussian of `sigma` pixels, padded with zeros."""
     height, width, colours = shape
     reach = int(4 * sigma + 0.5)
     weights = (-0.5 * (torch.arange(-reach, reach + 1).to(rows) / sigma).square()).exp()

@@ -1,4 +1,4 @@
-"""How usual a row's likelihood is, neither too low nor too high."""
+"""The distance of the likelihood of a row from its mean over the training rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from skvae.scores._model_score import ModelScore
 class Typicality(ModelScore):
     """Minus the distance of the log-likelihood from its mean over the training rows, in nats.
 
-    In many dimensions the likeliest rows are not the usual ones: almost all that a distribution
-    yields lies where the log-likelihood is close to its mean, and simple rows, such as an empty
-    image, lie above. This is the test of typicality [1]_ for a batch of one row.
+    In many dimensions, the most likely rows are not typical: the log-likelihood of almost all draws
+    from a distribution is close to its mean, and rows of low complexity, such as a blank image, can
+    lie far above it. This is the typicality test [1]_ for a batch of one row.
 
     Parameters
     ----------
     quantity : {"log_likelihood", "elbo", "reconstruction", "kl"}, default="log_likelihood"
-        What should be near its mean, as in :class:`ModelScore`.
+        The quantity that is compared with its mean, as in :class:`ModelScore`.
 
     References
     ----------

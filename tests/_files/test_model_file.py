@@ -1,4 +1,4 @@
-"""Files of header and tensors: whole or not at all, and refused when anything is wrong."""
+"""Model files: written whole or not at all, and refused if anything in them is wrong."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def path(tmp_path):
 
 
 def rewrite(path, change):
-    """Change the JSON header, leaving tensors and lengths sound."""
+    """Change the JSON header, leaving tensors and lengths valid."""
     with safetensors.safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["skvae"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -47,18 +47,18 @@ def test_header_and_tensors_come_back(path):
         assert torch.equal(tensors[name], tensor)
 
 
-def test_any_tool_of_the_format_can_list_it(path):
+def test_the_file_is_a_safetensors_file(path):
     with safetensors.safe_open(path, framework="np") as file:
         assert set(file.keys()) == set(TENSORS)
 
 
-def test_equal_content_makes_equal_bytes_whatever_its_order(path, tmp_path):
+def test_equal_content_gives_equal_bytes_in_any_order(path, tmp_path):
     other = tmp_path / "other.skvae"
     write_file(other, dict(reversed(HEADER.items())), dict(reversed(TENSORS.items())))
     assert other.read_bytes() == path.read_bytes()
 
 
-def test_tensors_that_share_memory_or_have_strides_are_written_as_they_look(tmp_path):
+def test_tensors_that_share_memory_or_have_strides_are_written_correctly(tmp_path):
     base = torch.arange(12.0).reshape(3, 4)
     views = {"whole": base, "transposed": base.T, "column": base[:, 1]}
     write_file(tmp_path / "views", {}, views)
@@ -109,20 +109,20 @@ def test_a_changed_header_is_refused(path, change, message):
         read_file(path)
 
 
-def test_a_safetensors_file_of_another_kind_is_refused(tmp_path):
+def test_a_safetensors_file_without_our_header_is_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     path.write_bytes(safetensors.torch.save(TENSORS))
     with pytest.raises(ValueError, match="cannot be used as a model"):
         read_file(path)
 
 
-def test_a_missing_file_keeps_its_own_error(tmp_path):
+def test_a_missing_file_raises_file_not_found(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_file(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_write_that_fails_leaves_the_file_before_and_nothing_else(path, monkeypatch, failing):
+def test_a_failed_write_leaves_the_old_file_and_no_other(path, monkeypatch, failing):
     before = path.read_bytes()
 
     def fail(*args):
@@ -135,7 +135,7 @@ def test_a_write_that_fails_leaves_the_file_before_and_nothing_else(path, monkey
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_the_file_gets_the_permissions_of_any_new_file(path):
+def test_the_file_has_the_permissions_of_any_new_file(path):
     plain = path.with_name("plain")
     plain.touch()
     assert path.stat().st_mode == plain.stat().st_mode

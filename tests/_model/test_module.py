@@ -1,4 +1,4 @@
-"""The four parts, joined."""
+"""The module that joins the four parts."""
 
 import numpy as np
 import pytest
@@ -48,16 +48,16 @@ def test_log_posterior_is_a_diagonal_normal(module, X):
     np.testing.assert_allclose(module.log_posterior(mean, log_var, z), expected)
 
 
-def test_kl_is_closed_where_the_prior_knows_it(module, X):
+def test_kl_is_the_closed_form_of_the_prior(module, X):
     mean, log_var = module.encode(torch.from_numpy(X))
     torch.testing.assert_close(module.kl(mean, log_var, mean), module.prior.kl(mean, log_var))
 
 
-def test_scaling_travels_with_the_weights(module):
+def test_scaling_is_part_of_the_state(module):
     names = set(module.state_dict())
     assert {"likelihood.loc", "likelihood.scale", "likelihood.noise_floor"} <= names
 
 
-def test_dtype_is_that_of_the_weights(module):
+def test_dtype_follows_conversions(module):
     assert module.dtype == torch.float64
     assert module.float().dtype == torch.float32

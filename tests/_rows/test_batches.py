@@ -19,7 +19,7 @@ def test_in_order_without_a_generator(x):
     torch.testing.assert_close(torch.cat([batch for batch, _ in batches]), x)
 
 
-def test_every_row_once_a_pass_in_a_fresh_order(x):
+def test_every_pass_has_every_row_once_in_a_fresh_order(x):
     batches = Batches(Dataset(x), batch_size=4, generator=make_generator(0))
     first, second = (torch.cat([batch for batch, _ in batches]) for _ in range(2))
     for order in (first, second):
@@ -35,19 +35,19 @@ def test_the_target_is_the_input(x):
 
 
 @pytest.mark.parametrize(("batch_size", "expected"), [(1, 11), (4, 3), (11, 1), (100, 1)])
-def test_length(x, batch_size, expected):
+def test_length_is_the_number_of_batches(x, batch_size, expected):
     batches = Batches(Dataset(x), batch_size)
     assert len(batches) == len(list(batches)) == expected
 
 
-def test_rows_travel_in_two_stages_by_turns(x):
-    """On a GPU the stages are page-locked; here they are ordinary memory, copied all the same."""
+def test_staged_batches_equal_the_others(x):
+    """On a GPU the stages are page-locked; here they are ordinary memory."""
     batches = Batches(Dataset(x), batch_size=4, generator=make_generator(0))
     staged = list(batches._staged())
     batches.generator.manual_seed(0)
     assert [len(batch) for batch in staged] == [4, 4, 3]
     for sent, batch in zip(staged, batches._here(), strict=True):
-        torch.testing.assert_close(sent, batch)  # though its stage has been filled again
+        torch.testing.assert_close(sent, batch)  # although its stage has been filled again
 
 
 def test_rows_in_order_are_staged_in_order(x):
@@ -55,7 +55,7 @@ def test_rows_in_order_are_staged_in_order(x):
 
 
 @pytest.mark.parametrize(("free", "stays"), [(2 * 22 * 4, False), (2 * 22 * 4 - 1, True)])
-def test_rows_move_to_a_gpu_that_has_room_for_them(monkeypatch, x, free, stays):
+def test_rows_move_to_a_gpu_with_twice_their_memory_free(monkeypatch, x, free, stays):
     monkeypatch.setattr("skvae._rows.batches._free_memory", lambda device: free)
     moved = []
     monkeypatch.setattr(torch.Tensor, "to", lambda self, device: moved.append(device) or self)

@@ -1,4 +1,4 @@
-"""Turns alternate, ratios are taken round by round, and what is printed is what is written."""
+"""Turns alternate, ratios are taken round by round, and JSON holds the printed rows."""
 
 import json
 import sys
@@ -11,14 +11,14 @@ from benchmarks._harness import Spread, arguments, environment, ratios, report, 
 FOUND = {"processor": "abacus", "threads": 1, "versions": {"beads": "1.0"}}
 
 
-def test_every_round_goes_the_other_way():
+def test_the_order_is_reversed_from_round_to_round():
     order = []
     contestants = {name: lambda name=name: order.append(name) for name in "abc"}
     take_turns(contestants, repeats=3)
     assert order == [*"abc", *"cba", *"abc"]
 
 
-def test_results_stay_with_their_contestant_in_the_order_of_the_rounds():
+def test_results_are_grouped_by_contestant_in_the_order_of_the_rounds():
     counts = {"a": iter([1, 2, 3]), "b": iter([10, 20, 30])}
     contestants = {name: lambda name=name: next(counts[name]) for name in counts}
     assert take_turns(contestants, repeats=3) == {"a": [1, 2, 3], "b": [10, 20, 30]}
@@ -33,19 +33,19 @@ def test_ratios_refuse_unequal_numbers_of_rounds():
         ratios([1.0, 2.0], [1.0])
 
 
-def test_a_spread_is_median_smallest_and_largest():
+def test_a_spread_is_median_minimum_and_maximum():
     spread = Spread.of([4.0, 1.0, 2.0, 3.0])
     assert spread == (2.5, 1.0, 4.0)
     assert str(spread) == "2.50 (1.00-4.00)"
 
 
-def test_seconds_count_the_call(monkeypatch):
+def test_seconds_are_those_of_the_call(monkeypatch):
     clock = iter([5.0, 7.5])
     monkeypatch.setattr("benchmarks._harness.time.perf_counter", lambda: next(clock))
     assert seconds(lambda: None) == 2.5
 
 
-def test_options_take_the_type_of_their_default(monkeypatch):
+def test_options_have_the_type_of_their_default(monkeypatch):
     line = "x --rows 5 --rate 0.5 --names a b --batch-size 7 --repeats 2"
     monkeypatch.setattr(sys, "argv", line.split())
     settings = arguments("text", rows=1, rate=1.0, names=["c"], batch_size=1, data=None, kept="k")
@@ -61,7 +61,7 @@ def test_options_take_the_type_of_their_default(monkeypatch):
     }
 
 
-def test_the_table_has_a_line_a_row_and_blanks_for_what_is_missing(capsys):
+def test_the_table_has_one_line_per_row_and_blanks_for_missing_cells(capsys):
     rows = [{"name": "a", "count": 12345}, {"name": "bb", "share": 0.123456, "sum": 1234.56}]
     report("Beads", rows, Namespace(json=None), FOUND)
     _, title, machine, header, *lines = capsys.readouterr().out.splitlines()
@@ -84,7 +84,7 @@ def test_json_holds_settings_machine_and_unrounded_rows(tmp_path):
     }
 
 
-def test_the_environment_names_processor_threads_and_versions():
+def test_the_environment_has_processor_threads_and_versions():
     import torch
 
     found = environment()

@@ -35,11 +35,10 @@ def test_transform_writes_the_embedding(run, files, transformer, digits, elsewhe
     assert names == [*transformer.get_feature_names_out()]
 
 
-def test_transform_refuses_a_detector(run, files, elsewhere):
+def test_transform_embeds_by_a_detector_as_well(run, files, detector, iris, elsewhere):
     options = ("--data", files / "iris.csv", "-o", "z.npy")
-    done = run("transform", files / "iris.skvae", *options)
-    assert done.code == 2
-    assert "is a detector and has no transform" in done.err
+    assert run("transform", files / "iris.skvae", *options) == (0, "", "")
+    np.testing.assert_array_equal(np.load("z.npy"), detector.transform(iris))
 
 
 def test_reconstruct_writes_rows_or_a_picture(run, files, detector, iris, elsewhere):

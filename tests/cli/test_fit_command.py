@@ -80,7 +80,7 @@ def test_the_model_remembers_the_columns_of_a_table(files):
         ),
         (("--data", "digits", "--network", "Conv(image_shape=(9, 9))"), 1, "64 features"),
         (("--data", "digits", "--device", "abacus"), 1, "device='abacus' cannot be used here"),
-        (("--data", "digits", "--likelihood", "bernoulli"), 1, "takes values in [0, 1], but X"),
+        (("--data", "digits", "--likelihood", "bernoulli"), 1, "accepts values in [0, 1], but X"),
         (("--data", "digits", "--learning-rate", "1e9"), 1, "NaN or infinite"),
         (("--data", "digits", "--contamination", "0.1"), 2, "add --detector"),
         (("--data", "digits", "--resume"), 2, "--checkpoint-dir DIR"),

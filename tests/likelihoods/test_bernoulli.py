@@ -26,7 +26,7 @@ def draw_outputs(*shape):
 
 
 def probabilities(outputs):
-    """Sigmoid of the outputs plus the logit of the training mean, kept off 0 and 1."""
+    """Sigmoid of the outputs plus the logit of the training mean, clipped to [0.001, 0.999]."""
     mean = np.clip(X.mean(0), 1e-3, 1 - 1e-3)
     return 1 / (1 + np.exp(-(outputs.numpy() + np.log(mean / (1 - mean)))))
 
@@ -34,28 +34,28 @@ def probabilities(outputs):
 def test_probabilities_of_all_rows_sum_to_one(density):
     rows = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4)), dtype=torch.float64)
     outputs = draw_outputs(4).expand(16, 4)
-    assert density.log_prob(outputs, rows).exp().sum().item() == pytest.approx(1)
+    assert density.log_prob(outputs, rows).sum(1).exp().sum().item() == pytest.approx(1)
 
 
 def test_log_prob_is_that_of_scipy(density):
     outputs = draw_outputs(3, 4)
-    expected = stats.bernoulli(probabilities(outputs)).logpmf(X.astype(int)).sum(1)
+    expected = stats.bernoulli(probabilities(outputs)).logpmf(X.astype(int))
     np.testing.assert_allclose(density.log_prob(outputs, torch.from_numpy(X)), expected)
 
 
 def test_grey_levels_are_read_as_probabilities(density):
     outputs, grey = draw_outputs(3, 4), np.full((3, 4), 0.3)
     p = probabilities(outputs)
-    expected = (grey * np.log(p) + (1 - grey) * np.log1p(-p)).sum(1)
+    expected = grey * np.log(p) + (1 - grey) * np.log1p(-p)
     np.testing.assert_allclose(density.log_prob(outputs, torch.from_numpy(grey)), expected)
 
 
-def test_untrained_outputs_mean_the_training_mean(density):
+def test_outputs_of_zero_decode_to_the_training_mean(density):
     expected = np.clip(X.mean(0), 1e-3, 1 - 1e-3)
     np.testing.assert_allclose(density.mean(torch.zeros(4, dtype=torch.float64)), expected)
 
 
-def test_draws_have_the_mean_they_say(density):
+def test_draws_have_the_mean_of_the_distribution(density):
     outputs = draw_outputs(4)
     p = probabilities(outputs)
     n = 20_000
@@ -66,16 +66,16 @@ def test_draws_have_the_mean_they_say(density):
     assert np.all(np.abs(draws.mean(0) - p) < 5 * errors)
 
 
-def test_gradient(density):
+def test_gradient_agrees_with_finite_differences(density):
     outputs = draw_outputs(3, 4).requires_grad_()
     x = torch.rand(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     assert torch.autograd.gradcheck(lambda outputs: density.log_prob(outputs, x), outputs)
 
 
-def test_outputs_of_many_draws_meet_one_row_each(density):
+def test_outputs_of_several_draws_broadcast_against_the_rows(density):
     outputs, x = draw_outputs(3, 7, 4), torch.from_numpy(X)
     together = density.log_prob(outputs, x[:, None])
-    assert together.shape == (3, 7)
+    assert together.shape == (3, 7, 4)
     for draw in range(7):
         torch.testing.assert_close(together[:, draw], density.log_prob(outputs[:, draw], x))
 
@@ -95,8 +95,8 @@ def test_standardized_rows_have_mean_zero_and_pooled_variance_one(density):
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.5, 255.0])
-def test_other_values_are_refused(bad):
-    with pytest.raises(ValueError, match=r"takes values in \[0, 1\], but X ranges from"):
+def test_values_outside_the_unit_interval_raise(bad):
+    with pytest.raises(ValueError, match=r"accepts values in \[0, 1\], but X ranges from"):
         Bernoulli().build(np.array([[0.0, 1.0], [0.5, bad]]))
 
 
@@ -112,13 +112,13 @@ def test_dynamic_rows_are_fresh_binary_draws_with_the_grey_mean():
 
 
 @pytest.mark.parametrize("binarize", [True, "static", 1])
-def test_other_ways_to_binarize_are_refused(binarize):
+def test_invalid_binarize_raises(binarize):
     with pytest.raises(InvalidParameterError, match="'binarize' parameter of Bernoulli must be"):
         Bernoulli(binarize=binarize).build(X)
 
 
 class SeenRows(ELBO):
-    """Keeps what training and validation show to the objective."""
+    """Keeps the batches on which the objective is evaluated."""
 
     seen = []
 
@@ -128,7 +128,7 @@ class SeenRows(ELBO):
 
 
 @pytest.mark.parametrize("binarize", [None, "dynamic"])
-def test_training_sees_binary_rows_and_scoring_the_rows_given(digits, binarize):
+def test_rows_are_binarized_in_training_and_not_in_scoring(digits, binarize):
     SeenRows.seen = []
     rows = digits.data[:200] / 16
     vae = VAETransformer(

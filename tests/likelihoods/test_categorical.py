@@ -16,7 +16,7 @@ def draw_outputs(*shape, seed=0):
 
 
 def probabilities(outputs):
-    """Softmax of the outputs plus log frequencies with one row more, (..., 2, K)."""
+    """Softmax of the outputs plus the smoothed log frequencies, (..., 2, K)."""
     frequencies = (np.array([[1, 1, 2, 0], [0, 0, 0, 4]]) + 1 / K) / 5
     logits = outputs.numpy().reshape(*outputs.shape[:-1], K, 2)  # one category after another
     weights = frequencies * np.exp(logits.swapaxes(-1, -2))
@@ -34,23 +34,24 @@ def all_rows():
 
 
 def test_probabilities_of_all_rows_sum_to_one(density):
-    total = density.log_prob(draw_outputs().expand(K**2, -1), all_rows()).exp().sum()
-    assert total.item() == pytest.approx(1)
+    log_prob = density.log_prob(draw_outputs().expand(K**2, -1), all_rows())
+    assert log_prob.sum(1).exp().sum().item() == pytest.approx(1)
 
 
 def test_log_prob_is_that_of_the_softmax(density):
     outputs = draw_outputs(4)
     p = probabilities(outputs)
-    expected = [np.log(p[i, 0, int(a)] * p[i, 1, int(b)]) for i, (a, b) in enumerate(X)]
+    expected = [[np.log(p[i, j, int(x)]) for j, x in enumerate(row)] for i, row in enumerate(X)]
     np.testing.assert_allclose(density.log_prob(outputs, torch.from_numpy(X)), expected)
 
 
-def test_untrained_outputs_are_the_frequencies_in_training(density):
+def test_outputs_of_zero_give_the_training_frequencies(density):
     zeros = torch.zeros(K, 2 * K, dtype=torch.float64)
     levels = torch.arange(K, dtype=torch.float64)
     rows = torch.stack([levels, torch.full((K,), 3.0)], 1)
-    shares = density.log_prob(zeros, rows).exp() / (4.25 / 5)
-    np.testing.assert_allclose(shares, np.array([1.25, 1.25, 2.25, 0.25]) / 5)
+    shares = density.log_prob(zeros, rows).exp()
+    np.testing.assert_allclose(shares[:, 0], np.array([1.25, 1.25, 2.25, 0.25]) / 5)
+    np.testing.assert_allclose(shares[:, 1], 4.25 / 5)
 
 
 def test_the_mean_of_amounts_is_the_expectation(density):
@@ -59,7 +60,7 @@ def test_the_mean_of_amounts_is_the_expectation(density):
     np.testing.assert_allclose(density.mean(outputs), expected)
 
 
-def test_the_mean_of_names_is_the_most_probable_one():
+def test_the_mean_of_unordered_categories_is_the_most_probable_one():
     outputs = draw_outputs(5)
     density = Categorical(n_categories=K, ordered=False).build(X).double()
     np.testing.assert_array_equal(density.mean(outputs), probabilities(outputs).argmax(-1))
@@ -83,11 +84,11 @@ def test_auto_counts_the_categories(largest, expected):
     assert density.n_outputs == expected
 
 
-def test_auto_refuses_what_no_softmax_can_hold():
+def test_auto_raises_for_more_than_65536_categories():
     with pytest.raises(ValueError, match="from 0 to 65535, but X holds 1e"):
         Categorical(n_categories="auto").build(np.array([[1.0], [1e6]]))
 
 
-def test_more_categories_than_a_file_may_ask_for_are_refused():
+def test_more_than_65536_categories_raise():
     with pytest.raises(ValueError, match="'n_categories' parameter of Categorical"):
         Categorical(n_categories=2**17).build(X)

@@ -47,14 +47,14 @@ def test_density_integrates_to_one_and_to_its_mean(density, logit):
 
 
 @pytest.mark.parametrize("logit", LOGITS)
-def test_normalizer(logit):
+def test_normalizer_is_that_of_many_digit_arithmetic(logit):
     expected = exact_log_normalizer(logit)
     assert log_normalizer(column(logit)).item() == pytest.approx(expected, abs=1e-9)
     single = log_normalizer(torch.tensor(logit, dtype=torch.float32)).item()
     assert single == pytest.approx(expected, abs=1e-6)
 
 
-def test_normalizer_and_mean_have_no_step_where_the_series_takes_over(density):
+def test_normalizer_and_mean_are_smooth_where_the_series_starts(density):
     logits = torch.linspace(0.0999, 0.1001, 2001, dtype=torch.float64)[:, None]
     for function in (log_normalizer, density.mean):
         slopes = function(logits).diff(dim=0) / logits.diff(dim=0)
@@ -63,7 +63,7 @@ def test_normalizer_and_mean_have_no_step_where_the_series_takes_over(density):
 
 
 @pytest.mark.parametrize("logit", LOGITS)
-def test_derivative_of_the_normalizer(logit):
+def test_derivative_of_the_normalizer_is_that_of_many_digit_arithmetic(logit):
     # log C = log of the inverse of a partition function Z; its derivative follows from the mean
     logits = column(logit).requires_grad_()
     log_normalizer(logits).backward()
@@ -78,7 +78,7 @@ def _log_normalizer_mp(logit):
     return mpmath.log(logit / mpmath.tanh(logit / 2))
 
 
-def test_untrained_outputs_centre_on_the_logit_of_the_training_mean():
+def test_an_output_of_zero_is_the_logit_of_the_training_mean():
     density = ContinuousBernoulli().build(np.array([[0.1], [0.3]])).double()
     logit = np.log(0.2 / 0.8)
     expected = 1 / (1 - np.exp(-logit)) - 1 / logit
@@ -97,19 +97,19 @@ def test_draws_have_the_mean_and_variance_of_the_density(density, logit):
         assert abs((draws**power).mean() - moments[power]) < 5 * error
 
 
-def test_gradient(density):
+def test_gradient_agrees_with_finite_differences(density):
     logits = torch.tensor(LOGITS, dtype=torch.float64)[:, None].requires_grad_()
     x = torch.rand(logits.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert torch.autograd.gradcheck(lambda logits: density.log_prob(logits, x), logits)
 
 
-def test_outputs_of_many_draws_meet_one_row_each():
+def test_outputs_of_several_draws_broadcast_against_the_rows():
     X = np.random.default_rng(0).random((3, 4))
     density = ContinuousBernoulli().build(X).double()
     outputs = torch.randn(3, 7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     x = torch.from_numpy(X)
     together = density.log_prob(outputs, x[:, None])
-    assert together.shape == (3, 7)
+    assert together.shape == (3, 7, 4)
     for draw in range(7):
         torch.testing.assert_close(together[:, draw], density.log_prob(outputs[:, draw], x))
 
@@ -126,6 +126,6 @@ def test_extreme_logits_and_constant_columns_stay_finite():
             assert numbers.isfinite().all()
 
 
-def test_other_values_are_refused():
-    with pytest.raises(ValueError, match=r"takes values in \[0, 1\], but X ranges from 0 to 16"):
+def test_values_outside_the_unit_interval_raise():
+    with pytest.raises(ValueError, match=r"accepts values in \[0, 1\], but X ranges from 0 to 16"):
         ContinuousBernoulli().build(np.array([[0.0, 1.0], [0.5, 16.0]]))

@@ -1,4 +1,4 @@
-"""What every likelihood owes the estimators: shapes, dtypes, finite numbers, files, equal bits."""
+"""Tests of all likelihoods: shapes, dtypes, finite values, persistence and reproducibility."""
 
 import copy
 import pickle
@@ -11,7 +11,7 @@ from sklearn.datasets import load_wine
 
 import skvae
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae._model.module import Parts, build_skeleton
+from skvae._model.module import build_module, restore_module
 from skvae.likelihoods import (
     Categorical,
     DiscretizedLogistic,
@@ -57,11 +57,11 @@ def draw_outputs(density, *shape, seed=0):
 
 
 @every_likelihood
-def test_outputs_of_many_draws_meet_one_row_each(likelihood, X):
+def test_outputs_of_several_draws_broadcast_against_the_rows(likelihood, X):
     density, x = likelihood.build(X).double(), torch.from_numpy(X)
     outputs = draw_outputs(density, 40, 7)
     together = density.log_prob(outputs, x[:, None])
-    assert together.shape == (40, 7)
+    assert together.shape == (40, 7, 3)
     for draw in range(7):
         torch.testing.assert_close(together[:, draw], density.log_prob(outputs[:, draw], x))
     one_for_all = density.log_prob(outputs[:1, 0], x)
@@ -70,14 +70,14 @@ def test_outputs_of_many_draws_meet_one_row_each(likelihood, X):
 
 
 @every_likelihood
-def test_gradient(likelihood, X):
+def test_gradient_agrees_with_finite_differences(likelihood, X):
     density, x = likelihood.build(X[:4]).double(), torch.from_numpy(X[:4])
     inputs = (draw_outputs(density, 4).requires_grad_(), *density.parameters())
     assert torch.autograd.gradcheck(lambda outputs, *_: density.log_prob(outputs, x), inputs)
 
 
 @every_likelihood
-def test_a_single_precision_module_agrees(likelihood, X):
+def test_single_precision_agrees_with_double(likelihood, X):
     density = likelihood.build(X)
     outputs = draw_outputs(density, 40)
     single = density.log_prob(outputs.float(), torch.from_numpy(X).float())
@@ -119,7 +119,7 @@ def test_inputs_of_the_encoder_are_finite(likelihood, X, value):
 
 
 @every_likelihood
-def test_draws_follow_the_generator_and_no_global_one(likelihood, X):
+def test_draws_use_the_generator_given_and_no_global_one(likelihood, X):
     density = likelihood.build(X)
     outputs = draw_outputs(density, 40).float()
     before = global_states()
@@ -130,18 +130,18 @@ def test_draws_follow_the_generator_and_no_global_one(likelihood, X):
 
 
 @every_likelihood
-def test_a_skeleton_has_the_weights_of_the_module(likelihood, X):
-    density = likelihood.build(X)
-    spec = getattr(density, "spec", likelihood)
-    network = MLP(hidden_layer_sizes=(4,))
-    parts = Parts(network, spec, StandardNormal(), 3, 2)
-    skeleton = build_skeleton(parts).likelihood
+def test_the_module_is_restored_from_its_spec_and_weights(likelihood, X):
+    module = build_module(MLP(hidden_layer_sizes=(4,)), likelihood, StandardNormal(), X, 2)
+    restored = restore_module(module.parts, module.state_dict()).likelihood
+    density = module.likelihood
     described = {
-        module: [(name, w.shape, w.dtype) for name, w in module.state_dict().items()]
-        for module in (density, skeleton)
+        one: [(name, w.shape, w.dtype) for name, w in one.state_dict().items()]
+        for one in (density, restored)
     }
-    assert described[density] == described[skeleton]
-    assert skeleton.n_outputs == density.n_outputs
+    assert described[density] == described[restored]
+    assert restored.n_outputs == density.n_outputs
+    outputs, x = draw_outputs(density, 40), torch.from_numpy(X)
+    assert torch.equal(restored.log_prob(outputs, x), density.log_prob(outputs, x))
 
 
 QUICK = {
@@ -154,21 +154,21 @@ QUICK = {
 
 @every_likelihood
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_fit_is_finite_and_repeatable_to_the_bit(likelihood, X, dtype):
+def test_a_fit_is_finite_and_repeats_bit_for_bit(likelihood, X, dtype):
     X = X.astype(dtype)
     vae, again = (VAETransformer(**QUICK, likelihood=likelihood).fit(X) for _ in range(2))
     scores = vae.score_samples(X)
     assert np.isfinite(scores).all()
     assert np.isfinite(vae.history_["train_loss"]).all()
     np.testing.assert_array_equal(scores, again.score_samples(X))
-    for noise in (False, True):
-        drawn = vae.sample(5, random_state=0, noise=noise)
+    for mean in (False, True):
+        drawn = vae.sample(5, random_state=0, mean=mean)
         assert np.isfinite(drawn).all()
-        np.testing.assert_array_equal(drawn, again.sample(5, random_state=0, noise=noise))
+        np.testing.assert_array_equal(drawn, again.sample(5, random_state=0, mean=mean))
 
 
 @every_likelihood
-def test_copies_and_files_score_to_the_bit(likelihood, X, tmp_path):
+def test_copies_and_loaded_models_score_identically(likelihood, X, tmp_path):
     vae = VAEAnomalyDetector(**QUICK, likelihood=likelihood).fit(X)
     skvae.save(vae, tmp_path / "model.skvae")
     copies = [
@@ -180,24 +180,24 @@ def test_copies_and_files_score_to_the_bit(likelihood, X, tmp_path):
         for rows in (X, X.astype(np.float32)):
             np.testing.assert_array_equal(copied.score_samples(rows), vae.score_samples(rows))
             np.testing.assert_array_equal(copied.reconstruct(rows), vae.reconstruct(rows))
-        drawn = copied.sample(5, random_state=0, noise=True)
-        np.testing.assert_array_equal(drawn, vae.sample(5, random_state=0, noise=True))
+        drawn = copied.sample(5, random_state=0)
+        np.testing.assert_array_equal(drawn, vae.sample(5, random_state=0))
         assert repr(clone(copied)) == repr(clone(vae)) == repr(vae)
         assert repr(copied.module_.parts.likelihood) == repr(vae.module_.parts.likelihood)
 
 
 @every_likelihood
-def test_training_goes_on_where_it_ended(likelihood, X):
-    vae = VAETransformer(**QUICK, likelihood=likelihood)
-    for _ in range(30):
+def test_partial_fit_continues_and_lowers_the_loss(likelihood, X):
+    vae = VAETransformer(**QUICK, likelihood=likelihood, learning_rate=1e-2)
+    for _ in range(10):
         vae.partial_fit(X)
     loss = vae.history_["train_loss"]
-    assert loss[-5:].mean() < loss[:5].mean()
-    assert vae.n_iter_ == 30
+    assert loss[-3:].mean() < loss[:3].mean()
+    assert vae.n_iter_ == 10
 
 
 @every_likelihood
-def test_bfloat16_trains_to_about_the_same_score(likelihood, X):
+def test_bfloat16_scores_within_5_percent_of_float32(likelihood, X):
     scores = [
         VAETransformer(**QUICK, likelihood=likelihood, precision=precision).fit(X).score(X)
         for precision in ("float32", "bfloat16")
@@ -216,7 +216,7 @@ def pixels(digits):
 
 
 def bits_of_independent_pixels(train, test):
-    """Of each held-out value by its frequency in its column, in bits."""
+    """Mean bits per held-out value, coded by the frequencies of its column in training."""
     columns = range(train.shape[1])
     counts = np.stack([np.bincount(train[:, j].astype(int), minlength=17) for j in columns])
     share = (counts + 1 / 17) / (len(train) + 1)
@@ -227,7 +227,7 @@ def bits_of_independent_pixels(train, test):
     "likelihood",
     [
         Categorical(n_categories=17),
-        DiscretizedLogistic(n_levels=17),
+        pytest.param(DiscretizedLogistic(n_levels=17), marks=pytest.mark.slow),
         DiscretizedLogistic(n_levels=17, n_mixtures=3),
     ],
     ids=repr,
@@ -235,35 +235,35 @@ def bits_of_independent_pixels(train, test):
 def test_digits_take_fewer_bits_than_independent_pixels(pixels, likelihood):
     train, test = pixels
     vae = VAETransformer(
-        8, network=MLP(hidden_layer_sizes=(64,)), likelihood=likelihood, max_epochs=25
+        8, network=MLP(hidden_layer_sizes=(64,)), likelihood=likelihood, max_epochs=12
     )
-    vae.set_params(random_state=0, learning_rate=2e-3).fit(train)
+    vae.set_params(random_state=0, learning_rate=5e-3).fit(train)
     bits = skvae.metrics.bits_per_dim(vae.score_samples(test), 64)
     assert bits.mean() < bits_of_independent_pixels(train, test) - 0.2
-    assert np.unique(vae.sample(50, noise=True, random_state=0)).tolist() == list(range(17))
+    assert np.unique(vae.sample(50, random_state=0)).tolist() == list(range(17))
 
 
-def test_overdispersed_counts_are_likelier_under_the_negative_binomial(pixels):
-    """Words in documents: sums of blocks of ink, of which each row has more or less."""
+def test_negative_binomial_scores_overdispersed_counts_above_poisson(pixels):
+    """The counts are sums over blocks of pixels, whose total differs between rows."""
     train, test = (
         rows.reshape(-1, 4, 2, 4, 2).sum((2, 4)).reshape(-1, 16).round() for rows in pixels
     )
     scores = {}
     for likelihood in ("poisson", "negative_binomial", "gaussian"):
         vae = VAETransformer(
-            2, network=MLP(hidden_layer_sizes=(32,)), likelihood=likelihood, max_epochs=15
+            2, network=MLP(hidden_layer_sizes=(32,)), likelihood=likelihood, max_epochs=8
         )
         scores[likelihood] = vae.set_params(random_state=0).fit(train).score(test)
     assert scores["negative_binomial"] > scores["poisson"] + 10
 
 
-def test_a_proposed_likelihood_of_a_real_table_learns_its_columns_of_every_kind():
+def test_a_proposed_likelihood_learns_all_columns_of_a_real_table():
     wine = load_wine()
     X = np.column_stack([wine.data, wine.target])  # fractions, counts and a code from 0 to 2
     vae = VAETransformer(
         2, likelihood=mixed_likelihood(X), network=MLP(hidden_layer_sizes=(32,)), random_state=0
     )
-    vae.set_params(max_epochs=300).fit(X[::2])
+    vae.set_params(max_epochs=80, learning_rate=5e-3).fit(X[::2])
     reconstructed = vae.reconstruct(X[1::2])
     right = np.mean(reconstructed[:, -1].round() == X[1::2, -1])
     assert right > np.bincount(wine.target).max() / len(X) + 0.4

@@ -38,7 +38,7 @@ def means(outputs):
 
 
 def thetas():
-    """By moments, times the exponential of ten times the parameter."""
+    """Inverse dispersions: moment estimates times the exponential of ten times the parameter."""
     mean, variance = np.maximum(X.mean(0), 0.5 / len(X)), X.var(0)
     with np.errstate(divide="ignore"):
         start = np.where(variance > mean, mean**2 / np.maximum(variance - mean, 1e-300), np.inf)
@@ -56,7 +56,7 @@ def of_scipy(likelihood, outputs):
 @pytest.mark.parametrize("likelihood", BOTH, ids=repr)
 def test_log_prob_is_that_of_scipy(likelihood):
     density, outputs = build(likelihood), draw_outputs(len(X))
-    expected = of_scipy(likelihood, outputs).logpmf(X).sum(1)
+    expected = of_scipy(likelihood, outputs).logpmf(X)
     log_prob = density.log_prob(outputs, torch.from_numpy(X)).detach()
     np.testing.assert_allclose(log_prob, expected, rtol=1e-7)
 
@@ -85,12 +85,12 @@ def test_draws_have_the_moments_of_the_density(likelihood):
 
 
 @pytest.mark.parametrize("likelihood", BOTH, ids=repr)
-def test_untrained_outputs_mean_the_training_mean(likelihood):
+def test_outputs_of_zero_decode_to_the_training_mean(likelihood):
     mean = build(likelihood).mean(torch.zeros(4, dtype=torch.float64))
     np.testing.assert_allclose(mean, np.maximum(X.mean(0), 0.5 / len(X)))
 
 
-def test_the_negative_binomial_of_little_dispersion_is_nearly_poisson():
+def test_negative_binomial_without_dispersion_is_poisson():
     outputs, x = draw_outputs(len(X))[:, :3], torch.from_numpy(X[:, :3])
     poisson, binomial = (likelihood.build(X[:, :3]).double() for likelihood in BOTH)
     with torch.no_grad():
@@ -101,7 +101,7 @@ def test_the_negative_binomial_of_little_dispersion_is_nearly_poisson():
 
 
 @pytest.mark.parametrize("likelihood", BOTH, ids=repr)
-def test_single_precision_loses_no_nat_of_counts_in_the_millions(likelihood):
+def test_single_precision_is_exact_for_counts_in_the_millions(likelihood):
     rows = np.array([[1_000_000.0], [1_000_500.0], [999_000.0]])
     density = likelihood.build(rows)
     outputs, x = torch.zeros(3, 1), torch.from_numpy(rows)
@@ -110,7 +110,7 @@ def test_single_precision_loses_no_nat_of_counts_in_the_millions(likelihood):
 
 
 @pytest.mark.parametrize("likelihood", BOTH, ids=repr)
-def test_the_encoder_sees_logarithms_centred_and_scaled(likelihood):
+def test_inputs_of_the_encoder_are_standardised_logarithms(likelihood):
     inputs = build(likelihood).standardize(torch.from_numpy(X)).numpy()
     logs = np.log1p(X)
     varied = [0, 1, 3]

@@ -1,14 +1,22 @@
-"""Tables of several kinds: the parts of the density, their columns, and what is refused."""
+"""The mixed likelihood: its parts, the order of its columns, and its errors."""
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
 import skvae
 from skvae import VAETransformer
-from skvae.likelihoods import Bernoulli, Categorical, Gaussian, Mixed, Poisson, StudentT
+from skvae.likelihoods import (
+    Bernoulli,
+    Categorical,
+    Gaussian,
+    Likelihood,
+    Mixed,
+    Poisson,
+    StudentT,
+)
 from skvae.networks import MLP
 
 RNG = np.random.default_rng(0)
@@ -40,34 +48,37 @@ def draw_outputs(*shape, seed=0):
 
 
 def blocks(outputs):
-    """Each part built by itself, with its own outputs and columns."""
+    """Each part built separately, with its own outputs and columns."""
     specs = [Gaussian(), Categorical(n_categories=3, ordered=False), Poisson(), Bernoulli()]
     columns = [[4, 1], [0], [2], [3]]
-    own = [[4, 1], [0, 5, 6], [2], [3]]  # one of each column, and then the other two of column 0
+    own = [[4, 1], [0, 5, 6], [2], [3]]  # one of each column, then the other two of column 0
     for spec, places, which in zip(specs, own, columns, strict=True):
         yield spec.build(X[:, which]).double(), outputs[..., places], which
 
 
-def test_log_prob_is_the_sum_of_the_parts(density):
+def test_log_prob_of_a_column_is_that_of_its_own_likelihood(density):
     outputs, x = draw_outputs(60), torch.from_numpy(X)
-    expected = sum(part.log_prob(own, x[:, which]) for part, own, which in blocks(outputs))
-    torch.testing.assert_close(density.log_prob(outputs, x), expected)
+    log_prob = density.log_prob(outputs, x)
+    assert log_prob.shape == (60, 5)
+    for part, own, which in blocks(outputs):
+        expected = part.log_prob(own, x[:, which])
+        torch.testing.assert_close(log_prob[:, which], expected.to(log_prob.dtype))
 
 
 def test_log_prob_of_a_row_by_hand():
     rows = np.array([[1.0, 2.0], [0.0, 6.0]])
     density = Mixed(columns=[("poisson", [1]), ("bernoulli", [0])]).build(rows).double()
     outputs = torch.zeros(1, 2, dtype=torch.float64)
-    log_prob = density.log_prob(outputs, torch.from_numpy(rows[:1])).item()
-    assert log_prob == pytest.approx(np.log(0.5) + stats.poisson(4).logpmf(2))
+    log_prob = density.log_prob(outputs, torch.from_numpy(rows[:1]))[0].tolist()
+    assert log_prob == pytest.approx([np.log(0.5), stats.poisson(4).logpmf(2)])
 
 
 @pytest.mark.parametrize(
     "likelihood", [Bernoulli(), Categorical(n_categories=3), Gaussian(noise="per_sample")], ids=str
 )
-def test_columns_in_two_groups_of_a_kind_are_as_if_in_one(likelihood):
-    """So a network for images, whose outputs have a fixed order, decodes every pixel in place."""
-    rows = np.tile(np.eye(2), (3, 3))  # (6, 6), all columns alike but for their order
+def test_two_groups_with_one_likelihood_equal_one_group(likelihood):
+    """So that a network for images, whose outputs have a fixed order, decodes pixels in place."""
+    rows = np.tile(np.eye(2), (3, 3))  # (6, 6), the same values in every column, in two orders
     alone = likelihood.build(rows).double()
     grouped = (
         Mixed(columns=[(likelihood, [3, 1, 5]), (clone(likelihood), [4, 0, 2])])
@@ -83,7 +94,7 @@ def test_columns_in_two_groups_of_a_kind_are_as_if_in_one(likelihood):
     torch.testing.assert_close(grouped.mean(outputs), alone.mean(outputs))
 
 
-def test_means_and_inputs_are_back_in_place(density):
+def test_means_and_inputs_have_the_order_of_the_columns(density):
     outputs, x = draw_outputs(60), torch.from_numpy(X)
     mean, inputs = density.mean(outputs), density.standardize(x)
     for part, own, which in blocks(outputs):
@@ -91,7 +102,7 @@ def test_means_and_inputs_are_back_in_place(density):
         torch.testing.assert_close(inputs[:, which], part.standardize(x[:, which]))
 
 
-def test_draws_are_of_the_kind_of_their_column(density):
+def test_draws_of_a_column_follow_its_likelihood(density):
     outputs, n = draw_outputs(), 20_000
     with torch.no_grad():
         draws = density.sample(outputs.expand(n, -1), torch.Generator().manual_seed(1)).numpy()
@@ -114,11 +125,12 @@ def test_draws_are_of_the_kind_of_their_column(density):
     ],
     ids=["dict", "tuple", "slice"],
 )
-def test_columns_may_be_written_in_other_ways(columns):
+def test_columns_as_dict_tuple_or_slice_are_accepted(columns):
     density = Mixed(columns=columns).build(X)
     settled = sorted(column for _, which in density.spec.columns for column in which)
     assert settled == [0, 1, 2, 3, 4]
-    assert density.log_prob(torch.zeros(60, density.n_outputs), torch.from_numpy(X)).shape == (60,)
+    log_prob = density.log_prob(torch.zeros(60, density.n_outputs), torch.from_numpy(X))
+    assert log_prob.shape == (60, 5)
 
 
 @pytest.mark.parametrize(
@@ -126,30 +138,33 @@ def test_columns_may_be_written_in_other_ways(columns):
     [
         ([("gaussian", [0, 1])], r"columns \[2, 3, 4\] belong to none"),
         ([("gaussian", slice(None)), ("poisson", [2])], r"columns \[2\] belong to several"),
-        ([("gaussian", [0, 1, 2, 3, 4, 5])], r"\[0, 1, 2, 3, 4, 5\] for columns of X, which has 5"),
-        ([("gaussian", slice(None)), ("poisson", [])], r"given \[\] for columns of X"),
-        ([("gaussian", ["height"])], r"\['height'\] for columns of X.* positions from 0"),
-        ([("normal", slice(None))], r"got 'normal' in place of a likelihood.*'gaussian'"),
-        ([(Gaussian, slice(None))], "in place of a likelihood. Give a configured one"),
+        (
+            [("gaussian", [0, 1, 2, 3, 4, 5])],
+            r"has \[0, 1, 2, 3, 4, 5\] as positions.*but X has 5 columns",
+        ),
+        ([("gaussian", slice(None)), ("poisson", [])], r"has \[\] as positions"),
+        ([("gaussian", ["height"])], r"has \['height'\] as positions.* integers from 0"),
+        ([("normal", slice(None))], r"got 'normal' instead of a likelihood.*'gaussian'"),
+        ([(Gaussian, slice(None))], "instead of a likelihood. Pass a configured one"),
         ([(StudentT(df=-1), slice(None))], "'df' parameter of StudentT"),
         (3, "'columns' parameter of Mixed"),
     ],
 )
-def test_columns_that_make_no_sense_are_refused(columns, message):
+def test_invalid_columns_raise(columns, message):
     with pytest.raises(ValueError, match=message):
         Mixed(columns=columns).build(X)
 
 
-def test_a_column_that_its_likelihood_does_not_take_is_named():
+def test_a_column_outside_the_support_is_named():
     columns = [("gaussian", [0, 3, 4]), ("poisson", [2, 1])]
-    message = r"Column 1 of X, by itself: Poisson\(\) takes whole numbers from 0 on"
+    message = r"Column 1 of X, by itself: Poisson\(\) accepts whole numbers from 0 on"
     with pytest.raises(ValueError, match=message):
         Mixed(columns=columns).build(X)
-    with pytest.raises(ValueError, match=r"Column 4 of X, by itself: Bernoulli\(\) takes values"):
+    with pytest.raises(ValueError, match=r"Column 4 of X, by itself: Bernoulli\(\) accepts values"):
         Mixed(columns=[("gaussian", [0, 1, 2]), ("bernoulli", [3, 4])]).build(X)
 
 
-def test_rows_to_score_are_checked_by_the_same_rules(density):
+def test_the_support_names_an_invalid_column(density):
     density.support.check(X, "mixed")
     for column, value, name in ((0, 7, "Categorical"), (2, 0.5, "Poisson"), (3, 2, "Bernoulli")):
         rows = X.copy()
@@ -158,8 +173,8 @@ def test_rows_to_score_are_checked_by_the_same_rules(density):
             density.support.check(rows, "mixed")
 
 
-class Quarrelsome(BaseEstimator):
-    """A user's own likelihood, which refuses two columns together but takes each alone."""
+class Quarrelsome(Likelihood):
+    """A user's own likelihood, which accepts any single column and no two together."""
 
     def build(self, X):
         if X.shape[1] > 1:
@@ -167,12 +182,12 @@ class Quarrelsome(BaseEstimator):
         return Gaussian().build(X)
 
 
-def test_a_refusal_of_no_single_column_is_passed_on():
+def test_an_error_of_no_single_column_is_raised_unchanged():
     with pytest.raises(ValueError, match="^one at a time$"):
         Mixed(columns=[(Quarrelsome(), slice(None))]).build(X)
 
 
-def test_what_the_rows_settled_is_in_the_spec():
+def test_choices_by_the_training_rows_are_in_the_spec():
     density = Mixed(
         columns=[("gaussian", [1, 4]), (Categorical(n_categories="auto"), [0, 2, 3])]
     ).build(X)
@@ -182,7 +197,7 @@ def test_what_the_rows_settled_is_in_the_spec():
     assert repr(density.spec.build(X[:2]).spec) == repr(density.spec)
 
 
-def test_binary_columns_can_be_drawn_anew():
+def test_binary_columns_are_redrawn_and_others_are_not():
     columns = [("gaussian", [0, 1, 2, 4]), (Bernoulli(binarize="dynamic"), [3])]
     density, x = Mixed(columns=columns).build(X), torch.from_numpy(X)
     x = x.repeat(50, 1)
@@ -191,10 +206,10 @@ def test_binary_columns_can_be_drawn_anew():
     torch.testing.assert_close(drawn[:, [0, 1, 2, 4]], x[:, [0, 1, 2, 4]])
     assert set(drawn[:, 3].tolist()) == {0, 1}
     assert abs(drawn[:, 3].mean().item() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / len(x))
-    assert not hasattr(Mixed(columns=COLUMNS).build(X), "redraw")
+    torch.testing.assert_close(Mixed(columns=COLUMNS).build(X).redraw(x), x)
 
 
-def test_a_clone_is_equal_and_shares_nothing():
+def test_a_clone_has_equal_and_separate_likelihoods():
     likelihood = Mixed(columns=COLUMNS)
     copied = clone(likelihood)
     assert repr(copied) == repr(likelihood)
@@ -202,7 +217,7 @@ def test_a_clone_is_equal_and_shares_nothing():
     assert copied.get_params().keys() == {"columns"}
 
 
-def test_fitting_leaves_the_likelihood_that_was_passed_alone():
+def test_fit_does_not_change_the_likelihood_passed():
     likelihood = Mixed(columns=COLUMNS)
     before = repr(likelihood)
     VAETransformer(
@@ -211,7 +226,7 @@ def test_fitting_leaves_the_likelihood_that_was_passed_alone():
     assert repr(likelihood) == before
 
 
-def test_the_default_chooses_by_the_values():
+def test_auto_chooses_by_the_values():
     vae = VAETransformer(
         2, network=MLP(hidden_layer_sizes=(8,)), likelihood="mixed", max_epochs=1, random_state=0
     )

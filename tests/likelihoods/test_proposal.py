@@ -1,4 +1,4 @@
-"""What is proposed for a column, by its values and by its dtype in pandas and polars."""
+"""Proposed likelihoods of columns, by their values and their dtypes in pandas and polars."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def proposed(X):
 
 @pytest.mark.parametrize(("expected", "values"), KINDS.items())
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_column_of_every_kind_is_recognised(expected, values, dtype):
+def test_each_kind_of_column_is_recognised(expected, values, dtype):
     assert proposed(values.astype(dtype)[:, None]) == [expected]
 
 
@@ -50,8 +50,8 @@ def test_the_rule_in_less_common_cases(values, expected):
     assert proposed(np.asarray(values)[:, None]) == [expected]
 
 
-def test_columns_of_a_kind_are_one_group():
-    likelihood = mixed_likelihood(X=np.column_stack([*KINDS.values(), *KINDS.values()]))
+def test_columns_with_the_same_likelihood_are_one_group():
+    likelihood = mixed_likelihood(np.column_stack([*KINDS.values(), *KINDS.values()]))
     assert [columns for _, columns in likelihood.columns] == [[i, i + 6] for i in range(6)]
     assert proposed(load_wine().data)[12] == "NegativeBinomial()"
 
@@ -63,13 +63,13 @@ def test_data_frames_are_read_by_their_columns(library):
     assert proposed(frame) == list(KINDS)
 
 
-def test_categories_of_pandas_have_no_mean_unless_they_are_ordered():
+def test_pandas_categories_are_unordered_unless_the_dtype_is_ordered():
     pandas = pytest.importorskip("pandas")
     codes = RNG.integers(0, 40, N)
     frame = pandas.DataFrame({"named": codes, "graded": codes % 4, "plain": codes % 4})
     ordered = pandas.CategoricalDtype(range(4), ordered=True)
     frame = frame.astype({"named": "category", "graded": ordered})
-    likelihood = mixed_likelihood(X=frame)
+    likelihood = mixed_likelihood(frame)
     assert proposed(frame) == [
         "Categorical(n_categories=40, ordered=False)",
         "Categorical(n_categories=4)",
@@ -87,28 +87,28 @@ def test_categories_of_pandas_have_no_mean_unless_they_are_ordered():
     [
         (
             ["red", "green", "red"],
-            "Column 'x' holds values that are no numbers. Drop it",
+            "Column 'x' holds values that are not numbers. Drop it",
         ),
         ([1.0, None, 2.0], "Column 'x' holds missing or infinite values"),
     ],
 )
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_columns_without_numbers_are_refused_by_name(library, values, message):
+def test_columns_without_numbers_raise_and_are_named(library, values, message):
     frames = pytest.importorskip(library)
     with pytest.raises(ValueError, match=message):
-        mixed_likelihood(X=frames.DataFrame({"x": values}))
+        mixed_likelihood(frames.DataFrame({"x": values}))
 
 
 @pytest.mark.parametrize("categories", [[0.5, 1.5], [-1, 1]])
-def test_categories_that_are_no_codes_are_refused(categories):
+def test_categories_that_are_not_codes_raise(categories):
     pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame({"x": pandas.Categorical(n_categories=categories)})
-    with pytest.raises(ValueError, match="Column 'x' has categories that are no whole numbers"):
-        mixed_likelihood(X=frame)
+    frame = pandas.DataFrame({"x": pandas.Categorical(categories)})
+    with pytest.raises(ValueError, match="Column 'x' has categories that are not whole numbers"):
+        mixed_likelihood(frame)
 
 
-def test_arrays_are_checked_as_everywhere():
+def test_invalid_arrays_raise():
     with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
-        mixed_likelihood(X=[1.0, 2.0])
+        mixed_likelihood([1.0, 2.0])
     with pytest.raises(ValueError, match="contains NaN"):
-        mixed_likelihood(X=[[1.0], [np.nan]])
+        mixed_likelihood([[1.0], [np.nan]])

@@ -12,28 +12,29 @@ from skvae.networks import Conv
 @pytest.mark.parametrize("image_shape", [(8, 8), (9, 9), (14, 14), (28, 28), (9, 14), (5, 7, 3)])
 @pytest.mark.parametrize("channels", [(4,), (4, 6), (4, 6, 8)])
 @pytest.mark.parametrize("hidden_units", [None, 10])
-def test_sizes_fit_whatever_the_stride_leaves(image_shape, channels, hidden_units):
+def test_outputs_have_the_right_size_for_odd_and_even_images(image_shape, channels, hidden_units):
     network = Conv(image_shape=image_shape, channels=channels, hidden_units=hidden_units)
     n_features = math.prod(image_shape)
     x, z = torch.randn(3, n_features), torch.randn(3, 2)
     assert network.build_encoder(n_features, 4)(x).shape == (3, 4)
     for n_outputs in (n_features, 2 * n_features):
-        assert network.build_decoder(2, n_outputs)(z).shape == (3, n_outputs)
+        assert network.build_decoder(2, n_outputs, n_features)(z).shape == (3, n_outputs)
 
 
 @pytest.mark.parametrize("side", [1, 8, 9, 28])
-def test_square_grey_images_are_recognised(side):
+def test_square_greyscale_images_are_inferred(side):
     network = Conv(channels=(4,), hidden_units=8)
     assert network.build_encoder(side**2, 2)(torch.randn(3, side**2)).shape == (3, 2)
     for n_outputs in (side**2, 2 * side**2):
-        assert network.build_decoder(2, n_outputs)(torch.randn(3, 2)).shape == (3, n_outputs)
+        decoder = network.build_decoder(2, n_outputs, side**2)
+        assert decoder(torch.randn(3, 2)).shape == (3, n_outputs)
 
 
 def _touched_pixels(image_shape, row, column, colour):
-    """Which features move when one unit of the last feature map does: a 3 x 3 patch."""
+    """Outputs that depend on one unit of the last feature map: a patch of 3 x 3 pixels."""
     height, width, colours = image_shape
     decoder = Conv(image_shape=image_shape, channels=(1,), hidden_units=None).build_decoder(
-        2, height * width * colours
+        2, height * width * colours, height * width * colours
     )
     grow, to_rows = decoder.body[-2:]
     with torch.no_grad():
@@ -45,7 +46,7 @@ def _touched_pixels(image_shape, row, column, colour):
 
 
 def test_outputs_have_the_order_of_the_rows():
-    """Height, width, colour, as NumPy flattens images: locality tells."""
+    """The order is (height, width, colour), as NumPy flattens images."""
     touched = _touched_pixels((6, 8, 3), row=1, column=2, colour=1)
     expected = torch.zeros(6, 8, 3)
     expected[1:4, 3:6, 1] = 1.0  # the 3 x 3 patch around pixel (2, 4)
@@ -65,8 +66,8 @@ def test_inputs_are_read_in_the_order_of_the_rows():
     assert torch.equal(touched, expected)
 
 
-def test_two_parameters_a_pixel_come_one_image_after_the_other():
-    decoder = Conv(image_shape=(4, 4), channels=(1,), hidden_units=None).build_decoder(2, 32)
+def test_outputs_are_grouped_by_parameter():
+    decoder = Conv(image_shape=(4, 4), channels=(1,), hidden_units=None).build_decoder(2, 32, 16)
     grow, to_rows = decoder.body[-2:]
     with torch.no_grad():
         nn.init.zeros_(grow.weight)
@@ -77,7 +78,7 @@ def test_two_parameters_a_pixel_come_one_image_after_the_other():
 
 
 def test_decodes_any_leading_shape():
-    decoder = Conv(channels=(4,), hidden_units=8).build_decoder(2, 64).eval()
+    decoder = Conv(channels=(4,), hidden_units=8).build_decoder(2, 64, 64).eval()
     z = torch.randn(4, 6, 2)
     torch.testing.assert_close(decoder(z)[1], decoder(z[1]))
 
@@ -109,11 +110,11 @@ def test_activation_and_dropout():
         (Conv(image_shape=(7, 9), hidden_units=0), "'hidden_units' parameter of Conv"),
     ],
 )
-def test_what_cannot_be_is_refused(network, message):
+def test_invalid_parameters_raise(network, message):
     with pytest.raises(ValueError, match=message):
         network.build_encoder(63, 2)
 
 
-def test_outputs_that_are_no_images_are_refused():
-    with pytest.raises(ValueError, match=r"65 outputs, which is no multiple of 64"):
-        Conv(image_shape=(8, 8)).build_decoder(2, 65)
+def test_outputs_that_do_not_form_images_raise():
+    with pytest.raises(ValueError, match=r"65 outputs, which is not a multiple of 64"):
+        Conv(image_shape=(8, 8)).build_decoder(2, 65, 64)

@@ -1,4 +1,4 @@
-"""What networks for images share; `test_conv.py` and `test_resnet.py` hold the rest."""
+"""Shapes and conversions that all networks for images share."""
 
 import numpy as np
 import pytest
@@ -16,14 +16,14 @@ from skvae.networks._images import (
 )
 
 
-def test_rows_become_images_and_images_rows():
+def test_rows_and_images_are_converted_into_each_other():
     X = np.random.default_rng(0).normal(size=(2, 4, 5, 3))
     images = RowsToImages(4, 5, 3)(torch.from_numpy(X.reshape(2, -1)))
     np.testing.assert_array_equal(images, X.transpose(0, 3, 1, 2))
     np.testing.assert_array_equal(ImagesToRows(3)(images), X.reshape(2, -1))
 
 
-def test_planes_of_two_parameters_follow_each_other():
+def test_planes_are_flattened_parameter_by_parameter():
     planes = np.random.default_rng(0).normal(size=(2, 6, 4, 5))
     rows = ImagesToRows(3)(torch.from_numpy(planes))
     expected = [planes[:, :3], planes[:, 3:]]
@@ -38,27 +38,27 @@ def test_halves_are_rounded_up():
 @pytest.mark.parametrize("network_class", [Conv, ResNet])
 def test_shapes_of_inputs_and_outputs(network_class):
     assert shape_of_inputs(network_class(), 81) == (9, 9, 1)
-    assert shape_of_outputs(network_class(), 162) == (9, 9, 1, 2)
-    assert shape_of_inputs(network_class((4, 5)), 20) == (4, 5, 1)
-    assert shape_of_outputs(network_class((4, 5, 3)), 180) == (4, 5, 3, 9)
+    assert shape_of_outputs(network_class(), 162, 81) == (9, 9, 1, 2)
+    assert shape_of_inputs(network_class(image_shape=(4, 5)), 20) == (4, 5, 1)
+    assert shape_of_outputs(network_class(image_shape=(4, 5, 3)), 180, 60) == (4, 5, 3, 9)
 
 
 @pytest.mark.parametrize("network_class", [Conv, ResNet])
 @pytest.mark.parametrize("n_planes", [1, 2, 9, 16, 17])
-def test_the_width_of_the_rows_tells_planes_from_a_larger_square(network_class, n_planes):
+def test_the_number_of_planes_follows_from_the_width_of_the_rows(network_class, n_planes):
     n_outputs = n_planes * 64
     assert shape_of_outputs(network_class(), n_outputs, 64) == (8, 8, 1, n_planes)
     decoder = network_class(channels=(4,)).build_decoder(2, n_outputs, n_features=64)
     assert decoder(torch.zeros(3, 2)).shape == (3, n_outputs)
 
 
-def test_outputs_for_some_features_alone_are_refused():
-    message = r"Conv decodes images of shape \(8, 8, 1\).*70 outputs.*no multiple of 64.*Choose"
+def test_outputs_for_some_of_the_features_raise():
+    message = r"Conv decodes images of shape \(8, 8, 1\).*70 outputs.*not a multiple of 64.*Choose"
     with pytest.raises(ValueError, match=message):
         shape_of_outputs(Conv(), 70, n_features=64)
 
 
-PLANES_OF_MEANS = [  # of every likelihood, which of its planes stands for the mean, or for level 5
+PLANES_OF_MEANS = [  # a likelihood, and the planes of its means or of its level 5
     (Categorical(n_categories=16, ordered=False), 5),
     (Categorical(n_categories=17, ordered=False), 5),
     (DiscretizedLogistic(n_levels=17, n_mixtures=3), slice(0, 3)),
@@ -68,10 +68,10 @@ PLANES_OF_MEANS = [  # of every likelihood, which of its planes stands for the m
 
 @pytest.mark.parametrize("network_class", [Conv, ResNet])
 @pytest.mark.parametrize(("likelihood", "planes"), PLANES_OF_MEANS)
-def test_a_likelihood_reads_a_plane_where_the_decoder_draws_it(
+def test_a_pixel_of_a_plane_is_the_same_pixel_of_the_mean(
     network_class, likelihood, planes, digits
 ):
-    """Raise one pixel of the planes by the last convolution's own output: that pixel moves."""
+    """One pixel of the planes is raised; the mean changes at that pixel only."""
     X = np.minimum(digits.data[:100], 15)
     vae = VAETransformer(2, network=network_class(channels=(4,)), likelihood=likelihood)
     module = vae.set_params(max_epochs=1, random_state=0).fit(X).module_
@@ -87,12 +87,12 @@ def test_a_likelihood_reads_a_plane_where_the_decoder_draws_it(
 
 
 @pytest.mark.parametrize("network_class", [Conv, ResNet])
-def test_levels_as_many_as_make_a_larger_square_are_trained_as_planes(network_class, digits):
+def test_16_levels_are_16_planes_and_not_a_larger_square(network_class, digits):
     # 16 planes of 8 x 8 are as many outputs as one of 32 x 32
     X = np.minimum(digits.data[:60], 15)
     settings = {"likelihood": Categorical(n_categories=16), "max_epochs": 1, "random_state": 0}
+    networks = [network_class(image_shape=shape, channels=(4,)) for shape in (None, (8, 8))]
     inferred, given = (
-        VAETransformer(2, network=network_class(shape, channels=(4,)), **settings).fit(X)
-        for shape in (None, (8, 8))
+        VAETransformer(2, network=network, **settings).fit(X) for network in networks
     )
     np.testing.assert_array_equal(inferred.score_samples(X), given.score_samples(X))

@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
-from skvae.networks._layers import _POWER_KEPT, ACTIVATIONS, activated, initialized
 from torch import nn
+
+from skvae.networks._mlp import _POWER_KEPT, ACTIVATIONS, activated, initialized
 
 SIZE = 400
 
@@ -22,14 +23,14 @@ def test_signals_neither_die_nor_explode_through_ten_layers(activation):
 
 
 @pytest.mark.parametrize("activation", _POWER_KEPT)
-def test_the_power_an_activation_keeps_is_the_integral(activation):
+def test_power_after_an_activation_is_the_integral(activation):
     u = torch.linspace(-12, 12, 200_001, dtype=torch.float64)
     density = torch.exp(-u.square() / 2) / math.sqrt(2 * math.pi)
     kept = torch.trapezoid(ACTIVATIONS[activation]()(u).square() * density, u)
     assert _POWER_KEPT[activation] == pytest.approx(kept.item(), rel=1e-4)
 
 
-def test_the_default_of_torch_would_fail_that():
+def test_signals_die_with_the_default_of_torch():
     torch.manual_seed(0)
     layers = [layer for _ in range(10) for layer in (nn.Linear(SIZE, SIZE), nn.ReLU())]
     assert nn.Sequential(*layers)(torch.randn(200, SIZE)).square().mean() < 0.01
@@ -51,12 +52,12 @@ def test_convolutions_keep_the_power_before_the_activation(layer):
     assert outputs.var().item() == pytest.approx(2 * x.square().mean().item(), rel=0.2)
 
 
-def test_biases_start_at_zero_and_outputs_at_a_share_of_glorot():
+def test_biases_start_at_zero_and_output_weights_at_0_3_of_glorot():
     layer = initialized(nn.Linear(300, 100), None)
     assert not layer.bias.any()
     assert layer.weight.var().item() == pytest.approx(0.3**2 * 2 / 400, rel=0.05)
 
 
-def test_dropout_only_where_asked_for():
+def test_dropout_of_zero_adds_no_layer():
     assert [type(part) for part in activated(nn.Linear(2, 2), "tanh", 0.0)] == [nn.Linear, nn.Tanh]
     assert activated(nn.Linear(2, 2), "tanh", 0.5)[-1].p == 0.5

@@ -19,7 +19,36 @@ def _sizes(network):
 def test_the_decoder_mirrors_the_encoder(hidden_layer_sizes, hidden):
     network = MLP(hidden_layer_sizes=hidden_layer_sizes)
     assert _sizes(network.build_encoder(4, 6)) == [4, *hidden, 6]
-    assert _sizes(network.build_decoder(2, 4)) == [2, *hidden[::-1], 4]
+    assert _sizes(network.build_decoder(2, 4, 4)) == [2, *hidden[::-1], 4]
+
+
+@pytest.mark.parametrize(
+    ("n_features", "hidden"),
+    [
+        (1, [64, 32]),
+        (16, [64, 32]),
+        (17, [128, 64]),
+        (32, [128, 64]),
+        (64, [256, 128]),
+        (65, [512, 256]),
+        (784, [512, 256]),
+    ],
+)
+def test_auto_fits_the_widths_to_the_number_of_features(n_features, hidden):
+    network = MLP()
+    assert _sizes(network.build_encoder(n_features, 6)) == [n_features, *hidden, 6]
+    decoder = network.build_decoder(2, 3 * n_features, n_features)
+    assert _sizes(decoder) == [2, *hidden[::-1], 3 * n_features]
+
+
+@pytest.mark.parametrize("skip_connections", [False, True])
+def test_auto_equals_its_widths_given_explicitly(skip_connections):
+    auto, written = (
+        MLP(hidden_layer_sizes=sizes, skip_connections=skip_connections)
+        for sizes in ("auto", (128, 64))
+    )
+    assert repr(auto.build_encoder(30, 4)) == repr(written.build_encoder(30, 4))
+    assert repr(auto.build_decoder(2, 60, 30)) == repr(written.build_decoder(2, 60, 30))
 
 
 def test_without_hidden_layers_it_is_linear():
@@ -39,13 +68,13 @@ def test_without_hidden_layers_it_is_linear():
         ("leaky_relu", nn.LeakyReLU),
     ],
 )
-def test_activation_follows_hidden_layers_alone(activation, expected):
+def test_activation_follows_hidden_layers_only(activation, expected):
     network = MLP(hidden_layer_sizes=(5, 4), activation=activation).build_encoder(3, 2)
     kinds = [type(layer) for layer in network]
     assert kinds == [nn.Linear, expected, nn.Linear, expected, nn.Linear]
 
 
-def test_dropout_is_at_rest_in_evaluation():
+def test_dropout_is_off_in_evaluation():
     network = MLP(hidden_layer_sizes=(50,), dropout=0.5).build_encoder(3, 2)
     x = torch.randn(4, 3)
     assert not torch.equal(network(x), network(x))
@@ -60,32 +89,32 @@ def test_every_build_is_fresh():
 
 
 def test_decodes_any_leading_shape():
-    decoder = MLP(hidden_layer_sizes=(5,)).build_decoder(2, 3)
+    decoder = MLP(hidden_layer_sizes=(5,)).build_decoder(2, 3, 3)
     z = torch.randn(4, 6, 2)
     torch.testing.assert_close(decoder(z)[1], decoder(z[1]))
 
 
 @pytest.mark.parametrize("sizes", [(0,), (4, -1), (2.5,), ("a",)])
-def test_sizes_that_are_none_are_refused(sizes):
-    with pytest.raises(ValueError, match="'hidden_layer_sizes' of MLP must be integers"):
+def test_invalid_sizes_raise(sizes):
+    with pytest.raises(ValueError, match="of MLP must be 'auto' or integers of at least 1"):
         MLP(hidden_layer_sizes=sizes).build_encoder(3, 2)
 
 
-def test_skip_connections_leave_the_encoder_as_it_is():
+def test_skip_connections_do_not_change_the_encoder():
     plain, skipping = (
         MLP(hidden_layer_sizes=(5, 4)),
         MLP(hidden_layer_sizes=(5, 4), skip_connections=True),
     )
     assert repr(plain.build_encoder(3, 2)) == repr(skipping.build_encoder(3, 2))
     assert repr(
-        MLP(hidden_layer_sizes=(), skip_connections=True).build_decoder(2, 3).layers[0]
-    ) == repr(MLP(hidden_layer_sizes=()).build_decoder(2, 3)[0])
+        MLP(hidden_layer_sizes=(), skip_connections=True).build_decoder(2, 3, 3).layers[0]
+    ) == repr(MLP(hidden_layer_sizes=()).build_decoder(2, 3, 3)[0])
 
 
-def test_skip_connections_are_linear_maps_of_the_latent_vector_added_to_every_layer():
+def test_skip_connections_add_a_linear_map_of_the_latent_vector_to_every_layer():
     decoder = MLP(
         hidden_layer_sizes=(7, 5), activation="tanh", skip_connections=True
-    ).build_decoder(2, 3)
+    ).build_decoder(2, 3, 3)
     z = torch.randn(4, 2)
     (first, _), (second, _), last = decoder.layers
     h = first(z).tanh()
@@ -95,10 +124,10 @@ def test_skip_connections_are_linear_maps_of_the_latent_vector_added_to_every_la
 
 
 @pytest.mark.parametrize("layer", [1, 2])
-def test_the_latent_vector_reaches_every_layer_by_its_own_way(layer):
+def test_the_latent_vector_enters_every_layer_directly(layer):
     decoder = MLP(
         hidden_layer_sizes=(7, 5), activation="tanh", skip_connections=True
-    ).build_decoder(2, 3)
+    ).build_decoder(2, 3, 3)
     linears = [part for part in decoder.modules() if isinstance(part, nn.Linear)]
     z = torch.randn(4, 2, requires_grad=True)
     with torch.no_grad():
@@ -114,7 +143,7 @@ def test_the_latent_vector_reaches_every_layer_by_its_own_way(layer):
 def test_skip_connections_decode_any_leading_shape():
     decoder = (
         MLP(hidden_layer_sizes=(5, 4), dropout=0.1, skip_connections=True)
-        .build_decoder(2, 3)
+        .build_decoder(2, 3, 3)
         .eval()
     )
     z = torch.randn(4, 6, 2)

@@ -20,19 +20,19 @@ def blocks(network):
 @pytest.mark.parametrize("image_shape", [(1, 1), (8, 8), (9, 9), (28, 28), (9, 14), (5, 7, 3)])
 @pytest.mark.parametrize("channels", [(4,), (4, 6), (4, 6, 8)])
 @pytest.mark.parametrize("hidden_units", [None, 10])
-def test_sizes_fit_whatever_the_stride_leaves(image_shape, channels, hidden_units):
+def test_outputs_have_the_right_size_for_odd_and_even_images(image_shape, channels, hidden_units):
     network = ResNet(image_shape=image_shape, channels=channels, hidden_units=hidden_units)
     n_features = math.prod(image_shape)
     x, z = torch.randn(3, n_features), torch.randn(3, 2)
     assert network.build_encoder(n_features, 4)(x).shape == (3, 4)
     for n_outputs in (n_features, 2 * n_features):
-        assert network.build_decoder(2, n_outputs)(z).shape == (3, n_outputs)
+        assert network.build_decoder(2, n_outputs, n_features)(z).shape == (3, n_outputs)
 
 
-def test_square_grey_images_are_recognised():
+def test_square_greyscale_images_are_inferred():
     network = ResNet(channels=(4,))
     assert network.build_encoder(81, 2)(torch.randn(3, 81)).shape == (3, 2)
-    assert network.build_decoder(2, 162)(torch.randn(3, 2)).shape == (3, 162)
+    assert network.build_decoder(2, 162, 81)(torch.randn(3, 2)).shape == (3, 162)
 
 
 def test_inputs_are_read_in_the_order_of_the_rows():
@@ -46,7 +46,7 @@ def test_inputs_are_read_in_the_order_of_the_rows():
 
 
 def test_outputs_have_the_order_of_the_rows():
-    decoder = ResNet(image_shape=(6, 8, 3), channels=(2,)).build_decoder(2, 6 * 8 * 3)
+    decoder = ResNet(image_shape=(6, 8, 3), channels=(2,)).build_decoder(2, 6 * 8 * 3, 6 * 8 * 3)
     convolve = decoder.body.stages[-1].grow[-1]
     with torch.no_grad():
         convolve.weight.zero_()
@@ -66,41 +66,42 @@ def test_outputs_have_the_order_of_the_rows():
 @pytest.mark.parametrize("size", [(4, 6), (5, 7), (1, 2), (3, 1)])
 def test_growing_repeats_each_pixel(size):
     half = [math.ceil(length / 2) for length in size]
-    decoder = ResNet(image_shape=size, channels=(2,)).build_decoder(2, math.prod(size))
+    n_features = math.prod(size)
+    decoder = ResNet(image_shape=size, channels=(2,)).build_decoder(2, n_features, n_features)
     grown = decoder.body.stages[0].grow[2](torch.arange(math.prod(half)).reshape(1, 1, *half) * 1.0)
     expected = np.kron(np.arange(math.prod(half)).reshape(half), np.ones((2, 2)))
     np.testing.assert_array_equal(grown[0, 0], expected[: size[0], : size[1]])
 
 
 def test_decodes_any_leading_shape():
-    decoder = ResNet(channels=(4, 6)).build_decoder(2, 64).eval()
+    decoder = ResNet(channels=(4, 6)).build_decoder(2, 64, 64).eval()
     z = torch.randn(4, 5, 2)
     torch.testing.assert_close(decoder(z)[1], decoder(z[1]))
     torch.testing.assert_close(decoder(z)[1, 2], decoder(z[1, 2][None])[0])
 
 
-def test_no_row_depends_on_its_batch():
+def test_a_row_does_not_depend_on_its_batch():
     network = ResNet(channels=(8, 16), n_groups=4)
-    encoder, decoder = network.build_encoder(64, 4).train(), network.build_decoder(2, 64).train()
+    encoder, decoder = network.build_encoder(64, 4), network.build_decoder(2, 64, 64)
     x, z = torch.randn(6, 64), torch.randn(6, 2)
     torch.testing.assert_close(encoder(x)[2:3], encoder(x[2:3]))
     torch.testing.assert_close(decoder(z)[2:3], decoder(z[2:3]))
 
 
 @pytest.mark.parametrize("blocks_per_stage", [1, 3])
-def test_every_stage_has_its_blocks(blocks_per_stage):
+def test_every_stage_has_blocks_per_stage_blocks(blocks_per_stage):
     network = ResNet(channels=(4, 6), blocks_per_stage=blocks_per_stage)
     assert len(blocks(network.build_encoder(64, 2))) == 2 * blocks_per_stage
-    decoder = network.build_decoder(2, 64)
+    decoder = network.build_decoder(2, 64, 64)
     assert [len(stage.blocks) for stage in decoder.body.stages] == [blocks_per_stage] * 2
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2])
 @pytest.mark.parametrize("block", [0, 1])
-def test_the_latent_vector_reaches_every_block_by_its_own_way(stage, block):
-    """With all other ways cut, the outputs still depend on it."""
+def test_the_latent_vector_enters_every_block_directly(stage, block):
+    """The outputs depend on it even if all other connections are zero."""
     network = ResNet(image_shape=(9, 9), channels=(4, 6, 8), blocks_per_stage=2)
-    decoder = network.build_decoder(2, 81)
+    decoder = network.build_decoder(2, 81, 81)
     z = torch.randn(3, 2, requires_grad=True)
     with torch.no_grad():
         decoder.body.start[0].weight.zero_()
@@ -114,9 +115,9 @@ def test_the_latent_vector_reaches_every_block_by_its_own_way(stage, block):
     assert not torch.equal(outputs[0], outputs[1])
 
 
-def test_a_block_is_the_formula_written_out():
+def test_a_block_computes_its_formula():
     """Maps plus conv(act(scale * norm(conv(act(norm(maps)))) + shift))."""
-    (block,) = blocks(ResNet(channels=(4,), activation="tanh").build_decoder(2, 64))
+    (block,) = blocks(ResNet(channels=(4,), activation="tanh").build_decoder(2, 64, 64))
     norm, _, convolve, again = block.first
     z, maps = torch.randn(3, 2), torch.randn(3, 4, 5, 5)
     normalised = again(convolve(norm(maps).tanh()))
@@ -129,7 +130,7 @@ def test_a_block_is_the_formula_written_out():
     ("n_channels", "n_groups", "expected"),
     [(32, 8, 8), (12, 8, 6), (4, 8, 2), (6, 4, 3), (7, 4, 1), (1, 8, 1), (16, 1, 1), (9, 8, 3)],
 )
-def test_groups_divide_the_channels_and_hold_two_at_least(n_channels, n_groups, expected):
+def test_groups_divide_the_channels_and_hold_at_least_two(n_channels, n_groups, expected):
     encoder = ResNet(channels=(n_channels,), n_groups=n_groups).build_encoder(64, 2)
     norms = [part for part in encoder.modules() if isinstance(part, nn.GroupNorm)]
     assert {norm.num_groups for norm in norms} == {expected}
@@ -141,7 +142,7 @@ def test_signals_neither_die_nor_explode_through_twelve_blocks():
     network = ResNet(channels=(16, 16, 16), blocks_per_stage=4, hidden_units=None)
     x = torch.randn(50, 28 * 28)
     outputs = network.build_encoder(28 * 28, 8)(x)
-    decoded = network.build_decoder(8, 28 * 28)(torch.randn(50, 8))
+    decoded = network.build_decoder(8, 28 * 28, 28 * 28)(torch.randn(50, 8))
     assert 0.01 < outputs.square().mean() < 2
     assert 0.01 < decoded.square().mean() < 2
 
@@ -150,7 +151,7 @@ def test_activation_and_dropout():
     network = ResNet(channels=(4,), hidden_units=8, activation="elu", dropout=0.2)
     for n_inputs, built in (
         (64, network.build_encoder(64, 2)),
-        (2, network.build_decoder(2, 64)),
+        (2, network.build_decoder(2, 64, 64)),
     ):
         kinds = [type(layer) for layer in built.modules()]
         assert kinds.count(nn.ELU) == 4
@@ -179,18 +180,18 @@ def test_activation_and_dropout():
         (ResNet(image_shape=(7, 9), activation="step"), "'activation' parameter of ResNet"),
     ],
 )
-def test_what_cannot_be_is_refused(network, message):
+def test_invalid_parameters_raise(network, message):
     with pytest.raises(ValueError, match=message):
         network.build_encoder(63, 2)
 
 
-def test_outputs_that_are_no_images_are_refused():
-    with pytest.raises(ValueError, match=r"65 outputs, which is no multiple of 64"):
-        ResNet(image_shape=(8, 8)).build_decoder(2, 65)
+def test_outputs_that_do_not_form_images_raise():
+    with pytest.raises(ValueError, match=r"65 outputs, which is not a multiple of 64"):
+        ResNet(image_shape=(8, 8)).build_decoder(2, 65, 64)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_trains_repeats_itself_and_survives_a_file(digits, tmp_path, precision):
+def test_training_is_repeatable_and_the_model_can_be_saved(digits, tmp_path, precision):
     X = digits.data[:200].astype(np.float32)
     network = ResNet(channels=(4, 8), hidden_units=16)
 

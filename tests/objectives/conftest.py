@@ -1,10 +1,10 @@
-"""A model of which everything is known in closed form, as objectives see a module."""
+"""A linear Gaussian model in closed form, with the interface of the module for objectives."""
 
 import pytest
 import torch
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from skvae.priors import StandardNormal
+from skvae.priors import PriorModule, StandardNormal
 
 NOISE = 0.7
 
@@ -29,7 +29,7 @@ class LinearGaussian(torch.nn.Module):
         self.intercept = torch.nn.Parameter(0.3 * draw(n_components))
         self.log_var = torch.nn.Parameter(0.3 * draw(n_components) - 1)
         self.prior = StandardNormal().build(n_components)
-        self.likelihood = self
+        self.n_rows = None
 
     def encoder(self):
         return self.slope, self.intercept, self.log_var
@@ -41,7 +41,16 @@ class LinearGaussian(torch.nn.Module):
     def decode(self, z):
         return z @ self.loadings.T + self.offset
 
-    def log_prob(self, outputs, x):
+    def draw_posterior(self, mean, log_var, n_draws, generator):
+        shape = len(mean), n_draws, mean.shape[1]
+        noise = torch.randn(shape, generator=generator, dtype=mean.dtype)
+        return mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
+
+    def log_conditional(self, x, z):
+        return self.log_density(x[:, None], self.decode(z))
+
+    def log_density(self, x, outputs):
+        """Return log p(x|z) of rows, summed over their features."""
         return Independent(Normal(outputs, NOISE), 1).log_prob(x)
 
     def log_posterior(self, mean, log_var, z):
@@ -53,13 +62,15 @@ class LinearGaussian(torch.nn.Module):
     def sample_prior(self, n_samples, generator=None):
         return self.prior.sample(n_samples, generator)
 
-    def kl(self, mean, log_var, z):
-        if hasattr(self.prior, "kl"):
-            return self.prior.kl(mean, log_var)
-        return self.log_posterior(mean, log_var, z) - self.log_prior(z)
+    def kl(self, mean, log_var, z, log_prior=None):
+        closed = self.prior.kl(mean, log_var)
+        if closed is not None:
+            return closed
+        log_prior = self.log_prior(z) if log_prior is None else log_prior
+        return (self.log_posterior(mean, log_var, z) - log_prior)[..., None]
 
     def repeated(self, n_times):
-        """The same model with every row so many times: as many independent draws at a go."""
+        """Repeat every row `n_times`, for as many independent draws at once."""
         self.x = self.x.repeat(n_times, 1)
         return self
 
@@ -81,29 +92,29 @@ class LinearGaussian(torch.nn.Module):
         return self
 
 
-class OnlyDensity(torch.nn.Module):
-    """A prior of which the density is known and no KL divergence."""
+class OnlyDensity(PriorModule):
+    """The distribution of another prior, without its closed-form KL divergence."""
 
     def __init__(self, prior):
-        super().__init__()
+        super().__init__(prior.n_components)
         self.log_prob, self.sample = prior.log_prob, prior.sample
 
 
 @pytest.fixture
 def linear():
-    """Make a linear model with so many latent dimensions."""
+    """The class of linear models, called with a number of latent dimensions."""
     return LinearGaussian
 
 
 @pytest.fixture
 def only_density():
-    """Make a prior forget its formulas."""
+    """Return a prior without a closed-form KL divergence, with the density of the one given."""
     return OnlyDensity
 
 
 @pytest.fixture
 def evaluate():
-    """Evaluate an objective for the model's rows, at draws that a seed decides."""
+    """Evaluate an objective on the rows of the model, with a seed for the draws."""
 
     def evaluate(objective, model, seed=0, **options):
         generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""The parts of the KL term: against mixtures of normals, and against closed forms."""
+"""The parts of the KL term, against mixtures of normal distributions and closed forms."""
 
 from itertools import combinations
 
@@ -22,9 +22,7 @@ def test_with_all_weights_at_one_it_is_the_elbo(linear, evaluate):
 
 
 @pytest.mark.parametrize("with_formula", [True, False])
-def test_the_parts_add_up_to_the_kl_and_are_charged_by_their_weights(
-    linear, only_density, evaluate, with_formula
-):
+def test_the_parts_sum_to_the_kl_and_are_weighted(linear, only_density, evaluate, with_formula):
     model = linear(3)
     if not with_formula:
         model.prior = only_density(model.prior)
@@ -35,7 +33,7 @@ def test_the_parts_add_up_to_the_kl_and_are_charged_by_their_weights(
     torch.testing.assert_close(record["loss"], charged - record["reconstruction"])
 
 
-def test_a_batch_of_all_rows_has_the_mixture_of_their_posteriors(linear, evaluate):
+def test_a_batch_of_all_rows_uses_the_mixture_of_their_posteriors(linear, evaluate):
     model = linear(2)
     record = evaluate(BetaTCVAE(), model)
     mean, log_var = (part.detach().numpy() for part in model.encode(model.x))
@@ -50,7 +48,7 @@ def test_a_batch_of_all_rows_has_the_mixture_of_their_posteriors(linear, evaluat
     assert record["dimension_wise_kl"].item() == pytest.approx((marginals - prior).mean())
 
 
-def test_a_part_of_the_rows_estimates_the_density_of_all_without_bias(linear):
+def test_a_batch_estimates_the_density_of_all_rows_without_bias(linear):
     model = linear(2, n_rows=5)
     mean, log_var = (part.detach() for part in model.encode(model.x))
     own, z = 3, torch.tensor([[[0.4, -0.2]]], dtype=float)
@@ -69,7 +67,7 @@ def test_a_part_of_the_rows_estimates_the_density_of_all_without_bias(linear):
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.6, 0.95])
-def test_parts_are_those_of_correlated_normal_latents(linear, evaluate, correlation):
+def test_parts_agree_with_closed_forms_for_correlated_normal_latents(linear, evaluate, correlation):
     """With x ~ N(0, I) a linear encoder has a normal q(z), whose divergences are known."""
     model = linear(2, n_rows=2000, n_features=2)
     centred = model.x - model.x.mean(0)
@@ -102,7 +100,7 @@ def test_the_number_of_training_rows_is_read_from_the_module(linear, evaluate):
     assert evaluate(BetaTCVAE(), model)["mutual_information"] == alone
 
 
-def test_a_batch_of_one_row_takes_it_for_all(linear, evaluate):
+def test_a_batch_of_one_row_has_no_total_correlation(linear, evaluate):
     model = linear(2, n_rows=1)
     model.n_rows = 100
     record = evaluate(BetaTCVAE(), model)

@@ -1,4 +1,4 @@
-"""The importance-weighted bound: its value, its order, its two gradients."""
+"""The importance-weighted bound: its value, its growth with the draws, its two gradients."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ GRADIENTS = ["standard", "doubly_reparameterized"]
 
 
 def bound(evaluate, model, n_samples, seeds):
-    """Mean and standard error of the bound over the rows, by many sets of draws."""
+    """Mean and standard error of the bound over many sets of draws."""
     with torch.no_grad():
         values = [-evaluate(IWAE(n_samples=n_samples), model, seed)["loss"] for seed in seeds]
     return np.mean(values), np.std(values) / np.sqrt(len(values))
@@ -26,14 +26,14 @@ def test_one_draw_is_the_elbo_at_that_draw(linear, only_density, evaluate, gradi
 
 
 @pytest.mark.parametrize("gradient", GRADIENTS)
-def test_loss_is_the_formula_written_out(linear, evaluate, gradient):
+def test_loss_is_its_formula(linear, evaluate, gradient):
     model = linear(2)
     mean, log_var = model.encode(model.x)
     noise = torch.randn(6, 4, 2, generator=torch.Generator().manual_seed(0), dtype=float)
     bounds = []
     for row in range(6):
         z = mean[row] + (0.5 * log_var[row]).exp() * noise[row]
-        log_joint = model.log_prob(model.decode(z), model.x[row]) + model.log_prior(z)
+        log_joint = model.log_density(model.x[row], model.decode(z)) + model.log_prior(z)
         weights = (log_joint - model.log_posterior(mean[row], log_var[row], z)).exp()
         bounds.append(weights.mean().log())
     loss = evaluate(IWAE(n_samples=4, gradient=gradient), model)["loss"]
@@ -74,7 +74,7 @@ def test_mean_of_many_bounds_of_two_draws_is_the_integral(linear, evaluate):
         std = (0.5 * log_var).exp()
         noise = torch.linspace(-8, 8, 801, dtype=float)
         z = (mean + std * noise[:, None])[:, None]  # (n_points, 1, 1)
-        log_joint = model.log_prob(model.decode(z), model.x) + model.log_prior(z)
+        log_joint = model.log_density(model.x, model.decode(z)) + model.log_prior(z)
         log_w = (log_joint - model.log_posterior(mean, log_var, z))[:, 0]
         density = torch.exp(-noise.square() / 2) / np.sqrt(2 * np.pi)
         pairs = torch.logaddexp(log_w[:, None], log_w) - np.log(2)
@@ -84,7 +84,7 @@ def test_mean_of_many_bounds_of_two_draws_is_the_integral(linear, evaluate):
 
 
 def gradients(evaluate, model, objective, seeds):
-    """Gradients of the loss in the encoder's and in the other weights, one row a seed."""
+    """Gradients of the loss in the encoder's and in the other weights, one row per seed."""
     encoder, others = [], []
     for seed in seeds:
         model.zero_grad()
@@ -103,7 +103,7 @@ def test_both_gradients_have_the_same_expectation(linear, evaluate):
     assert (plain.mean(0).abs() > 10 * standard_error).sum() > 5  # else nothing was compared
 
 
-def test_the_decoder_learns_alike_under_both(linear, evaluate):
+def test_the_gradient_of_the_decoder_is_the_same_for_both(linear, evaluate):
     _, plain = gradients(evaluate, linear(2), IWAE(n_samples=4), range(3))
     _, double = gradients(evaluate, linear(2), IWAE(n_samples=4, gradient=GRADIENTS[1]), range(3))
     torch.testing.assert_close(plain, double)
@@ -116,7 +116,7 @@ def test_the_doubly_reparameterized_gradient_has_less_variance(linear, evaluate)
     assert (double.var(0) < 0.5 * plain.var(0)).all()
 
 
-def test_under_the_true_posterior_only_that_gradient_is_zero(linear, evaluate):
+def test_only_the_doubly_reparameterized_gradient_is_zero_at_the_true_posterior(linear, evaluate):
     model = linear(1).make_exact()
     plain, _ = gradients(evaluate, model, IWAE(n_samples=8), range(3))
     double, _ = gradients(evaluate, model, IWAE(n_samples=8, gradient=GRADIENTS[1]), range(3))
@@ -124,7 +124,7 @@ def test_under_the_true_posterior_only_that_gradient_is_zero(linear, evaluate):
     assert plain.abs().min() > 1e-4
 
 
-def test_doubly_reparameterized_gradient_is_the_formula(linear, evaluate):
+def test_doubly_reparameterized_gradient_is_its_formula(linear, evaluate):
     """Equation 8 of Tucker et al., with derivatives by finite differences."""
     model = linear(1, n_rows=1, n_features=1)
     double, _ = gradients(evaluate, model, IWAE(n_samples=3, gradient=GRADIENTS[1]), range(1))
@@ -134,7 +134,7 @@ def test_doubly_reparameterized_gradient_is_the_formula(linear, evaluate):
 
         def log_weights(shift):
             z = mean + (0.5 * log_var).exp() * noise + shift
-            log_joint = model.log_prob(model.decode(z), model.x) + model.log_prior(z)
+            log_joint = model.log_density(model.x, model.decode(z)) + model.log_prior(z)
             return (log_joint - model.log_posterior(mean, log_var, z))[0]
 
         slopes = (log_weights(1e-6) - log_weights(-1e-6)) / 2e-6

@@ -1,4 +1,4 @@
-"""Fitted estimators for the displays, and figures closed after every test."""
+"""Fitted estimators for the displays, and figures closed after each test."""
 
 import matplotlib.pyplot as plt
 import pytest
@@ -7,8 +7,12 @@ from sklearn.datasets import load_iris
 from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.networks import MLP
 
-TINY = {"n_components": 3, "network": MLP((16,)), "max_epochs": 2, "random_state": 0}
-ESTIMATORS = [VAETransformer, VAEAnomalyDetector]
+TINY = {
+    "n_components": 3,
+    "network": MLP(hidden_layer_sizes=(8,)),
+    "max_epochs": 2,
+    "random_state": 0,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -22,21 +26,40 @@ def iris():
     return load_iris(as_frame=True)
 
 
-@pytest.fixture(scope="session", params=ESTIMATORS, ids=lambda cls: cls.__name__)
-def of_images(request, digits):
-    """Fit a transformer, then a detector, to images."""
-    return request.param(**TINY).fit(digits.data)
+@pytest.fixture(scope="session")
+def images(digits):
+    return digits.data[:200]
 
 
-@pytest.fixture(scope="session", params=ESTIMATORS, ids=lambda cls: cls.__name__)
+@pytest.fixture(scope="session")
+def detector_of_images(images):
+    return VAEAnomalyDetector(**TINY).fit(images)
+
+
+@pytest.fixture(scope="session")
+def detector_of_table(iris):
+    return VAEAnomalyDetector(**TINY, anomaly_score="log_likelihood").fit(iris.data)
+
+
+@pytest.fixture(scope="session", params=["transformer", "detector"])
+def of_images(request, images):
+    """Return a transformer, then a detector, fitted to images."""
+    if request.param == "detector":
+        return request.getfixturevalue("detector_of_images")
+    return VAETransformer(**TINY).fit(images)
+
+
+@pytest.fixture(scope="session", params=["transformer", "detector"])
 def of_table(request, iris):
-    """Fit a transformer, then a detector, to a table whose features have names."""
-    return request.param(**TINY).fit(iris.data)
+    """Return a transformer, then a detector, fitted to a table whose features have names."""
+    if request.param == "detector":
+        return request.getfixturevalue("detector_of_table")
+    return VAETransformer(**TINY).fit(iris.data)
 
 
 @pytest.fixture(scope="session")
 def decoder():
-    """Decode by the module itself, which both estimators have."""
+    """Return a function that decodes with the module itself, which both estimators have."""
 
     def decode(estimator, Z):
         import torch

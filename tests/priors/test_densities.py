@@ -1,4 +1,4 @@
-"""The densities that the priors share, against scipy, in both precisions and at their limits."""
+"""The densities that several priors share, against scipy, in both precisions."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,8 @@ import torch
 from scipy import stats
 from scipy.special import logsumexp
 
-from skvae.priors._densities import (
-    mixture_draws,
-    mixture_log_prob,
-    normal_draws,
-    normal_log_prob,
-)
+from skvae.priors._densities import mixture_draws, mixture_log_prob
+from skvae.priors._standard_normal import normal_draws, normal_log_prob
 
 
 def reference(z, mean, log_var, log_weights):
@@ -30,7 +26,7 @@ def draw_mixture(n_normals, n_components, log_var=0.0, seed=0):
 
 
 @pytest.mark.parametrize("shape", [(5,), (5, 4), ()])
-def test_a_mixture_is_that_of_scipy(shape):
+def test_log_density_of_a_mixture_is_that_of_scipy(shape):
     mixture = [part.double() for part in draw_mixture(7, 3)]
     z = np.random.default_rng(1).normal(scale=3, size=(*shape, 3))
     log_prob = mixture_log_prob(torch.from_numpy(z), *mixture)
@@ -57,13 +53,13 @@ def test_far_outliers_have_a_finite_density():
     np.testing.assert_allclose(mixture_log_prob(z, *mixture), expected, rtol=1e-6)
 
 
-def test_gradient_of_a_mixture():
+def test_gradient_of_a_mixture_agrees_with_finite_differences():
     inputs = [part.double().requires_grad_() for part in draw_mixture(4, 2)]
     z = torch.randn(3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert torch.autograd.gradcheck(mixture_log_prob, (z.requires_grad_(), *inputs))
 
 
-def test_draws_of_a_mixture_are_distributed_as_it_says():
+def test_draws_of_a_mixture_follow_its_density():
     mean, log_var, log_weights = draw_mixture(3, 1)
     generator = torch.Generator().manual_seed(0)
     draws = mixture_draws(20_000, mean, log_var, log_weights.exp(), generator)
@@ -76,7 +72,7 @@ def test_draws_of_a_mixture_are_distributed_as_it_says():
     assert stats.kstest(draws.double().numpy()[:, 0], distribution).pvalue > 1e-3
 
 
-def test_draws_of_a_mixture_keep_the_dimensions_of_a_component_together():
+def test_all_dimensions_of_a_draw_come_from_one_component():
     mean = torch.tensor([[-5.0, -5.0], [5.0, 5.0]])
     log_var = torch.full((2, 2), -2.0)
     draws = mixture_draws(500, mean, log_var, torch.ones(2), torch.Generator().manual_seed(0))
@@ -85,7 +81,7 @@ def test_draws_of_a_mixture_keep_the_dimensions_of_a_component_together():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_normal_draws_follow_the_tensor_given(dtype):
+def test_normal_draws_have_the_dtype_of_the_tensor_given(dtype):
     generator = torch.Generator().manual_seed(0)
     draws = normal_draws(20_000, 1, generator, like=torch.zeros(1, dtype=dtype))
     assert draws.dtype == dtype

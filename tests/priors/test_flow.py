@@ -12,7 +12,7 @@ from skvae.priors import FlowPrior
 
 
 def build(n_components, n_layers=4, scale=0.5, seed=0):
-    """Build a small flow in double precision, bent by random weights."""
+    """Build a small flow in double precision, with random weights."""
     torch.manual_seed(seed)
     prior = FlowPrior(n_layers=n_layers, hidden_units=8).build(n_components).double()
     with torch.no_grad():
@@ -27,14 +27,14 @@ def draw(*shape, seed=1):
 
 
 def to_base(prior, z):
-    """Return what the couplings make of z, without their log determinants."""
+    """Return z transformed by all couplings, without their log determinants."""
     for coupling in prior.couplings:
         z, _ = coupling(z)
     return z
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 3, 6])
-def test_log_prob_is_the_change_of_variables_by_autograd(n_components):
+def test_log_prob_is_the_change_of_variables_formula(n_components):
     prior, z = build(n_components), draw(10, n_components)
     with torch.no_grad():
         jacobians = vmap(jacrev(lambda row: to_base(prior, row)))(z)
@@ -65,7 +65,7 @@ def test_density_integrates_to_one(n_components):
 
 
 def grid(n_components):
-    """Points and their volumes, dense near zero and far-reaching: a flow has long tails."""
+    """Points and their volumes, dense near zero and wide, because a flow has long tails."""
     steps = torch.linspace(-6, 6, 801, dtype=torch.float64)
     axes, widths = [steps.sinh()] * n_components, [steps.cosh() * (12 / 800)] * n_components
     z, cells = (torch.cartesian_prod(*parts).reshape(-1, n_components) for parts in (axes, widths))
@@ -89,7 +89,7 @@ def test_draws_have_the_moments_of_the_density():
         assert ((moment(draws).mean(0) - expected).abs() < error).all()
 
 
-def test_one_component_makes_an_affine_map():
+def test_the_flow_of_one_component_is_affine():
     prior, n = build(1), 20_000
     z = torch.linspace(-3, 3, 50, dtype=torch.float64)[:, None]
     second_differences = to_base(prior, z).detach().diff(n=2, dim=0)
@@ -103,7 +103,7 @@ def test_one_component_makes_an_affine_map():
     assert stats.kstest(draws.numpy()[:, 0], normal.cdf).pvalue > 1e-3
 
 
-def test_it_starts_as_the_standard_normal():
+def test_the_initial_flow_is_the_standard_normal():
     prior = FlowPrior().build(3)
     z = draw(10, 3).float()
     np.testing.assert_allclose(prior.log_prob(z).detach(), stats.norm.logpdf(z).sum(-1), rtol=1e-5)
@@ -111,7 +111,7 @@ def test_it_starts_as_the_standard_normal():
     assert torch.equal(draws, torch.randn(5, 3, generator=torch.Generator().manual_seed(0)))
 
 
-def test_two_layers_move_every_component_and_one_moves_half():
+def test_two_layers_transform_every_component_and_one_transforms_half():
     for n_layers, moved in ((1, [True, False, True]), (2, [True, True, True])):
         prior, z = build(3, n_layers), draw(1, 3)
         assert (to_base(prior, z) != z)[0].tolist() == moved
@@ -124,7 +124,7 @@ def test_scales_are_bounded_however_large_the_weights():
     assert prior.log_prob(1e6 * draw(100, 2)).isfinite().all()
 
 
-def test_gradients_reach_the_last_layers_at_the_start_and_every_weight_after():
+def test_last_layers_have_gradients_at_the_start_and_all_weights_later():
     torch.manual_seed(0)
     start = FlowPrior(n_layers=4, hidden_units=8).build(2)
     for prior, names in ((start, ("4.weight", "4.bias")), (build(2), ("weight", "bias"))):
@@ -133,12 +133,12 @@ def test_gradients_reach_the_last_layers_at_the_start_and_every_weight_after():
             assert weights.grad.abs().sum() > 0 or not name.endswith(names)
 
 
-def test_gradient():
+def test_gradient_agrees_with_finite_differences():
     prior = build(3)
     assert torch.autograd.gradcheck(prior.log_prob, draw(4, 3).requires_grad_())
 
 
-def test_training_finds_a_density_of_two_clusters():
+def test_training_fits_a_density_of_two_clusters():
     truth = GaussianMixture(2, covariance_type="diag", random_state=0)
     z, _ = make_blobs(1000, centers=[[-2, 0], [2, 1]], cluster_std=0.5, random_state=0)
     highest = truth.fit(z).score(z)
@@ -153,7 +153,7 @@ def test_training_finds_a_density_of_two_clusters():
     assert stats.norm.logpdf(z).sum(1).mean() < highest - 1
 
 
-def test_many_draws_for_a_row_go_together():
+def test_several_draws_per_row_are_scored_independently():
     prior, z = build(3), draw(5, 4, 3)
     together = prior.log_prob(z)
     assert together.shape == (5, 4)
@@ -163,11 +163,11 @@ def test_many_draws_for_a_row_go_together():
 
 @pytest.mark.parametrize("name", ["n_layers", "hidden_units"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, None])
-def test_parameters_are_checked(name, value):
+def test_parameters_out_of_range_raise(name, value):
     with pytest.raises(ValueError, match=f"'{name}' parameter of FlowPrior"):
         FlowPrior(**{name: value}).build(2)
 
 
-def test_no_file_can_ask_for_layers_without_end():
+def test_more_than_100_layers_raise():
     with pytest.raises(ValueError, match="'n_layers' parameter of FlowPrior"):
         FlowPrior(n_layers=10**12).build(2)

@@ -22,7 +22,7 @@ def fitted():
 
 
 def build(mixture):
-    """Build the prior with the numbers of scikit-learn's mixture, in double precision."""
+    """Build the prior with the parameters of scikit-learn's mixture, in double precision."""
     prior = MixturePrior(n_mixtures=mixture.n_components).build(mixture.means_.shape[1]).double()
     with torch.no_grad():
         prior.mean.copy_(torch.from_numpy(mixture.means_))
@@ -60,7 +60,7 @@ def test_density_integrates_to_one(n_components):
     assert total == pytest.approx(1)
 
 
-def test_it_starts_near_the_standard_normal():
+def test_the_initial_mixture_is_near_the_standard_normal():
     torch.manual_seed(0)
     draws = MixturePrior(n_mixtures=1000).build(4).sample(50_000, torch.Generator().manual_seed(0))
     draws = draws.detach().numpy()
@@ -79,7 +79,7 @@ def test_variances_are_bounded(log_var):
     assert draws.std().item() == pytest.approx(bound, rel=0.1)
 
 
-def test_gradients_reach_every_weight():
+def test_every_weight_has_a_gradient():
     torch.manual_seed(0)
     prior = MixturePrior(n_mixtures=3).build(2)
     prior.log_prob(torch.randn(10, 2)).sum().backward()
@@ -87,7 +87,7 @@ def test_gradients_reach_every_weight():
         assert weights.grad.abs().sum() > 0
 
 
-def test_the_score_rises_to_the_exact_likelihood_of_a_linear_decoder():
+def test_score_of_a_linear_decoder_approaches_the_exact_likelihood():
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(-2, 1, (60, 4)), rng.normal(2, 1, (60, 4))])
     vae = VAETransformer(
@@ -105,7 +105,7 @@ def test_the_score_rises_to_the_exact_likelihood_of_a_linear_decoder():
 
 
 def exact_log_likelihood(vae, X):
-    """A linear decoder makes of every component of the prior a normal distribution of rows."""
+    """With a linear decoder, every component of the prior gives a normal distribution of rows."""
     prior = vae.module_.prior
     means, variances, log_weights = (
         part.detach().double().numpy()
@@ -123,7 +123,7 @@ def exact_log_likelihood(vae, X):
     return logsumexp(np.stack(joint, 1) + log_weights, axis=1)
 
 
-@pytest.mark.parametrize("n_components", [0, -1, 1.5, None])
-def test_the_number_of_normals_is_checked(n_components):
-    with pytest.raises(ValueError, match="'n_components' parameter of MixturePrior"):
-        MixturePrior(n_mixtures=n_components).build(2)
+@pytest.mark.parametrize("n_mixtures", [0, -1, 1.5, None])
+def test_invalid_numbers_of_mixtures_raise(n_mixtures):
+    with pytest.raises(ValueError, match="'n_mixtures' parameter of MixturePrior"):
+        MixturePrior(n_mixtures=n_mixtures).build(2)

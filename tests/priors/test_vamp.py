@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import logsumexp
 from sklearn.datasets import load_iris
 
-from skvae import VAETransformer, _inference
+from skvae import VAETransformer
 from skvae._model.module import build_module
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
@@ -27,7 +27,7 @@ def module():
 
 
 def posteriors_of_the_pseudo_inputs(module):
-    """Mean and standard deviation of q(z|u_k), (k, n_components), by the encoder as it is."""
+    """Mean and standard deviation of q(z|u_k), (k, n_components), by the present encoder."""
     with torch.no_grad():
         mean, log_var = module.encoder(module.prior.pseudo_inputs).chunk(2, -1)
     return mean.numpy(), np.exp(0.5 * log_var.numpy())
@@ -75,7 +75,7 @@ def test_pseudo_inputs_start_from_training_rows():
     assert len(distances.argmin(1).unique()) > 25
 
 
-def test_no_two_pseudo_inputs_coincide():
+def test_pseudo_inputs_are_distinct():
     # there are more of them than rows
     torch.manual_seed(0)
     module = build_module(
@@ -84,7 +84,7 @@ def test_no_two_pseudo_inputs_coincide():
     assert len(module.prior.pseudo_inputs.unique(dim=0)) == 500
 
 
-def test_gradients_reach_the_pseudo_inputs_and_the_encoder(module):
+def test_pseudo_inputs_and_encoder_have_gradients(module):
     module.log_prior(torch.randn(10, 2, dtype=torch.float64)).sum().backward()
     for weights in (module.prior.pseudo_inputs, *module.encoder.parameters()):
         assert weights.grad.abs().sum() > 0
@@ -97,7 +97,7 @@ def calls_of_the_encoder(module, read):
     return sizes
 
 
-def test_a_call_encodes_the_pseudo_inputs_once(monkeypatch):
+def test_pseudo_inputs_are_encoded_once_when_training_ends():
     rows = X.astype(np.float32)
     vae = VAETransformer(
         2,
@@ -107,17 +107,14 @@ def test_a_call_encodes_the_pseudo_inputs_once(monkeypatch):
         random_state=0,
     )
     module = vae.fit(rows).module_
-    expected = vae.score_samples(rows)
-    monkeypatch.setattr(_inference, "_CHUNK_ROWS", 16 * 50)  # three chunks, 16 draws a row
     for _ in range(2):
-        sizes = calls_of_the_encoder(module, lambda: vae.score_samples(rows))
-        assert sorted(sizes) == [7, 50, 50, 50]
+        assert calls_of_the_encoder(module, lambda: vae.score_samples(rows)) == [32] * 4 + [22]
     assert calls_of_the_encoder(module, lambda: vae.transform(rows)) == [150]
-    np.testing.assert_allclose(vae.score_samples(rows), expected, rtol=1e-5)
+    assert calls_of_the_encoder(module, module.eval) == [7]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_next_call_sees_weights_that_have_changed(dtype):
+def test_eval_updates_the_density_after_a_change_of_weights(dtype):
     rows = X.astype(dtype)
     vae = VAETransformer(
         2,
@@ -126,19 +123,22 @@ def test_the_next_call_sees_weights_that_have_changed(dtype):
         max_epochs=1,
         random_state=0,
     )
-    prior = vae.fit(rows).module_.prior
+    module = vae.fit(rows).module_
+    prior = module.prior
     before = vae.score_samples(rows)
     with torch.no_grad():
         prior.pseudo_inputs.add_(3.0)
+    module.eval()
     moved = vae.score_samples(rows)
     assert np.abs(moved - before).max() > 0.1
     with torch.no_grad():
         prior.pseudo_inputs.sub_(3.0)
+    module.eval()
     np.testing.assert_allclose(vae.score_samples(rows), before, rtol=1e-4)
 
 
-def test_many_threads_share_no_posteriors():
-    """Half of them ask one model, half another with the same start: each gets its own answer."""
+def test_concurrent_calls_do_not_mix_two_models():
+    """Two models with the same start are scored in turn; each call returns its own scores."""
     settings = {
         "network": MLP(hidden_layer_sizes=(8,)),
         "prior": VampPrior(n_pseudo_inputs=7),
@@ -152,18 +152,21 @@ def test_many_threads_share_no_posteriors():
         np.testing.assert_array_equal(scores, expected[number % 2])
 
 
-def test_what_is_kept_can_be_part_of_a_slope(module):
-    with torch.inference_mode():
-        reader = module.with_fixed_weights()
-        reader.log_prior(torch.zeros(1, 2, dtype=torch.float64))
-    kept = reader._pseudo_posteriors()
-    assert not any(part.is_inference() or part.requires_grad for part in kept)
+def test_in_evaluation_the_density_has_a_gradient_in_z_only(module):
+    module.eval()
     z = torch.ones(1, 2, dtype=torch.float64, requires_grad=True)
-    (kept[0] * z).sum().backward()  # a prior of someone's own may multiply by the means
-    torch.testing.assert_close(z.grad[0], kept[0].sum(0))
+    module.log_prior(z).sum().backward()
+    assert z.grad.abs().sum() > 0
+    assert all(weights.grad is None for weights in module.parameters())
 
 
-def test_training_moves_the_pseudo_inputs():
+def test_the_posteriors_change_device_with_the_module(module):
+    prior = module.eval().to("meta").prior
+    assert prior.mean.is_meta
+    assert prior.log_var.is_meta
+
+
+def test_training_changes_the_pseudo_inputs():
     settings = {
         "network": MLP(hidden_layer_sizes=(8,)),
         "prior": VampPrior(n_pseudo_inputs=5),
@@ -176,7 +179,7 @@ def test_training_moves_the_pseudo_inputs():
     assert (trained - start).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("n_components", [0, -1, 1.5, None])
-def test_the_number_of_pseudo_inputs_is_checked(n_components):
-    with pytest.raises(ValueError, match="'n_components' parameter of VampPrior"):
-        VampPrior(n_pseudo_inputs=n_components).build(2, lambda n_rows: torch.zeros(n_rows, 3))
+@pytest.mark.parametrize("n_pseudo_inputs", [0, -1, 1.5, None])
+def test_invalid_numbers_of_pseudo_inputs_raise(n_pseudo_inputs):
+    with pytest.raises(ValueError, match="'n_pseudo_inputs' parameter of VampPrior"):
+        VampPrior(n_pseudo_inputs=n_pseudo_inputs).build(2, lambda n_rows: torch.zeros(n_rows, 3))

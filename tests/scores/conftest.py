@@ -1,4 +1,4 @@
-"""Detectors to score with: one trained on digits, and one whose density is known exactly."""
+"""Two detectors: one trained on digits, and one with a known density."""
 
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ class Linear(NamedTuple):
 
 @pytest.fixture(scope="session")
 def linear():
-    """Give a detector the weights of a model that is known, its encoder exact."""
+    """Return a detector with the weights of a known model, whose encoder is exact."""
     rng = np.random.default_rng(0)
     W = np.linalg.qr(rng.normal(size=(5, 2)))[0] * [2.0, 1.0]
     X = rng.normal(size=(60, 2)) @ W.T + NOISE * rng.normal(size=(60, 5)) + np.arange(5.0)

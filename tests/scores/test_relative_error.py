@@ -1,4 +1,4 @@
-"""The relative error by NumPy, from what the detector reconstructs."""
+"""The relative error, computed by NumPy from the reconstructions of a detector."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def by_hand(detector, X, scale, origin, floor=0.01):
     return -error / (norm + floor * norm.mean())
 
 
-def test_of_images_the_norm_is_that_of_the_raw_pixels(digits):
+def test_the_norm_of_images_is_that_of_the_raw_pixels(digits):
     X = digits.data[:100]
     detector = fitted(X)
     assert_allclose(detector.score_samples(X), by_hand(detector, X, 1.0, 0.0), rtol=1e-9)
@@ -35,7 +35,7 @@ def test_of_images_the_norm_is_that_of_the_raw_pixels(digits):
     assert_allclose(detector.score_samples(X / 16), by_hand(detector, X / 16, 1, 0), rtol=1e-6)
 
 
-def test_of_a_table_the_norm_is_in_standard_deviations_from_the_mean():
+def test_the_norm_of_table_rows_is_in_standard_deviations_from_the_mean():
     X = load_wine().data
     detector = fitted(X)
     expected = by_hand(detector, X, X.std(0), X.mean(0))
@@ -43,7 +43,7 @@ def test_of_a_table_the_norm_is_in_standard_deviations_from_the_mean():
 
 
 @pytest.mark.parametrize(("origin", "start"), [("zero", 0.0), ("mean", 1.0)])
-def test_origin_and_floor_are_those_asked_for(origin, start):
+def test_origin_and_floor_are_the_parameters(origin, start):
     X = load_wine().data
     detector = fitted(X, RelativeError(origin=origin, floor=0.5))
     expected = by_hand(detector, X, X.std(0), start * X.mean(0), floor=0.5)
@@ -56,7 +56,7 @@ def test_the_unit_of_the_pixels_makes_no_difference(digits):
     assert_allclose(scores, others, rtol=1e-3)
 
 
-def test_counts_are_measured_as_they_are_not_by_their_logarithms():
+def test_counts_are_not_measured_by_their_logarithms():
     X = np.random.default_rng(0).poisson([3.0, 30.0, 300.0], size=(80, 3)).astype(float)
     detector = fitted(X, likelihood="poisson")
     expected = by_hand(detector, X, X.std(0), X.mean(0))
@@ -76,12 +76,12 @@ def test_the_blurred_error_is_that_of_scipy(digits, sigma, shape):
     assert_allclose(detector.score_samples(X), expected, rtol=1e-9)
 
 
-def test_rows_that_are_no_images_cannot_be_blurred(digits):
+def test_rows_of_another_shape_cannot_be_blurred(digits):
     message = r"'image_shape' of RelativeError is \(5, 5\), that is 25 values, but X has 64"
     with pytest.raises(ValueError, match=message):
         fitted(digits.data[:50], RelativeError(blur=1, image_shape=(5, 5)))
 
 
-def test_rows_without_a_norm_are_scored(digits):
+def test_scores_of_rows_without_a_norm_are_finite(digits):
     assert np.isfinite(fitted(digits.data[:50]).score_samples(np.zeros((1, 64)))).all()
     assert np.isfinite(fitted(np.zeros((10, 4))).score_samples(np.zeros((1, 4)))).all()

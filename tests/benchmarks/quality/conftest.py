@@ -1,4 +1,4 @@
-"""What the tests of the tables of quality share: the scripts as modules, and small images."""
+"""Fixtures for the tables of quality: the scripts as modules, and small images."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ QUALITY = Path(__file__).parents[3] / "benchmarks" / "quality"
 @pytest.fixture
 def script(monkeypatch):
     """Return a function that imports a script of the folder by its name."""
-    monkeypatch.syspath_prepend(QUALITY)  # where they find what they share
+    monkeypatch.syspath_prepend(QUALITY)  # as Python does for a script
 
     def script(name):
         spec = spec_from_file_location(f"benchmarks_quality_{name}", QUALITY / f"{name}.py")
@@ -28,7 +28,7 @@ def script(monkeypatch):
 
 @pytest.fixture
 def rows_of(monkeypatch, tmp_path):
-    """Return a function that runs a script with options and gives the rows that it wrote."""
+    """Return a function that runs a script with options and returns the rows of its JSON."""
 
     def rows_of(module, *options):
         file = tmp_path / "table.json"
@@ -42,7 +42,7 @@ def rows_of(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="session")
 def images(digits):
-    """The small digits on squares of 28 x 28 pixels, in [0, 1]: 300 to train on, 100 to judge."""
+    """The digits enlarged to 28 x 28 pixels in [0, 1]: 300 for training, 100 for tests."""
     grown = digits.images.repeat(3, axis=1).repeat(3, axis=2) / 16
     X = np.pad(grown, [(0, 0), (2, 2), (2, 2)]).reshape(-1, 784).astype(np.float32)
     return {
@@ -53,5 +53,5 @@ def images(digits):
 
 @pytest.fixture
 def fetch_images(images):
-    """Stands in for `fetch_mnist`."""
+    """Return a replacement of `fetch_mnist`."""
     return lambda subset="train": images[subset]

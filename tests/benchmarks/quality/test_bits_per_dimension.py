@@ -1,4 +1,4 @@
-"""Bits are those of the files and of the likelihood, both of levels from 0 to 255."""
+"""Bits per dimension of files and of the likelihood, both for levels from 0 to 255."""
 
 import bz2
 import io
@@ -21,19 +21,19 @@ def bits(script):
 
 @pytest.fixture
 def pixels():
-    """Ten pictures, smooth enough to be compressed."""
+    """Return ten pictures of four grey levels, which can be compressed."""
     rng = np.random.default_rng(0)
     return (rng.integers(0, 4, size=(10, 784)) * 85).astype(np.float32)
 
 
-def test_levels_are_whole_and_go_back_to_the_pixels(bits):
+def test_levels_are_the_integers_of_the_pixels(bits):
     grey = np.arange(256)
     found = bits.levels((grey / 255).astype(np.float32))
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, grey)
 
 
-def test_archives_take_eight_bits_a_byte_for_all_pixels(bits, pixels):
+def test_archives_count_eight_bits_per_byte(bits, pixels):
     data = pixels.astype(np.uint8).tobytes()
     files = {
         "bz2": bz2.compress(data, 9),
@@ -42,7 +42,7 @@ def test_archives_take_eight_bits_a_byte_for_all_pixels(bits, pixels):
     for name, file in files.items():
         found = bits.coded(name, pixels)["bits"].mean
         assert found == 8 * len(file) / (10 * 784)
-        assert found > 2  # of four levels that are equally likely
+        assert found > 2  # the entropy of four equally likely levels
 
 
 def test_pictures_are_the_rows(bits, pixels):
@@ -51,7 +51,7 @@ def test_pictures_are_the_rows(bits, pixels):
     np.testing.assert_array_equal(pictures[3].ravel(), pixels[3])
 
 
-def test_a_png_counts_all_bytes_of_a_file_that_can_be_read(bits, pixels, tmp_path):
+def test_the_size_of_a_png_is_that_of_a_readable_file(bits, pixels, tmp_path):
     picture = pixels[0].reshape(28, 28).astype(np.uint8)
     file = tmp_path / "picture.png"
     Image.fromarray(picture).save(file, optimize=True)
@@ -59,7 +59,7 @@ def test_a_png_counts_all_bytes_of_a_file_that_can_be_read(bits, pixels, tmp_pat
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(file.read_bytes()))), picture)
 
 
-def test_one_tall_png_saves_the_headers_of_many(bits, pixels):
+def test_one_tall_png_is_smaller_than_many(bits, pixels):
     alone, together = (
         bits.coded(name, pixels)["bits"].mean for name in ("PNG, each alone", "PNG, all in one")
     )
@@ -80,7 +80,7 @@ def test_bits_of_independent_levels_are_the_entropy(bits):
     assert bits.bits_of(vae, X[1000:], 8) == pytest.approx(1.75, abs=0.03)
 
 
-def test_a_row_has_the_mean_bits_of_the_seeds(bits, monkeypatch):
+def test_the_bits_of_a_row_are_means_over_seeds(bits, monkeypatch):
     class Fitted:
         def set_params(self, random_state):
             self.seed = random_state
@@ -97,7 +97,7 @@ def test_a_row_has_the_mean_bits_of_the_seeds(bits, monkeypatch):
     assert str(row["bits, ELBO"]) == "1.500 ± 0.500"
 
 
-def test_the_table_ends_with_formats_and_what_was_published(
+def test_the_table_ends_with_file_formats_and_published_figures(
     bits, monkeypatch, fetch_images, images, rows_of
 ):
     tiny = VAETransformer(

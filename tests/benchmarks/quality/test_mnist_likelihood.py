@@ -1,4 +1,4 @@
-"""Bounds are of binary images, and their gain is that of five times as many draws."""
+"""Bounds are those of binary images; the gain is that of five times as many draws."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from skvae.networks import MLP
 
 
 class Fitted:
-    """Stands for an estimator that knows its seed and how many rows it has learned from."""
+    """Replaces an estimator; keeps its seed and the number of training rows."""
 
     n_iter_ = 7
 
@@ -27,7 +27,7 @@ def likelihood(script):
     return script("mnist_likelihood")
 
 
-def test_binary_images_have_ink_as_often_as_the_grey_level_says(likelihood):
+def test_the_share_of_ones_in_binary_images_is_the_grey_level(likelihood):
     grey = np.full((20_000, 3), [0, 0.25, 1], dtype=np.float32)
     binary = likelihood.binarized(grey)
     assert binary.dtype == np.float32
@@ -37,7 +37,7 @@ def test_binary_images_have_ink_as_often_as_the_grey_level_says(likelihood):
     np.testing.assert_array_equal(binary, likelihood.binarized(grey))
 
 
-def test_the_gain_compares_draws_on_the_first_images(likelihood, monkeypatch):
+def test_the_gain_is_computed_on_the_first_images(likelihood, monkeypatch):
     monkeypatch.setattr(likelihood, "MODELS", {"vae": Fitted()})
     monkeypatch.setattr(
         likelihood, "bound", lambda vae, X, n_samples: vae.seed - len(X) / 100 + n_samples
@@ -57,14 +57,14 @@ def test_the_bound_of_a_decoder_that_ignores_z_is_the_exact_likelihood(likelihoo
     )
     module = vae.set_params(random_state=0).fit(X).module_
     for weights in module.parameters():
-        weights.data.zero_()  # now p(x|z) has the shares that the likelihood starts from
+        weights.data.zero_()  # p(x|z) then has the initial shares of the likelihood
     found = vae.inverse_transform(np.zeros((1, 2)))[0]
     binary = (rng.random((400, 3)) < [0.1, 0.5, 0.8]).astype(np.float32)
     exact = (binary * np.log(found) + (1 - binary) * np.log1p(-found)).sum(1).mean()
     assert likelihood.bound(vae, binary, 5) == pytest.approx(exact, abs=1e-4)
 
 
-def test_the_table_has_the_models_asked_for_and_what_was_published(
+def test_the_table_has_the_selected_models_and_the_published_figures(
     likelihood, monkeypatch, fetch_images, rows_of
 ):
     tiny = {
@@ -83,6 +83,6 @@ def test_the_table_has_the_models_asked_for_and_what_was_published(
     assert all(line["model"].startswith("published: ") and line["source"] for line in published)
 
 
-def test_models_are_trained_on_fresh_draws(likelihood):
+def test_all_models_are_trained_on_dynamically_binarised_images(likelihood):
     for model in likelihood.MODELS.values():
         assert model.likelihood.binarize == "dynamic"

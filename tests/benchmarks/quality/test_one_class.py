@@ -1,4 +1,4 @@
-"""Each class is normal once, learned alone, and ranked above the others by the score."""
+"""Each class is the normal class once, and the area is that of its ranking."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from sklearn.utils import Bunch
 
 
 class NearCentre(BaseEstimator):
-    """A detector that prefers what is near the mean of its training rows."""
+    """A detector whose score is minus the distance from the mean of the training rows."""
 
     def __init__(self, random_state=None):
         self.random_state = random_state
@@ -28,28 +28,28 @@ def one_class(script, monkeypatch):
 
 
 def area(scores, is_normal):
-    """Share of the pairs of a normal and another row that are ranked rightly, a tie being half."""
+    """Return the share of pairs of a normal and another row in the right order; ties count half."""
     ahead = scores[is_normal][:, None] - scores[~is_normal]
     return ((ahead > 0) + 0.5 * (ahead == 0)).mean()
 
 
 def test_areas_are_shares_of_pairs_in_the_right_order(one_class, digits):
-    X, y, X_judged, y_judged = (
+    X, y, X_test, y_test = (
         *(digits.data[:600], digits.target[:600]),
         *(digits.data[600:800], digits.target[600:800]),
     )
-    areas, seconds = one_class.judge_all(0, X, y, X_judged, y_judged)
+    areas, seconds = one_class.evaluate_all(0, X, y, X_test, y_test)
     assert seconds > 0
     for normal, found in enumerate(areas):
-        scores = NearCentre().fit(X[y == normal]).score_samples(X_judged)
-        assert found == pytest.approx(100 * area(scores, y_judged == normal))
+        scores = NearCentre().fit(X[y == normal]).score_samples(X_test)
+        assert found == pytest.approx(100 * area(scores, y_test == normal))
     assert np.mean(areas) > 80
 
 
-def test_the_table_has_every_class_their_mean_and_the_worst(one_class, monkeypatch, rows_of):
+def test_the_table_has_all_classes_their_mean_and_the_worst(one_class, monkeypatch, rows_of):
     areas = {0: np.arange(80.0, 90.0), 1: np.arange(82.0, 92.0)}
     monkeypatch.setitem(one_class.ROWS, "test", lambda: ())
-    monkeypatch.setattr(one_class, "judge_all", lambda seed: (areas[seed], 60.0 + seed))
+    monkeypatch.setattr(one_class, "evaluate_all", lambda seed: (areas[seed], 60.0 + seed))
     rows = rows_of(one_class, "--seeds", 2)
     assert [row["normal"] for row in rows[:12]] == [*"0123456789", "mean", "worst"]
     assert rows[3]["AUROC"] == [84.0, 1.0, 2]
@@ -60,30 +60,28 @@ def test_the_table_has_every_class_their_mean_and_the_worst(one_class, monkeypat
     assert [float(row["AUROC"]) for row in published] == [94.8, 97.5, 98.3]
 
 
-def test_other_rows_stand_alone_as_what_was_published_is_of_the_test_images(
-    one_class, monkeypatch, rows_of
-):
+def test_published_figures_are_shown_for_the_test_images_only(one_class, monkeypatch, rows_of):
     monkeypatch.setitem(one_class.ROWS, "letters", lambda: ())
-    monkeypatch.setattr(one_class, "judge_all", lambda seed: (np.arange(80.0, 90.0), 60.0))
+    monkeypatch.setattr(one_class, "evaluate_all", lambda seed: (np.arange(80.0, 90.0), 60.0))
     rows = rows_of(one_class, "--rows", "letters")
     assert [row["normal"] for row in rows] == [*"0123456789", "mean", "worst"]
 
 
-def test_development_rows_are_training_images_apart(one_class, monkeypatch):
+def test_development_rows_are_disjoint_training_images(one_class, monkeypatch):
     numbers = np.arange(60_000)
     monkeypatch.setattr("_rows.fetch_mnist", lambda return_X_y: (numbers[:, None], numbers))
-    X, y, X_judged, y_judged = one_class.ROWS["development"]()
-    assert (len(X), len(X_judged)) == (50_000, 10_000)
-    assert not set(X[:, 0]) & set(X_judged[:, 0])
+    X, y, X_test, y_test = one_class.ROWS["development"]()
+    assert (len(X), len(X_test)) == (50_000, 10_000)
+    assert not set(X[:, 0]) & set(X_test[:, 0])
     np.testing.assert_array_equal(X[:, 0], y)
-    np.testing.assert_array_equal(X_judged[:, 0], y_judged)
+    np.testing.assert_array_equal(X_test[:, 0], y_test)
 
 
 def test_letters_are_numbered_from_a(one_class, monkeypatch):
     letters = np.array([*"CABZ"])
     parts = {name: Bunch(data=f"{name} X", target=letters) for name in ("train", "test")}
     monkeypatch.setattr(one_class, "fetch_emnist", lambda split, subset: parts[subset])
-    X, y, X_judged, y_judged = one_class.ROWS["letters"]()
-    assert (X, X_judged) == ("train X", "test X")
+    X, y, X_test, y_test = one_class.ROWS["letters"]()
+    assert (X, X_test) == ("train X", "test X")
     np.testing.assert_array_equal(y, [2, 0, 1, 3])
-    np.testing.assert_array_equal(y_judged, y)
+    np.testing.assert_array_equal(y_test, y)

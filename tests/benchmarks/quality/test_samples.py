@@ -1,13 +1,13 @@
-"""The distance is Fréchet's between hidden units, and falls where samples are nearer."""
+"""Fréchet distances of samples are taken between hidden units, for decoded means."""
 
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
-from sklearn.mixture import GaussianMixture
 from sklearn.neural_network import MLPClassifier
 
 from skvae import VAETransformer
 from skvae.networks import MLP
+from skvae.priors import ExPostMixture
 
 TINY = {
     "n_components": 2,
@@ -23,13 +23,13 @@ def samples(script):
 
 
 def frechet(X, Y):
-    """The distance by matrix roots, as the formula has it."""
+    """Return the distance by the matrix root of the formula."""
     shift = X.mean(0) - Y.mean(0)
     S_X, S_Y = np.cov(X.T), np.cov(Y.T)
     return shift @ shift + np.trace(S_X + S_Y - 2 * sqrtm(S_X @ S_Y).real)
 
 
-def test_the_distance_is_that_of_the_features(samples):
+def test_the_distance_is_between_features(samples):
     rng = np.random.default_rng(0)
     X_test, X = rng.normal(size=(200, 4)), 2 * rng.normal(size=(200, 4)) + 1
     distance = samples.distance_to(X_test, lambda X: X[:, :3] ** 3)
@@ -56,7 +56,7 @@ def test_the_features_are_the_hidden_units_behind_the_class_probabilities(
     np.testing.assert_allclose(shares, readers[0].predict_proba(images["test"].data), rtol=1e-4)
 
 
-def test_shares_are_those_below_the_distance_of_the_normal_prior(samples):
+def test_reductions_are_relative_to_the_distance_of_the_normal_prior(samples):
     figures = {samples.NORMAL: [4.0, 6.0], "half": [2.0, 3.0], "worse": [6.0]}
     rows = [
         {"samples": name, "distance": samples.Figure.of(values)} for name, values in figures.items()
@@ -73,10 +73,20 @@ def test_the_first_two_models_have_equal_weights(samples, images):
         )
         for name in list(samples.MODELS)[:2]
     )
-    dense.set_params(fit_density=GaussianMixture(2))
+    dense.set_params(prior=ExPostMixture(n_mixtures=2))
     np.testing.assert_array_equal(plain.fit(X).transform(X), dense.fit(X).transform(X))
-    assert plain.density_ is None
-    assert dense.density_ is not None
+    draws = [model.sample(5, random_state=0, mean=True) for model in (plain, dense)]
+    assert (draws[0] != draws[1]).any()
+
+
+def test_the_distance_is_that_of_decoded_means(samples, monkeypatch, images):
+    X, X_test = images["train"].data, images["test"].data
+    monkeypatch.setattr(samples, "MODELS", {"tiny": VAETransformer(**TINY)})
+    seen = []
+    samples.measure("tiny", [0], X, X_test, lambda X: seen.append(X) or 1.0)
+    drawn, _ = seen
+    assert drawn.shape == X_test.shape
+    assert ((drawn > 0) & (drawn < 1)).all()  # draws from p(x|z) would be zeros and ones
 
 
 def test_the_table_begins_with_the_training_images(samples, monkeypatch, fetch_images, rows_of):

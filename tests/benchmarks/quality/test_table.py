@@ -1,4 +1,4 @@
-"""A figure is a mean with its standard error, and a published one is shown as it was published."""
+"""A figure is a mean with its standard error; a published figure keeps its digits."""
 
 import json
 from argparse import Namespace

@@ -1,4 +1,4 @@
-"""Rows are split without overlap, and generated outliers are of the kinds they are called."""
+"""Rows are split without overlap, and generated outliers have the stated distributions."""
 
 import numpy as np
 import pandas as pd
@@ -17,28 +17,28 @@ def rng():
 
 
 def correlated(rng, n=2000):
-    """Rows of three columns that nearly agree, in units far apart."""
+    """Return rows of three strongly correlated columns in different units."""
     shared = rng.normal(size=(n, 1))
     return (shared + 0.1 * rng.normal(size=(n, 3))) * [1, 100, 0.01] + [5, 0, -1]
 
 
 def clusters(rng):
-    """Two round clusters on either side of the origin."""
+    """Return two spherical clusters on opposite sides of the origin."""
     sides = rng.permutation(np.repeat([-1.0, 1.0], 500))[:, None]
     return 4 * sides + rng.normal(size=(1000, 4))
 
 
 def numbered(n_normal, n_other):
-    """Rows that hold their own number, the normal ones first."""
+    """Return rows that hold their own number, the normal ones first."""
     return np.arange(float(n_normal + n_other))[:, None], np.arange(n_normal + n_other) < n_normal
 
 
 @pytest.mark.parametrize(
-    ("n_normal", "n_other", "n_train", "n_judged", "n_real"),
+    ("n_normal", "n_other", "n_train", "n_test", "n_real"),
     [(100, 30, 60, 40, 30), (101, 600, 60, 41, 500), (9000, 0, 5000, 500, 0)],
 )
-def test_splits_have_the_stated_sizes_and_no_row_twice(
-    tabular, rng, n_normal, n_other, n_train, n_judged, n_real
+def test_splits_have_the_stated_sizes_and_do_not_overlap(
+    tabular, rng, n_normal, n_other, n_train, n_test, n_real
 ):
     X, is_normal = numbered(n_normal, n_other)
     train, test = tabular.split(X, is_normal, rng)
@@ -46,19 +46,19 @@ def test_splits_have_the_stated_sizes_and_no_row_twice(
     assert set(test) == {"local", "global", "clustered", "dependency"} | (
         {"real"} if n_real else set()
     )
-    for kind, (judged, is_outlier) in test.items():
-        assert (~is_outlier.astype(bool)).sum() == n_judged
+    for kind, (held_out, is_outlier) in test.items():
+        assert (~is_outlier.astype(bool)).sum() == n_test
         assert is_outlier.sum() == (n_real if kind == "real" else 200)
-        normal = judged[is_outlier == 0, 0]
-        assert len(np.unique(normal)) == n_judged
+        normal = held_out[is_outlier == 0, 0]
+        assert len(np.unique(normal)) == n_test
         assert not set(normal) & set(train[:, 0])
         assert max([*normal, *train[:, 0]]) < n_normal
     if n_real:
-        judged, is_outlier = test["real"]
-        assert judged[is_outlier == 1].min() >= n_normal
+        held_out, is_outlier = test["real"]
+        assert held_out[is_outlier == 1].min() >= n_normal
 
 
-def test_global_outliers_fill_a_box_of_the_range_and_a_tenth_more(tabular, rng):
+def test_global_outliers_are_uniform_over_the_range_and_a_tenth_more(tabular, rng):
     normal = correlated(rng)
     outliers = tabular.generate(normal, "global", rng, n=5000)
     centre = normal.mean(0)
@@ -71,7 +71,7 @@ def test_global_outliers_fill_a_box_of_the_range_and_a_tenth_more(tabular, rng):
     assert abs(np.corrcoef(outliers.T)[0, 1]) < 0.05
 
 
-def test_dependency_outliers_keep_the_columns_and_lose_what_binds_them(tabular, rng):
+def test_dependency_outliers_keep_the_columns_but_not_their_correlations(tabular, rng):
     normal = correlated(rng)
     outliers = tabular.generate(normal, "dependency", rng, n=5000)
     for found, column in zip(outliers.T, normal.T, strict=True):
@@ -105,17 +105,17 @@ def test_clustered_outliers_of_a_single_cluster_are_two_deviations_off(tabular, 
     np.testing.assert_allclose(abs(outliers.mean(0)), 2, atol=0.2)
 
 
-def test_the_distance_of_neighbours_and_of_a_gaussian(tabular, rng):
-    X, judged = rng.normal(size=(50, 3)), rng.normal(size=(9, 3))
-    distances = np.sort(np.linalg.norm(judged[:, None] - X, axis=2))[:, :5]
-    neighbours = tabular.NeighborDistance().fit(X).score_samples(judged)
+def test_baseline_scores_are_mean_neighbour_and_mahalanobis_distances(tabular, rng):
+    X, held_out = rng.normal(size=(50, 3)), rng.normal(size=(9, 3))
+    distances = np.sort(np.linalg.norm(held_out[:, None] - X, axis=2))[:, :5]
+    neighbours = tabular.NeighborDistance().fit(X).score_samples(held_out)
     np.testing.assert_allclose(neighbours, -distances.mean(1))
-    shift = judged - X.mean(0)
+    shift = held_out - X.mean(0)
     squared = (shift @ np.linalg.inv(np.cov(X.T, ddof=0)) * shift).sum(1)
-    np.testing.assert_allclose(tabular.GaussianDensity().fit(X).score_samples(judged), -squared)
+    np.testing.assert_allclose(tabular.GaussianDensity().fit(X).score_samples(held_out), -squared)
 
 
-def test_a_row_weighs_real_outliers_as_much_as_the_generated_kinds_together(tabular):
+def test_the_mean_weighs_real_outliers_as_much_as_all_generated_ones(tabular):
     kinds = {"local": 60.0, "global": 100.0, "clustered": 90.0, "dependency": 70.0}
     other = {"local": 60.0, "global": 99.0, "clustered": 95.0, "dependency": 60.0}
     frame = pd.DataFrame(
@@ -133,12 +133,12 @@ def test_a_row_weighs_real_outliers_as_much_as_the_generated_kinds_together(tabu
     row = tabular.summarize("mine", frame)
     assert str(row["real"]) == "92.0 ± 2.0"
     assert str(row["mean"]) == "86.0 ± 1.0"  # (92 + 80) / 2
-    assert row["seconds a fit"] == 2
-    # of nine: real, twice global and twice dependency are won, twice local is a tie
+    assert row["seconds per fit"] == 2
+    # of 9 comparisons: 1 win in "real", 2 in "global", 2 in "dependency", and 2 ties in "local"
     assert row["wins"] == f"{100 * 6 / 9:.0f} %"
 
 
-def test_the_table_judges_detectors_on_all_kinds(tabular, monkeypatch, rows_of):
+def test_the_table_has_all_kinds_of_outliers(tabular, monkeypatch, rows_of):
     monkeypatch.setitem(tabular.SKLEARN, "development", [("wine", [0])])
     monkeypatch.setitem(tabular.KEEL, "development", [])
     neighbours, gaussian = rows_of(tabular, "--detectors", tabular.NEIGHBORS, "Gaussian")
@@ -148,14 +148,14 @@ def test_the_table_judges_detectors_on_all_kinds(tabular, monkeypatch, rows_of):
         assert 50 < neighbours[kind][0] <= 100
 
 
-def test_a_table_tells_its_normal_classes(tabular):
+def test_normal_rows_are_those_of_the_listed_classes(tabular):
     X, is_normal = tabular.load_sklearn("wine", [2])
     assert (X.shape, is_normal.sum()) == ((178, 13), 48)
     assert tabular.load_sklearn("diabetes", None)[1].all()
 
 
 @pytest.mark.parametrize("tables", ["SKLEARN", "KEEL"])
-def test_no_table_is_held_out_and_developed_on_with_the_same_normal_rows(tabular, tables):
+def test_held_out_and_development_tables_do_not_overlap(tabular, tables):
     development, held_out = (
         {(name, repr(classes)) for name, classes in half}
         for half in getattr(tabular, tables).values()

@@ -1,0 +1,183 @@
+"""Display of the contribution of each feature to the scores of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skvae._validation import check_is_fitted
+from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, panels_within
+from skvae.plotting._mosaic import mosaic
+from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
+from skvae.plotting._shared_docs import share_docs
+
+_MOST_FEATURES, _FEWER_FEATURES = 10, 5  # of one row, and of each of several
+_MOST_ROWS, _MOST_IMAGES = 9, 12
+_BAR_LINE, _PANEL_MARGIN, _MAP_MARGIN = 0.2, 0.6, 0.9  # inches
+
+
+@share_docs(default_features="those that lower scores most")
+class ExplanationDisplay(RowsDisplay):
+    """Contributions of features to anomaly scores: by how much each lowers the score of a row.
+
+    Each row of a table has a panel with bars for the features that lower its score most:
+    ten features of a single row, or five of each of several rows, the largest contribution on top.
+    Images are drawn above maps of their pixels: red pixels lower the score, blue pixels raise it.
+
+    Parameters
+    ----------
+    contributions : array-like of shape (n_samples, n_features)
+        Contributions as returned by `explain`.
+    X : array-like of shape (n_samples, n_features)
+        The rows.
+    scores : array-like of shape (n_samples,), default=None
+        Their scores, for the titles.
+    unit : str, default=""
+        Unit of the scores.
+    {rows}
+
+    Attributes
+    ----------
+    {axes}
+    axes_ : ndarray of matplotlib Axes
+        Panels: one for each row of a table; two lines of them for images.
+    bars_ : list of matplotlib BarContainer
+        The bars of every row of a table; empty for images.
+    images_ : list of matplotlib AxesImage
+        The images; empty for a table.
+    maps_ : list of matplotlib AxesImage
+        Their maps; empty for a table.
+
+    See Also
+    --------
+    skvae.VAEAnomalyDetector.explain : Computes the contributions.
+    AnomalyScoreDisplay : Shows the scores, and rows that may need an explanation.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEAnomalyDetector
+    >>> from skvae.plotting import ExplanationDisplay
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = VAEAnomalyDetector(n_components=2, max_epochs=2, random_state=0).fit(X)
+    >>> odd = [[5.0, 3.4, 1.5, 2.5]]  # the petal of another species
+    >>> display = ExplanationDisplay.from_estimator(detector, odd)
+    >>> len(display.bars_[0])
+    4
+    """
+
+    def __init__(
+        self,
+        contributions,
+        X,
+        scores=None,
+        *,
+        unit="",
+        kind="auto",
+        image_shape=None,
+        features=None,
+        feature_names=None,
+    ):
+        super().__init__(kind, image_shape, features, feature_names)
+        self.contributions = contributions
+        self.X = X
+        self.scores = scores
+        self.unit = unit
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        kind="auto",
+        image_shape=None,
+        features=None,
+        feature_names=None,
+        ax=None,
+    ):
+        """Explain rows and draw the contributions.
+
+        Parameters
+        ----------
+        {detector}
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data: at most nine of a table, or twelve images.
+        {rows}
+        {ax}
+        {returns}
+        """
+        if not hasattr(estimator, "explain"):
+            raise ValueError(
+                f"{type(estimator).__name__} does not explain scores. Pass a VAEAnomalyDetector."
+            )
+        check_is_fitted(estimator)
+        settings = settings_for(estimator, X, kind, image_shape, features, feature_names)
+        _check_number(len(X), settings["kind"])  # before the work is done
+        contributions, scores = estimator.explain(X), estimator.score_samples(X)
+        unit = estimator.anomaly_score_.spec.unit
+        return cls(contributions, X, scores, unit=unit, **settings).plot(ax)
+
+    def _draw(self, ax) -> None:
+        contributions, X = check_pair(self.contributions, self.X, ("contributions", "X"))
+        shape = self._image_shape_of(X)
+        _check_number(len(X), "table" if shape is None else "image")
+        self.bars_, self.images_, self.maps_ = [], [], []
+        if shape is None:
+            self._draw_bars(ax, contributions)
+        else:
+            self._draw_maps(ax, contributions, X, shape)
+
+    def _draw_bars(self, ax, contributions) -> None:
+        n_shown = _MOST_FEATURES if len(contributions) == 1 else _FEWER_FEATURES
+        largest = np.argsort(-contributions, kind="stable")[:, :n_shown]
+        chosen = [self._choose_features(self.X, features) for features in largest]
+        n_lines = sum(len(features.names) for features in chosen)
+        self.ax_ = axes_to_draw_on(ax, _PANEL_MARGIN * len(chosen) + _BAR_LINE * n_lines)
+        self.axes_ = panels_within(self.ax_, len(chosen), 1)[:, 0]
+        for panel, title, row, (columns, names, _) in zip(
+            self.axes_, self._titles(len(chosen)), contributions, chosen, strict=True
+        ):
+            panel.set_title(title, fontsize="medium")
+            colours = np.where(row[columns] > 0, COLOURS[1], COLOURS[0])
+            self.bars_.append(panel.barh(names, row[columns], color=colours))
+            panel.invert_yaxis()  # the first on top
+            panel.axvline(0, color="black", linewidth=0.8)
+            panel.tick_params(axis="y", length=0)
+        self.axes_[-1].set_xlabel(self._label())
+
+    def _draw_maps(self, ax, contributions, X, shape) -> None:
+        maps = contributions.reshape(len(X), *shape[:2], -1).sum(-1)  # over the colours of a pixel
+        tile = WIDTH / max(len(X), 3)
+        self.ax_ = axes_to_draw_on(ax, 2 * tile * shape[0] / shape[1] + _MAP_MARGIN)
+        self.axes_ = panels_within(self.ax_, 2, len(X))
+        limit = np.abs(maps).max() or 1.0
+        for (above, below), title, image, one in zip(
+            self.axes_.T, self._titles(len(X)), X, maps, strict=True
+        ):
+            above.set_title(title, fontsize="medium")
+            self.images_.append(above.imshow(mosaic(image[None], 1, shape), cmap="gray_r"))
+            self.maps_.append(below.imshow(one, cmap="RdBu_r", vmin=-limit, vmax=limit))
+        for panel in self.axes_.flat:
+            panel.set(xticks=[], yticks=[])
+        self.ax_.figure.colorbar(
+            self.maps_[0], ax=list(self.axes_.flat), location="bottom", label=self._label()
+        )
+
+    def _titles(self, n_rows: int) -> list[str]:
+        if self.scores is None:
+            return [f"row {row}" for row in range(n_rows)]
+        scores = check_array(self.scores, ensure_2d=False)
+        return [f"score {score:.3g}".replace("-", "−") for score in scores]
+
+    def _label(self) -> str:
+        return f"lowers the score by ({self.unit})" if self.unit else "lowers the score by"
+
+
+def _check_number(n_rows: int, kind: str) -> None:
+    most = _MOST_ROWS if kind == "table" else _MOST_IMAGES
+    if n_rows > most:
+        raise ValueError(
+            f"{n_rows} rows are too many for one picture, which explains {most}. Pass fewer rows, "
+            "such as those with the lowest scores: X[scores.argsort()[:4]]."
+        )

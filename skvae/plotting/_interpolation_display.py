@@ -1,0 +1,166 @@
+"""Display of decoded lines between pairs of rows in the latent space."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skvae._validation import check_count
+from skvae.plotting._figure_layout import COLOURS
+from skvae.plotting._mosaic import tile_centres
+from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
+from skvae.plotting._shared_docs import share_docs
+from skvae.plotting._table_panels import label_outer
+
+_TITLE = "Decoded on the way from start to end"
+
+
+@share_docs(default_features="the first 9")
+class InterpolationDisplay(RowsDisplay):
+    """The decoded path from one row to another along a straight line in the latent space.
+
+    Images form a strip for each pair of rows: the originals at its ends and the decoded path
+    between them. A table has a panel for each feature, in the feature's units, with a line for each
+    pair and dots for the originals. The distance of the dots from the ends of their line is the
+    error of the reconstruction.
+
+    Parameters
+    ----------
+    X_start, X_end : array-like of shape (n_pairs, n_features)
+        Rows at the start and at the end of each path.
+    X_path : array-like of shape (n_pairs, n_steps, n_features)
+        Decoded rows of each path, evenly spaced, both ends included.
+    {rows}
+
+    Attributes
+    ----------
+    {axes}
+    axes_ : ndarray of matplotlib Axes
+        The panels: one for images, one for each feature of a table.
+    image_ : matplotlib AxesImage
+        The mosaic; None for a table.
+    lines_ : list of list of matplotlib Line2D
+        For each feature of a table the paths, pair by pair; empty for images.
+
+    See Also
+    --------
+    ManifoldDisplay : A decoded plane of the latent space.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skvae import VAETransformer
+    >>> from skvae.plotting import InterpolationDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> vae = VAETransformer(max_epochs=2, random_state=0).fit(X)
+    >>> display = InterpolationDisplay.from_estimator(vae, X[:3], X[3:6], n_steps=5)
+    >>> display.X_path.shape
+    (3, 5, 64)
+    """
+
+    def __init__(
+        self,
+        X_start,
+        X_end,
+        X_path,
+        *,
+        kind="auto",
+        image_shape=None,
+        features=None,
+        feature_names=None,
+    ):
+        super().__init__(kind, image_shape, features, feature_names)
+        self.X_start = X_start
+        self.X_end = X_end
+        self.X_path = X_path
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X_start,
+        X_end,
+        *,
+        n_steps=8,
+        kind="auto",
+        image_shape=None,
+        features=None,
+        feature_names=None,
+        ax=None,
+    ):
+        """Embed pairs of rows, decode the lines between them and draw the paths.
+
+        Parameters
+        ----------
+        {estimator}
+        X_start, X_end : array-like of shape (n_pairs, n_features)
+            Rows at the start and at the end of each path; at most seven pairs of a table.
+        n_steps : int, default=8
+            Number of decoded rows of each path, both ends included.
+        {rows}
+        {ax}
+        {returns}
+        """
+        check_count("n_steps", n_steps)
+        if n_steps == 1:
+            raise ValueError("'n_steps' must be at least 2, as both ends of a path count; got 1.")
+        check_pair(X_start, X_end, ("X_start", "X_end"))
+        settings = settings_for(estimator, X_start, kind, image_shape, features, feature_names)
+        start, end = estimator.posterior(X_start)[0], estimator.posterior(X_end)[0]
+        X_path = _decode_lines(estimator, start, end, n_steps)
+        return cls(X_start, X_end, X_path, **settings).plot(ax)
+
+    def _draw(self, ax) -> None:
+        X_start, X_end = check_pair(self.X_start, self.X_end, ("X_start", "X_end"))
+        X_path = check_array(self.X_path, allow_nd=True)
+        if X_path.shape[::2] != X_start.shape:
+            raise ValueError(
+                f"'X_path' has shape {X_path.shape} for {len(X_start)} pairs of rows of "
+                f"{X_start.shape[1]} features; expected (n_pairs, n_steps, n_features)."
+            )
+        shape = self._image_shape_of(np.concatenate([X_start, X_end]))
+        self.image_, self.lines_ = None, []
+        if shape is None:
+            self._draw_table(ax, X_start, X_end, X_path)
+        else:
+            self._draw_images(ax, X_start, X_end, X_path, shape)
+
+    def _draw_images(self, ax, X_start, X_end, X_path, shape) -> None:
+        strips = np.concatenate([X_start[:, None], X_path, X_end[:, None]], axis=1)
+        images, n_columns = strips.reshape(-1, strips.shape[2]), strips.shape[1]
+        self._draw_mosaic(ax, images, n_columns, shape, _TITLE, margin=0.7, fewest_columns=6)
+        centres = tile_centres(n_columns, shape[1])
+        for inner, outer in ((1, 0), (-2, -1)):  # between the originals and the path
+            self.ax_.axvline(centres[[inner, outer]].mean(), color=COLOURS[1], linewidth=1.5)
+        self.ax_.set_xticks(centres[[0, -1]], ["start", "end"])
+        self.ax_.tick_params(length=0)
+
+    def _draw_table(self, ax, X_start, X_end, X_path) -> None:
+        if len(X_start) > len(COLOURS):
+            raise ValueError(
+                f"{len(X_start)} pairs are too many to tell apart; pass {len(COLOURS)} or fewer."
+            )
+        columns = self._make_panels(ax, self.X_start, _TITLE, line_height=1.4, margin=0.9)
+        self.lines_ = [
+            _draw_paths(panel, X_start[:, column], X_end[:, column], X_path[:, :, column])
+            for panel, column in zip(self.axes_, columns, strict=True)
+        ]
+        label_outer(self.axes_)
+
+
+def _decode_lines(estimator, start: np.ndarray, end: np.ndarray, n_steps: int) -> np.ndarray:
+    """Return decoded rows, (n_pairs, n_steps, n_features), along the lines between latent rows."""
+    way = np.linspace(0, 1, n_steps, dtype=start.dtype)[:, None]
+    Z = start[:, None] + way * (end - start)[:, None]  # (n_pairs, n_steps, n_components)
+    X_decoded = estimator.inverse_transform(Z.reshape(-1, start.shape[1]))
+    return X_decoded.reshape(len(start), n_steps, -1)
+
+
+def _draw_paths(ax, start, end, path) -> list:
+    way = np.linspace(0, 1, path.shape[1])
+    ax.set_xticks([0, 1], ["start", "end"])
+    lines = []
+    for colour, *ends, values in zip(COLOURS, start, end, path, strict=False):
+        lines += ax.plot(way, values, color=colour)
+        ax.plot([0, 1], ends, "o", color=colour, markersize=4, clip_on=False)
+    return lines

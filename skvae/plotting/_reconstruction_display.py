@@ -1,0 +1,202 @@
+"""Display of rows beside their reconstructions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from sklearn.metrics import r2_score
+
+from skvae.plotting._figure_layout import axes_to_draw_on
+from skvae.plotting._mosaic import GAP
+from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
+from skvae.plotting._shared_docs import share_docs
+from skvae.plotting._table_panels import FIRST_LINES, MAP_LINE, draw_feature_maps, standardize
+
+_IMAGES_IN_A_LINE = 12
+
+
+@share_docs(default_features="the first 30")
+class ReconstructionDisplay(RowsDisplay):
+    """Rows and their reconstructions: images one above the other, tables side by side.
+
+    In the colour maps of a table, each row is a column and each feature a line. Rows are in the
+    order of their first principal component, and values in standard deviations from the feature's
+    mean over the rows given. R², at the right, is the share of the feature's variance over these
+    rows that the reconstructions explain.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    X_reconstructed : array-like of shape (n_samples, n_features)
+        Their reconstructions, in the same units.
+    {rows}
+
+    Attributes
+    ----------
+    {axes}
+    axes_ : ndarray of matplotlib Axes
+        Panels: one for images, two for a table.
+    images_ : list of matplotlib AxesImage
+        The mosaic of images, or the two maps of a table.
+    image_ : matplotlib AxesImage
+        The first of them.
+
+    See Also
+    --------
+    SampleDisplay : New rows from the model.
+
+    Notes
+    -----
+    With ``kind="auto"``, rows are images if `image_shape` is given, or if their number of features
+    is a square of at least 36 and all features share one range. The features of an estimator do if
+    its likelihood has one scale for all of them. The features of arrays do if a tenth of them reach
+    the upper quarter of the range of all values and a tenth the lower quarter (a fiftieth each for
+    fewer than four rows).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skvae import VAETransformer
+    >>> from skvae.plotting import ReconstructionDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> vae = VAETransformer(max_epochs=2, random_state=0).fit(X)
+    >>> display = ReconstructionDisplay.from_estimator(vae, X[:8])
+    >>> display.image_.get_array().shape  # two rows of eight 8 x 8 images
+    (17, 71)
+    """
+
+    def __init__(
+        self,
+        X,
+        X_reconstructed,
+        *,
+        kind="auto",
+        image_shape=None,
+        features=None,
+        feature_names=None,
+    ):
+        super().__init__(kind, image_shape, features, feature_names)
+        self.X = X
+        self.X_reconstructed = X_reconstructed
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        kind="auto",
+        image_shape=None,
+        features=None,
+        feature_names=None,
+        ax=None,
+    ):
+        """Reconstruct rows and draw both.
+
+        Parameters
+        ----------
+        {estimator}
+        X : array-like of shape (n_samples, n_features)
+            About a dozen images, or any number of rows of a table.
+        {rows}
+        {ax}
+        {returns}
+        """
+        settings = settings_for(estimator, X, kind, image_shape, features, feature_names)
+        return cls(X, estimator.reconstruct(X), **settings).plot(ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X,
+        X_reconstructed,
+        *,
+        kind="auto",
+        image_shape=None,
+        features=None,
+        feature_names=None,
+        ax=None,
+    ):
+        """Draw rows and the reconstructions of any model, such as PCA.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        X_reconstructed : array-like of shape (n_samples, n_features)
+            Their reconstructions, in the same units.
+        {rows}
+        {ax}
+        {returns}
+        """
+        display = cls(
+            X,
+            X_reconstructed,
+            kind=kind,
+            image_shape=image_shape,
+            features=features,
+            feature_names=feature_names,
+        )
+        return display.plot(ax)
+
+    def _draw(self, ax) -> None:
+        X, X_reconstructed = check_pair(self.X, self.X_reconstructed, ("X", "X_reconstructed"))
+        shape = self._image_shape_of(X)
+        if shape is None:
+            self._draw_table(ax, X, X_reconstructed)
+        else:
+            self._draw_images(ax, X, X_reconstructed, shape)
+
+    def _draw_images(self, ax, X, X_reconstructed, shape) -> None:
+        n_lines = math.ceil(len(X) / _IMAGES_IN_A_LINE)
+        n_columns = math.ceil(len(X) / n_lines)
+        rows = _interleave(X, X_reconstructed, n_columns)
+        title = "Originals (above) and reconstructions (below)"
+        self._draw_mosaic(ax, rows, n_columns, shape, title, margin=0.4, fewest_columns=4)
+        self.images_ = [self.image_]
+        for line in range(1, n_lines):
+            self.ax_.axhline(2 * line * (shape[0] + GAP) - GAP, color="0.6", linewidth=0.8)
+
+    def _draw_table(self, ax, X, X_reconstructed) -> None:
+        if len(X) < 2:
+            raise ValueError(
+                "One row of a table has no spread to measure its features by. Pass more rows, or "
+                "kind='image' if the row is an image."
+            )
+        columns, names, note = self._choose_features(self.X, FIRST_LINES)
+        like = X[:, columns]
+        Z, Z_reconstructed = standardize(like, like), standardize(X_reconstructed[:, columns], like)
+        first_component = np.linalg.svd(Z, full_matrices=False)[0][:, 0]  # Z is centred
+        order = np.argsort(first_component, kind="stable")
+        tables = {"originals": Z[order], "reconstructions": Z_reconstructed[order]}
+        self.ax_ = axes_to_draw_on(ax, height=1.6 + MAP_LINE * len(columns))
+        self.axes_, self.images_ = draw_feature_maps(
+            self.ax_, tables, names, "standard deviations from the mean", limit=2
+        )
+        self.image_ = self.images_[0]
+        self.ax_.set_title(f"{len(X)} rows and their reconstructions{note}")
+        _write_explained_variance(self.axes_[-1], *tables.values())
+
+
+def _interleave(X: np.ndarray, X_reconstructed: np.ndarray, n_columns: int) -> np.ndarray:
+    """Return lines of originals, each followed by the line of its reconstructions."""
+    pair = np.stack([X, X_reconstructed])  # (2, n_samples, n_features)
+    n_blank = -len(X) % n_columns
+    pair = np.pad(pair, ((0, 0), (0, n_blank), (0, 0)), constant_values=pair.min())
+    lines = pair.reshape(2, -1, n_columns, X.shape[1]).swapaxes(0, 1)
+    return lines.reshape(-1, X.shape[1])
+
+
+def _write_explained_variance(ax, Z: np.ndarray, Z_reconstructed: np.ndarray) -> None:
+    """Write R² of each feature at the right of its line, or a dash if the feature is constant."""
+    shares = r2_score(Z, Z_reconstructed, multioutput="raw_values")
+    labels = [
+        f"{share:.2f}" if varies else "–"
+        for share, varies in zip(shares, np.ptp(Z, axis=0) > 0, strict=True)
+    ]
+    right = ax.secondary_yaxis("right")
+    right.set_yticks(range(len(labels)), labels)
+    right.tick_params(length=0)
+    right.set_ylabel("R²")

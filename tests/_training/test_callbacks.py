@@ -1,0 +1,187 @@
+"""Callbacks: the learning-rate cycle, the progress bar, and those of users."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring, LRScheduler
+
+from skvae import VAEAnomalyDetector
+from skvae._training.callbacks import FitCallback, Start
+from skvae._validation import InvalidParameterError
+from tests._training.helpers import Spy, model
+
+
+def test_the_learning_rate_follows_one_cycle(X):
+    spy = Spy()
+    model(max_epochs=20, learning_rate=0.01, callbacks=[spy]).fit(X)
+    rates = np.array(spy.rates)
+    assert len(rates) == 100
+    assert rates.mean() == pytest.approx(0.01, rel=0.01)
+    assert rates.max() == pytest.approx(0.02, rel=0.01)
+    assert rates.argmax() in (24, 25)
+    assert rates[-1] < 1e-4
+
+
+def test_a_continued_fit_runs_a_cycle_over_the_remaining_epochs(X):
+    spy = Spy()
+    vae = model(max_epochs=2, learning_rate=0.01, callbacks=[spy]).fit(X)
+    vae.set_params(warm_start=True, max_epochs=12).fit(X)
+    rates = np.array(spy.rates)
+    assert len(rates) == 50
+    assert rates.mean() == pytest.approx(0.01, rel=0.01)
+    assert rates.argmax() in (11, 12)
+    assert rates[0] < 1e-3
+    assert rates[-1] < 1e-4
+
+
+def test_a_users_scheduler_replaces_the_cycle(X):
+    spy = Spy()
+    step = LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=0.1)
+    model(learning_rate=0.01, callbacks=[step, spy]).fit(X)
+    np.testing.assert_allclose(spy.rates, np.repeat([0.01, 0.001], 10))
+
+
+@pytest.mark.parametrize("event", ["on_batch_begin", "on_grad_computed", "on_batch_end"])
+def test_callbacks_are_notified_of_every_step(X, event):
+    notified = []
+
+    def note(self, net, *args, training=False, **kwargs):
+        notified.append(training)
+
+    callback = type("Noting", (Callback,), {event: note})()
+    vae = model(max_epochs=2, callbacks=[Callback(), callback]).fit(X)
+    assert notified == [True] * vae.n_steps_
+
+
+def test_skorch_callbacks_can_score_and_save(X, tmp_path):
+    def mean_square(net, x, y=None):
+        return (net.module_(x) - x).square().mean().item()
+
+    errors = []
+
+    class Reader(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            errors.append(net.history[-1, "error"])
+
+    scoring = EpochScoring(mean_square, name="error", on_train=True, use_caching=False)
+    files = Checkpoint(dirname=tmp_path, monitor=None, f_optimizer=None, f_criterion=None)
+    vae = model(callbacks=[scoring, ("files", files), Reader]).fit(X)
+    assert len(errors) == 4
+    assert errors[-1] == pytest.approx(np.square(vae.reconstruct(X) - X).mean(), rel=1e-3)
+    saved = torch.load(tmp_path / "params.pt", weights_only=True)
+    for name, weights in vae.module_.state_dict().items():
+        torch.testing.assert_close(saved[name], weights)
+
+
+@pytest.mark.parametrize("wrong", [None, "callback", print, ("name", 3), torch.nn.Module()])
+def test_other_objects_among_the_callbacks_raise(X, wrong):
+    vae = model(callbacks=[Callback(), wrong])
+    with pytest.raises(InvalidParameterError, match="'callbacks' parameter must be a list of"):
+        vae.fit(X)
+    assert not hasattr(vae, "module_")
+
+
+class Unpicklable(Callback):
+    """Can be neither pickled nor copied."""
+
+    def __init__(self):
+        self.function = lambda: None
+
+    def __deepcopy__(self, memo):
+        raise TypeError("it cannot be copied")
+
+
+def test_a_trained_model_keeps_no_callbacks(X):
+    vae = model(callbacks=[Unpicklable()], max_epochs=2, warm_start=True).fit(X)
+    with pytest.warns(UserWarning, match="No training was done"):
+        vae.fit(X)
+    vae.set_params(callbacks=None)
+    expected = vae.transform(X)
+    for twin in (copy.deepcopy(vae), pickle.loads(pickle.dumps(vae))):
+        np.testing.assert_array_equal(twin.transform(X), expected)
+        assert twin.set_params(max_epochs=3).fit(X).n_iter_ == 3
+
+
+class Observer(FitCallback):
+    """Keeps the arguments of its calls."""
+
+    def __init__(self, start=None):
+        self.start = start
+        self.calls = []
+
+    def on_fit_begin(self, estimator, X, start):
+        self.calls.append(("fit", type(estimator).__name__, X.shape, start))
+        return self.start or start
+
+    def on_train_begin(self, net, **kwargs):
+        self.calls.append(("train", len(net.callbacks_of(EarlyStopping))))
+
+    def on_train_end(self, net, **kwargs):
+        self.calls.append(("end", len(net.history)))
+
+
+def test_a_fit_callback_is_called_before_the_fit_with_the_estimator(X):
+    observer = Observer()
+    vae = model(callbacks=[observer], max_epochs=2, random_state=3).fit(X)
+    fit, train, end = observer.calls
+    assert fit[:3] == ("fit", "VAETransformer", (300, 64))
+    assert fit[3].epochs_before == 0
+    assert train == ("train", 0)
+    assert end == ("end", 2)
+    vae.set_params(warm_start=True, max_epochs=3).fit(X)
+    assert observer.calls[3][3].epochs_before == 2
+    vae.partial_fit(X)  # one pass, which has no start to choose
+    assert [call[0] for call in observer.calls].count("fit") == 2
+
+
+def test_the_default_of_a_fit_callback_changes_nothing(X):
+    plain, observed = model().fit(X), model(callbacks=[FitCallback()]).fit(X)
+    np.testing.assert_array_equal(observed.transform(X), plain.transform(X))
+
+
+def test_a_fit_callback_decides_the_seed(X):
+    seeds = Observer(), Observer()
+    for callback, random_state in zip(seeds, (0, 1), strict=True):
+        model(callbacks=[callback], random_state=random_state, max_epochs=1).fit(X)
+    seed = seeds[1].calls[0][3].seed
+    assert seed != seeds[0].calls[0][3].seed
+    given = model(callbacks=[Observer(Start(seed, 0))], random_state=0).fit(X)
+    np.testing.assert_array_equal(given.transform(X), model(random_state=1).fit(X).transform(X))
+
+
+def test_a_fit_callback_is_called_after_early_stopping(X):
+    misses = []
+
+    class Reader(FitCallback):
+        def on_epoch_end(self, net, **kwargs):
+            (stopping,) = net.callbacks_of(EarlyStopping)
+            misses.append((len(net.history), stopping.best_epoch_))
+
+    vae = model(early_stopping=True, max_epochs=3, callbacks=[Reader()]).fit(X)
+    best = [int(vae.history_["valid_loss"][: n + 1].argmin()) + 1 for n in range(3)]
+    assert misses == list(zip([1, 2, 3], best, strict=True))
+
+
+def test_a_fit_callback_of_a_detector_sees_the_training_rows_alone(X):
+    observer = Observer()
+    VAEAnomalyDetector(
+        2, max_epochs=1, calibration_fraction=0.2, callbacks=[observer], random_state=0
+    ).fit(X)
+    assert observer.calls[0][1:3] == ("VAEAnomalyDetector", (240, 64))
+
+
+def test_verbose_shows_loss_reconstruction_and_kl(X, capfd):
+    model(verbose=1).fit(X)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "20/20" in err
+    for part in ("loss=", "reconstruction=", "kl=", "epoch="):
+        assert part in err
+
+
+def test_without_verbose_nothing_is_printed(X, capfd):
+    model(verbose=0, early_stopping=True, n_iter_no_change=1, max_epochs=20).fit(X)
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,82 @@
+"""Contributions as bars of a table and as maps of images."""
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from skvae import VAEAnomalyDetector, VAETransformer
+from skvae.plotting import ExplanationDisplay
+
+
+def test_bars_are_the_contributions_in_descending_order(detector_of_table, iris):
+    rows = iris.data.iloc[[0, 120]].copy()
+    rows.iloc[0, 3] = 40.0  # an extreme petal width
+    display = ExplanationDisplay.from_estimator(detector_of_table, rows)
+    contributions = detector_of_table.explain(rows)
+    for bars, panel, row in zip(display.bars_, display.axes_, contributions, strict=True):
+        order = np.argsort(-row)
+        np.testing.assert_allclose([bar.get_width() for bar in bars], row[order])
+        names = [label.get_text() for label in panel.get_yticklabels()]
+        assert names == iris.data.columns[order].tolist()
+        assert panel.yaxis_inverted()
+    assert display.axes_[0].get_yticklabels()[0].get_text() == "petal width (cm)"
+    assert display.axes_[-1].get_xlabel() == "lowers the score by (nats)"
+    assert display.maps_ == []
+
+
+@pytest.mark.parametrize(("n_rows", "n_bars"), [(1, 10), (2, 5)])
+def test_ten_features_of_one_row_and_five_of_several_are_shown(n_rows, n_bars):
+    display = ExplanationDisplay(np.ones((n_rows, 12)), np.ones((n_rows, 12))).plot()
+    assert [len(bars) for bars in display.bars_] == [n_bars] * n_rows
+
+
+def test_chosen_features_are_shown_in_the_order_given(detector_of_table, iris):
+    features = ["petal width (cm)", 0]
+    display = ExplanationDisplay.from_estimator(detector_of_table, iris.data[:1], features=features)
+    expected = detector_of_table.explain(iris.data[:1])[0, [3, 0]]
+    np.testing.assert_allclose([bar.get_width() for bar in display.bars_[0]], expected)
+
+
+def test_images_are_drawn_above_maps_of_their_pixels(detector_of_images, images):
+    X = images[:3]
+    display = ExplanationDisplay.from_estimator(detector_of_images, X)
+    contributions = detector_of_images.explain(X)
+    assert display.axes_.shape == (2, 3)
+    limit = np.abs(contributions).max()
+    for shown, image, drawn, row in zip(
+        display.images_, X, display.maps_, contributions, strict=True
+    ):
+        np.testing.assert_allclose(shown.get_array(), image.reshape(8, 8) / image.max())
+        np.testing.assert_allclose(drawn.get_array(), row.reshape(8, 8))
+        assert drawn.get_clim() == (-limit, limit)
+    score = detector_of_images.score_samples(X)[1]
+    assert display.axes_[0, 1].get_title() == f"score {score:.3g}".replace("-", "−")
+    assert display.bars_ == []
+
+
+def test_contributions_of_the_colours_of_a_pixel_are_summed():
+    rng = np.random.default_rng(0)
+    contributions, X = rng.normal(size=(2, 48)), rng.uniform(size=(2, 48))
+    display = ExplanationDisplay(contributions, X, kind="image", image_shape=(4, 4, 3)).plot()
+    expected = contributions[0].reshape(4, 4, 3).sum(2)
+    np.testing.assert_allclose(display.maps_[0].get_array(), expected)
+    assert [panel.get_title() for panel in display.axes_[0]] == ["row 0", "row 1"]
+    assert display.axes_[0, 0].images[0].get_array().shape == (4, 4, 3)
+
+
+def test_label_of_a_score_without_a_unit_has_none(detector_of_images, images):
+    display = ExplanationDisplay.from_estimator(detector_of_images, images[:1], kind="table")
+    assert display.axes_[0].get_xlabel() == "lowers the score by"
+
+
+def test_invalid_input_raises(detector_of_table, detector_of_images, iris, images):
+    with pytest.raises(ValueError, match="VAETransformer does not explain scores"):
+        ExplanationDisplay.from_estimator(VAETransformer(), iris.data)
+    with pytest.raises(NotFittedError):
+        ExplanationDisplay.from_estimator(VAEAnomalyDetector(), iris.data[:1])
+    with pytest.raises(ValueError, match="150 rows are too many .* explains 9"):
+        ExplanationDisplay.from_estimator(detector_of_table, iris.data)
+    with pytest.raises(ValueError, match="13 rows are too many .* explains 12"):
+        ExplanationDisplay.from_estimator(detector_of_images, images[:13])
+    with pytest.raises(ValueError, match="'contributions' has shape"):
+        ExplanationDisplay(np.zeros((1, 3)), iris.data[:1]).plot()

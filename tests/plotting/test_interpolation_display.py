@@ -1,0 +1,55 @@
+"""The decoded path between rows."""
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from skvae import VAETransformer
+from skvae.plotting import InterpolationDisplay
+
+
+def test_a_path_is_decoded_from_a_straight_line(of_images, digits, decoder):
+    start, end = digits.data[:2], digits.data[2:4]
+    display = InterpolationDisplay.from_estimator(of_images, start, end, n_steps=5)
+    z_start, z_end = of_images.posterior(start)[0], of_images.posterior(end)[0]
+    for step, share in enumerate([0, 0.25, 0.5, 0.75, 1]):
+        expected = decoder(of_images, (1 - share) * z_start + share * z_end)
+        np.testing.assert_allclose(display.X_path[:, step], expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(display.X_path[:, 0], of_images.reconstruct(start), rtol=1e-5)
+
+
+def test_a_strip_of_images_has_the_originals_at_its_ends(of_images, digits):
+    start, end = digits.data[:2], digits.data[2:4]
+    display = InterpolationDisplay.from_estimator(of_images, start, end, n_steps=5)
+    mosaic = np.asarray(display.image_.get_array())
+    assert mosaic.shape == (2 * 9 - 1, 7 * 9 - 1)
+    shown = np.concatenate([start, end, *display.X_path])
+    for image, tile in ((start[1], mosaic[9:, :8]), (end[1], mosaic[9:, 54:])):
+        expected = (image.reshape(8, 8) - shown.min()) / np.ptp(shown)
+        np.testing.assert_allclose(tile, expected)
+    assert [label.get_text() for label in display.ax_.get_xticklabels()] == ["start", "end"]
+
+
+def test_each_panel_of_a_table_has_a_path_for_each_pair(of_table, iris):
+    start, end = iris.data[:3], iris.data[100:103]
+    display = InterpolationDisplay.from_estimator(of_table, start, end, n_steps=4)
+    assert [panel.get_title() for panel in display.axes_] == list(iris.data.columns)
+    assert [len(lines) for lines in display.lines_] == [3] * 4
+    line = display.lines_[2][1]  # petal length, second pair
+    np.testing.assert_array_equal(line.get_ydata(), display.X_path[1, :, 2])
+    dots = [dot for dot in display.axes_[2].lines if dot.get_linestyle() == "None"]
+    np.testing.assert_array_equal(dots[1].get_ydata(), [start.iloc[1, 2], end.iloc[1, 2]])
+
+
+def test_invalid_input_raises(of_images, of_table, digits, iris):
+    X = digits.data
+    with pytest.raises(ValueError, match=r"'X_start' has shape \(2, 64\) and 'X_end' \(3, 64\)"):
+        InterpolationDisplay.from_estimator(of_images, X[:2], X[:3])
+    with pytest.raises(ValueError, match="'n_steps' must be at least 2.* got 1"):
+        InterpolationDisplay.from_estimator(of_images, X[:2], X[:2], n_steps=1)
+    with pytest.raises(ValueError, match="8 pairs are too many to tell apart; pass 7 or fewer"):
+        InterpolationDisplay.from_estimator(of_table, iris.data[:8], iris.data[8:16])
+    with pytest.raises(ValueError, match=r"'X_path' has shape \(1, 3, 5\) for 2 pairs"):
+        InterpolationDisplay(X[:2], X[:2], np.ones((1, 3, 5))).plot()
+    with pytest.raises(NotFittedError):
+        InterpolationDisplay.from_estimator(VAETransformer(), X[:2], X[:2])
