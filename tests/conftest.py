@@ -1,4 +1,4 @@
-"""Fixtures that more than one folder of tests uses."""
+"""Fixtures shared by several folders of tests."""
 
 import os
 from pathlib import Path

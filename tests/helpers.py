@@ -1,4 +1,4 @@
-"""What several test modules use; no tests."""
+"""Helpers shared by several test modules; no tests."""
 
 import random
 
@@ -8,7 +8,7 @@ from skorch.callbacks import Callback
 
 
 def global_states():
-    """Give the states of the global generators of Python, NumPy and torch, to be compared."""
+    """Return the states of the global generators of Python, NumPy and torch, for comparison."""
     numpy_state = np.random.get_state()  # noqa: NPY002 - the global generator is what is tested
     return (
         random.getstate(),
@@ -19,7 +19,7 @@ def global_states():
 
 
 class Interruption(Callback):
-    """Raises in the second step of an epoch: by default what Ctrl-C raises."""
+    """Raises an error, by default that of Ctrl-C, in the second step of an epoch."""
 
     def __init__(self, epoch, error=KeyboardInterrupt):
         self.epoch = epoch

@@ -1,4 +1,4 @@
-"""The estimators inside scikit-learn's machinery, on real digits: search, pipelines, copies."""
+"""The estimators in scikit-learn's pipelines and searches, and their copies, on digits."""
 
 import copy
 import pickle
@@ -61,13 +61,13 @@ def classifying_pipeline(**changes):
 
 
 def isotropic_normal_score(X_train, X_test):
-    """Mean log-likelihood of one Gaussian blob: what a VAE that learned nothing reaches."""
+    """Return the mean log-likelihood of a single Gaussian, as of a VAE that learned nothing."""
     variance = X_train.var(axis=0).mean()
     squares = np.square(X_test - X_train.mean(axis=0)) / variance
     return -0.5 * (squares + np.log(2 * np.pi * variance)).sum(axis=1).mean()
 
 
-def test_pipeline_with_logistic_regression(split):
+def test_a_classifier_on_the_embedding_beats_chance(split):
     X_train, X_test, y_train, y_test = split
     pipeline = classifying_pipeline().fit(X_train, y_train)
     chance = DummyClassifier().fit(X_train, y_train).score(X_test, y_test)
@@ -77,7 +77,7 @@ def test_pipeline_with_logistic_regression(split):
     )
 
 
-def test_pipeline_goes_back_to_the_units_of_X(split):
+def test_pipeline_inverts_to_the_units_of_X(split):
     X_train, X_test, _, _ = split
     pipeline = Pipeline([("scale", MinMaxScaler((-1, 1))), ("vae", small_vae())]).fit(X_train)
     X_back = pipeline.inverse_transform(pipeline.transform(X_test))
@@ -85,7 +85,7 @@ def test_pipeline_goes_back_to_the_units_of_X(split):
     assert error < 0.5 * np.square(X_test - X_train.mean(axis=0)).mean()
 
 
-def test_grid_search_over_latent_size(split):
+def test_grid_search_finds_the_better_latent_size(split):
     X_train, X_test, y_train, y_test = split
     search = GridSearchCV(classifying_pipeline(), {"vae__n_components": [1, 8]}, cv=2)
     search.fit(X_train, y_train)
@@ -96,8 +96,8 @@ def test_grid_search_over_latent_size(split):
     assert search.score(X_test, y_test) > 0.8
 
 
-def test_grid_search_over_hidden_layers(split):
-    """The winner by log-likelihood, with no scorer, and without a trace in the spec searched."""
+def test_grid_search_finds_the_better_hidden_layers(split):
+    """It selects by log-likelihood, without a scorer, and leaves the given network as it was."""
     X_train, X_test, _, _ = split
     network = MLP(hidden_layer_sizes=(64,))
     pipeline = Pipeline([("vae", small_vae(network=network))])
@@ -115,7 +115,7 @@ def test_grid_search_over_hidden_layers(split):
 
 
 @pytest.mark.slow
-def test_halving_search_with_epochs_as_resource(split):
+def test_halving_search_takes_epochs_as_resource(split):
     X_train, _, _, _ = split
     search = HalvingGridSearchCV(
         Pipeline([("vae", small_vae())]),
@@ -145,7 +145,7 @@ def test_cross_val_score_needs_no_scoring(split):
         assert score > isotropic_normal_score(X_train[train], X_train[test]) + 5
 
 
-def test_detector_in_cross_validation(split):
+def test_detector_works_in_grid_search(split):
     """Trained on all digits but the ones; the ones are the outliers."""
     X_train, X_test, y_train, y_test = split
     by_likelihood = VAEAnomalyDetector(**QUICK, anomaly_score="log_likelihood")
@@ -162,7 +162,7 @@ def mean_score(estimator, X, y=None):
     return estimator.score_samples(X).mean()
 
 
-def test_feature_union(split):
+def test_feature_union_joins_embeddings(split):
     X_train, X_test, y_train, y_test = split
     union = FeatureUnion([("pca", PCA(4, svd_solver="full")), ("vae", small_vae())]).fit(X_train)
     Z = union.transform(X_test)
@@ -176,7 +176,7 @@ def test_feature_union(split):
     assert classifier.score(Z, y_test) > 0.8
 
 
-def test_column_transformer(split):
+def test_column_transformer_embeds_columns_separately(split):
     """Each half of the image has an autoencoder of its own."""
     X_train, X_test, y_train, y_test = split
     halves = ColumnTransformer(
@@ -194,7 +194,7 @@ def test_column_transformer(split):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_set_output(split, library):
+def test_set_output_returns_frames_of_the_library(split, library):
     frames = pytest.importorskip(library)
     X_train = split[0]
     names = [f"pixel{i}" for i in range(64)]
@@ -220,7 +220,7 @@ def test_set_output_keeps_the_index_of_pandas(split):
 
 @pytest.fixture
 def one_thread():
-    """As many threads as a worker of joblib gets, for the same order of summation."""
+    """Limit torch to the one thread of a joblib worker, for the same order of summation."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -229,7 +229,7 @@ def one_thread():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
-def test_two_jobs_give_the_numbers_of_one(split):
+def test_two_jobs_give_the_same_numbers_as_one(split):
     X_train, X_test, _, _ = split
     pipeline = Pipeline([("vae", small_vae(max_epochs=5))])
     searches = [
@@ -265,15 +265,16 @@ def through_deepcopy(estimator, folder):
 
 
 def outputs(estimator, X):
-    """Everything that the public methods answer."""
+    """Return the results of all public methods."""
     answers = {
         "reconstruct": estimator.reconstruct(X),
         "score_samples": estimator.score_samples(X),
         "sample": estimator.sample(5, random_state=0),
+        "transform": estimator.transform(X),
     }
     answers["mean"], answers["std"] = estimator.posterior(X)
+    answers["inverse_transform"] = estimator.inverse_transform(answers["mean"])
     if isinstance(estimator, VAETransformer):
-        answers["inverse_transform"] = estimator.inverse_transform(answers["mean"])
         answers["score"] = estimator.score(X)
     else:
         answers["predict"] = estimator.predict(X)
@@ -294,7 +295,7 @@ TRAVELLERS = [
 
 @pytest.mark.parametrize("estimator", TRAVELLERS, ids=["mlp", "conv", "per_sample", "detector"])
 @pytest.mark.parametrize("travel", ROUND_TRIPS)
-def test_a_copy_answers_alike(split, tmp_path, travel, estimator):
+def test_a_copy_gives_the_same_results(split, tmp_path, travel, estimator):
     X_train, X_test, _, _ = split
     estimator = clone(estimator).fit(X_train)
     before = outputs(estimator, X_test)
@@ -308,7 +309,7 @@ def test_a_copy_answers_alike(split, tmp_path, travel, estimator):
 
 
 @pytest.mark.parametrize("estimator", TRAVELLERS, ids=["mlp", "conv", "per_sample", "detector"])
-def test_a_clone_is_unfitted_and_learns_alike(split, estimator):
+def test_a_clone_is_unfitted_and_fits_to_the_same_model(split, estimator):
     X_train, X_test, _, _ = split
     fitted = clone(estimator).fit(X_train)
     again = clone(fitted)
@@ -320,8 +321,8 @@ def test_a_clone_is_unfitted_and_learns_alike(split, estimator):
 
 
 @pytest.mark.parametrize("travel", [through_deepcopy, through_pickle, through_joblib])
-def test_a_copy_learns_on_alike(split, tmp_path, travel):
-    """The optimiser's moments and the generators travel too; original and copy then part."""
+def test_further_training_of_a_copy_gives_the_same_model(split, tmp_path, travel):
+    """The optimiser's moments and the generators are copied, and not shared."""
     X_train, X_test, _, _ = split
     original = small_vae(max_epochs=2).fit(X_train)
     copied = travel(original, tmp_path)
@@ -333,8 +334,8 @@ def test_a_copy_learns_on_alike(split, tmp_path, travel):
     assert_array_equal(copied.transform(X_test), original.transform(X_test))
 
 
-def test_metadata_routing(split):
-    """Weights of zero, routed to the classifier alone, make it forget a digit."""
+def test_sample_weights_are_routed_to_the_classifier_alone(split):
+    """With weights of zero for a digit, the classifier never predicts it."""
     X_train, X_test, y_train, y_test = split
     weights = (y_train != 3).astype(np.float64)
     with config_context(enable_metadata_routing=True):
@@ -352,7 +353,7 @@ def test_metadata_routing(split):
             pipeline, X_train, y_train, cv=2, params={"sample_weight": weights}, error_score="raise"
         )
         assert result["test_score"].min() > 0.7
-        # nobody asked for the weights of a pipeline that has no classifier
+        # no step of a pipeline without a classifier requests weights
         with pytest.raises(TypeError, match="sample_weight"):
             Pipeline([("vae", small_vae())]).fit(X_train, sample_weight=weights)
     assert_array_equal(
@@ -360,7 +361,7 @@ def test_metadata_routing(split):
     )
 
 
-def test_nested_parameters():
+def test_nested_parameters_are_set_and_read():
     pipeline = Pipeline([("vae", VAETransformer(network=MLP(), objective=ELBO()))])
     pipeline.set_params(
         vae__n_components=3,
@@ -402,7 +403,7 @@ def test_nested_parameters_reach_the_fit(split):
         VAEAnomalyDetector(likelihood=Bernoulli(), prior=StandardNormal(), anomaly_score="kl"),
     ],
 )
-def test_repr_is_the_code_that_makes_it(estimator):
+def test_repr_evaluates_to_an_equal_estimator(estimator):
     again = eval(repr(estimator))
     assert repr(again) == repr(estimator)
     assert type(again) is type(estimator)
@@ -411,7 +412,7 @@ def test_repr_is_the_code_that_makes_it(estimator):
     assert all(repr(plain[name]) == repr(original[name]) for name in plain)
 
 
-def test_repr_shows_what_differs_from_the_defaults():
+def test_repr_shows_only_parameters_that_differ_from_the_defaults():
     assert repr(VAETransformer()) == "VAETransformer()"
     vae = VAETransformer(network=MLP(hidden_layer_sizes=(8,)), objective=ELBO(beta=4))
     assert repr(vae) == (
@@ -419,7 +420,7 @@ def test_repr_shows_what_differs_from_the_defaults():
     )
 
 
-def test_html_repr(split):
+def test_html_repr_names_all_steps(split):
     pipeline = classifying_pipeline(max_epochs=1)
     assert "Not fitted" in estimator_html_repr(pipeline)
     page = pipeline.fit(split[0], split[2])._repr_html_()
@@ -437,8 +438,7 @@ def visible_text(page):
     return " ".join(pieces)
 
 
-def test_predicting_in_float64_and_float32_agrees(split):
-    """A table of doubles in a pipeline meets the same model as one of floats."""
+def test_results_in_float64_and_float32_agree(split):
     X_train, X_test, _, _ = split
     vae = small_vae().fit(X_train)
     single, double = vae.transform(X_test), vae.transform(X_test.astype(np.float64))
@@ -447,7 +447,7 @@ def test_predicting_in_float64_and_float32_agrees(split):
     assert vae.score_samples(X_test).dtype == np.float64
 
 
-def test_a_table_of_polars_keeps_its_precision(split):
+def test_polars_frames_keep_their_precision(split):
     polars = pytest.importorskip("polars")
     X = split[0].astype(np.float64)
     vae = small_vae(max_epochs=1).fit(X)

@@ -30,7 +30,7 @@ ESTIMATORS = (VAETransformer, VAEAnomalyDetector)
 
 
 class PaddedImage(Network):
-    """A user's own network: `Conv` on rows of any width, filled up with zeros to a square."""
+    """A user's own network: `Conv` on rows of any width, padded with zeros to a square."""
 
     def __init__(self, channels=(2, 2)):
         self.channels = channels
@@ -297,14 +297,14 @@ CHECKS_OF_OWN_ESTIMATORS = [
     ],
 )
 @pytest.mark.parametrize("name", CHECKS_OF_OWN_ESTIMATORS)
-def test_passes_a_check_of_own_estimators(name, estimator_class, label):
+def test_passes_further_checks_of_scikit_learn(name, estimator_class, label):
     estimator = configured(estimator_class, **CONFIGURATIONS[label])
     getattr(estimator_checks, name)(estimator_class.__name__, estimator)
 
 
 @pytest.mark.parametrize("estimator_class", ESTIMATORS)
 def test_fitting_with_names_does_not_warn(estimator_class):
-    """A detector scores its training rows with their names."""
+    """Training rows keep their names when the estimator itself scores them."""
     estimator = configured(estimator_class, early_stopping=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -330,7 +330,7 @@ def fitted_attributes(estimator):
 
 @pytest.mark.parametrize("estimator_class", ESTIMATORS)
 def test_no_method_requests_metadata(estimator_class):
-    """No argument of a method is mistaken for metadata that a pipeline should route."""
+    """No argument of a method counts as metadata for a pipeline to route."""
     assert not [name for name in dir(estimator_class) if re.fullmatch("set_.*_request", name)]
 
 

@@ -84,7 +84,7 @@ def test_a_random_state_instance_is_drawn_from(digits):
 
 @pytest.mark.parametrize("random_state", [None, 0])
 @pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector])
-def test_the_global_generators_are_left_alone(digits, estimator_class, random_state):
+def test_the_global_generators_are_not_touched(digits, estimator_class, random_state):
     before = global_states()
     estimator = estimator_class(
         4,

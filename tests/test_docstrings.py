@@ -28,7 +28,7 @@ def public_modules(package=skvae):
 
 
 def public_objects(package=skvae):
-    """Public classes and functions, each once, under the first name that a user meets it by."""
+    """Public classes and functions, each once, under the first of its public names."""
     found = {}
     for module_name in public_modules(package):
         module = imported(module_name)
@@ -40,7 +40,7 @@ def public_objects(package=skvae):
 
 
 def imported(module_name):
-    """Give the module, or None: a broken one fails in a test of its own, not while collecting."""
+    """Return the module, or None: a broken one fails in a test of its own, not in collection."""
     try:
         return importlib.import_module(module_name)
     except ImportError:
@@ -111,7 +111,7 @@ def public_methods(cls):
 
 
 def faults(obj):
-    """Everything that the documentation of a public class or function lacks or gets wrong."""
+    """Return all faults of the documentation of a public class or function."""
     doc = obj.__doc__ or ""
     if not doc.strip():
         return ["it has no docstring"]
@@ -129,7 +129,7 @@ def faults(obj):
 
 
 def order_of_all(name):
-    """Constants, classes, the rest, each by the alphabet: the order that ruff enforces."""
+    """Constants, classes, the rest, each alphabetically: the order that ruff enforces."""
     return (0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2, name)
 
 
@@ -147,7 +147,7 @@ def test_docstring_agrees_with_code(name, obj):
     assert faults(obj) == []
 
 
-# The test itself can fail.
+# Faults are found.
 
 
 class Sound:
@@ -264,7 +264,7 @@ def test_faults_of_methods_are_found():
     assert "score: depth: the docstring says default=2, the signature 1" in found
 
 
-def test_nothing_documented_is_found():
+def test_a_missing_docstring_is_found():
     assert faults(lambda: None) == ["it has no docstring"]
 
 

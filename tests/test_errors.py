@@ -122,7 +122,7 @@ def test_one_row_cannot_be_fitted(estimator_class):
     ],
     ids=["large", "centred", "negative"],
 )
-def test_values_outside_the_support(estimator_class, likelihood, rows, met, remedy):
+def test_values_outside_the_support_raise(estimator_class, likelihood, rows, met, remedy):
     # a fit names the object that a short name stands for, later calls the parameter as it is
     built = "Bernoulli()" if likelihood == "bernoulli" else repr(likelihood)
     whole = rf"accepts values in \[0, 1\], but X ranges {met}.*{remedy}.* likelihood='gaussian'"
@@ -143,7 +143,7 @@ def test_values_outside_the_support(estimator_class, likelihood, rows, met, reme
 
 
 @both_estimators
-def test_wrong_width(estimator_class):
+def test_wrong_width_raises(estimator_class):
     fitted = quick(estimator_class).fit(X)
     message = f"X has 3 features, but {estimator_class.__name__} is expecting 4 features"
     methods = ["partial_fit", "reconstruct", "posterior", "score_samples", "transform"]
@@ -166,7 +166,7 @@ METHODS = {
 
 
 @both_estimators
-def test_unfitted(estimator_class):
+def test_methods_of_an_unfitted_estimator_raise(estimator_class):
     estimator = quick(estimator_class)
     message = f"This {estimator_class.__name__} instance is not fitted yet"
     methods = ["transform", "inverse_transform", "reconstruct", "posterior", "score_samples"]
@@ -222,7 +222,7 @@ def out_of_range():
 
 
 @pytest.mark.parametrize(("estimator_class", "name", "value"), list(out_of_range()))
-def test_hyperparameter_out_of_range(estimator_class, name, value):
+def test_a_hyperparameter_out_of_range_raises(estimator_class, name, value):
     estimator = quick(estimator_class, **{name: value})
     refuses(estimator, X, InvalidParameterError, f"The '{name}' parameter")
 
@@ -268,7 +268,7 @@ def test_every_hyperparameter_is_tried(estimator_class):
     ],
     ids=lambda value: str(value) if isinstance(value, BaseEstimator) else "",
 )
-def test_parameter_of_a_part_out_of_range(estimator_class, role, spec, named):
+def test_a_parameter_of_a_part_out_of_range_raises(estimator_class, role, spec, named):
     error = InvalidParameterError if " parameter " in named else ValueError
     refuses(quick(estimator_class, **{role: spec}), X, error, named)
     fitted = quick(estimator_class).fit(X).set_params(**{role: spec})
@@ -310,7 +310,7 @@ def test_part_that_is_not_an_object_of_its_base_class_raises(role, kind):
         (Conv(image_shape=(2, 2, 3)), 4, r"\(2, 2, 3\), that is 12 values, but X has 4 features"),
     ],
 )
-def test_rows_that_are_not_the_images_wanted(network, width, message):
+def test_rows_that_are_not_images_of_the_shape_raise(network, width, message):
     refuses(quick(network=network), np.tile(X, 2)[:, :width], ValueError, message)
 
 
@@ -339,7 +339,7 @@ class Bent(Network):
 
 @pytest.mark.parametrize("half", ["encoder", "decoder"])
 @pytest.mark.parametrize(("how", "shape"), [("wide", "5"), ("narrow", "1"), ("deep", "4, 1")])
-def test_network_with_an_output_of_the_wrong_shape(half, how, shape):
+def test_a_network_with_an_output_of_the_wrong_shape_raises(half, how, shape):
     network = Bent(half, how)
     message = (
         rf"The {half} built by network={re.escape(repr(network))} returned an array of shape "
@@ -386,7 +386,7 @@ class Constant(Objective):
 
 @both_estimators
 @pytest.mark.parametrize("answer", [torch.tensor(1.0), {"reconstruction": torch.tensor(1.0)}, None])
-def test_objective_that_returns_no_record(estimator_class, answer):
+def test_an_objective_that_returns_no_record_raises(estimator_class, answer):
     message = "objective=.* must return a dict of scalar tensors that includes 'loss', got"
     refuses(quick(estimator_class, objective=Constant(answer)), X, TypeError, message)
 
@@ -396,24 +396,24 @@ DIVERGED = r"The training loss became NaN or infinite at epoch {}, step {}\. The
 
 @both_estimators
 @pytest.mark.parametrize(("n_good_calls", "epoch", "step"), [(0, 1, 1), (1, 1, 2), (2, 2, 1)])
-def test_loss_that_is_not_finite(estimator_class, n_good_calls, epoch, step):
+def test_a_loss_that_is_not_finite_raises(estimator_class, n_good_calls, epoch, step):
     estimator = quick(estimator_class, objective=Failing(n_good_calls))
     message = DIVERGED.format(epoch, step)
     refuses(estimator, X, FloatingPointError, message, ["fit"])
     fitted = quick(estimator_class).fit(X).set_params(objective=Failing(n_good_calls))
     refuses(fitted, X, FloatingPointError, message, ["fit"])
     with unchanged(fitted), pytest.raises(FloatingPointError, match=message):
-        fitted.fit(X[:, :3])  # of another width, which is not remembered either
+        fitted.fit(X[:, :3])  # of another width, which is not stored either
 
 
-def test_loss_that_is_not_finite_in_validation():
+def test_a_validation_loss_that_is_not_finite_raises():
     estimator = quick(objective=FailsInValidation(), early_stopping=True)
     message = "The validation loss became NaN or infinite at epoch 1, step 1"
     refuses(estimator, X, FloatingPointError, message, ["fit"])
 
 
 @both_estimators
-def test_learning_rate_far_too_large(estimator_class):
+def test_a_learning_rate_far_too_large_raises(estimator_class):
     estimator = quick(estimator_class, learning_rate=1e9, max_epochs=5)
     message = DIVERGED.format(r"\d", r"\d") + r".*too large \(learning_rate=1e\+09\).* Lower"
     refuses(estimator, X, FloatingPointError, message, ["fit"])
@@ -422,7 +422,7 @@ def test_learning_rate_far_too_large(estimator_class):
 
 
 @both_estimators
-def test_going_on_fails_midway(estimator_class):
+def test_further_training_that_fails_leaves_the_model_as_it_was(estimator_class):
     estimator = quick(estimator_class, objective=Failing(6), warm_start=True).fit(X)
     estimator.set_params(max_epochs=5)
     refuses(estimator, X, FloatingPointError, DIVERGED.format(4, 1), ["fit"])
@@ -452,7 +452,7 @@ def test_callbacks_need_not_be_copyable_for_further_training(estimator_class):
 
 
 @both_estimators
-def test_callback_that_raises(estimator_class):
+def test_an_error_of_a_callback_is_raised(estimator_class):
     estimator = quick(estimator_class, callbacks=[Interrupting()])
     refuses(estimator, X, RuntimeError, "enough", ["fit"])
     fitted = quick(estimator_class).fit(X).set_params(callbacks=[Interrupting()])
@@ -479,19 +479,19 @@ def test_interruption_of_the_first_epoch_fits_nothing(estimator_class):
 
 @both_estimators
 @pytest.mark.parametrize("n_samples", [0, -1, 1.5, True, "3", None])
-def test_bad_number_of_samples(estimator_class, n_samples):
+def test_a_bad_number_of_samples_raises(estimator_class, n_samples):
     fitted = quick(estimator_class).fit(X)
     message = f"'n_samples' must be an integer of at least 1, got {n_samples!r}"
     refuses(fitted, n_samples, ValueError, re.escape(message), ["sample"])
 
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:99", ""])
-def test_device_that_there_is_not(device):
+def test_a_device_that_does_not_exist_raises(device):
     message = f"device={device!r} cannot be used here: .* Choose device='cpu' or device='auto'"
     refuses(quick(device=device), X, ValueError, message)
 
 
-def test_validation_split_that_leaves_no_row():
+def test_a_validation_split_that_leaves_no_row_raises():
     estimator = quick(early_stopping=True, validation_fraction=0.9)
     message = "validation_fraction=0.9 of 2 rows leaves none to train on. Lower it"
     refuses(estimator, X[:2], ValueError, message, ["fit"])
@@ -499,7 +499,7 @@ def test_validation_split_that_leaves_no_row():
 
 
 @both_estimators
-def test_warm_start_with_another_latent_size(estimator_class):
+def test_a_warm_start_with_another_latent_size_raises(estimator_class):
     fitted = quick(estimator_class, warm_start=True).fit(X).set_params(n_components=3)
     message = "n_components=3 differs from the 2 of the fit to continue. Set warm_start=False"
     refuses(fitted, X, ValueError, message)
@@ -523,11 +523,11 @@ class LaplaceDensity(PriorModule):
 
 
 @both_estimators
-def test_prior_with_only_a_density_and_draws(estimator_class):
+def test_a_prior_with_only_a_density_and_draws_works(estimator_class):
     estimator = quick(estimator_class, prior=LaplacePrior(), max_epochs=60, learning_rate=0.02).fit(
         X
     )
-    losses = estimator.history_["train_loss"]  # the KL divergence is estimated, hence the means
+    losses = estimator.history_["train_loss"]  # means, as the KL divergence is estimated
     assert losses[-10:].mean() < losses[:10].mean() - 0.05
     assert np.isfinite(estimator.score_samples(X)).all()
     assert estimator.sample(5, random_state=0).shape == (5, 4)
@@ -586,18 +586,18 @@ DEGENERATE = {
 
 @pytest.mark.parametrize("likelihood", EVERY_LIKELIHOOD)
 @pytest.mark.parametrize("case", DEGENERATE)
-def test_degenerate_tables_work(likelihood, case):
+def test_degenerate_tables_give_finite_results(likelihood, case):
     rows = DEGENERATE[case]
     for dtype in (np.float32, np.float64):
         vae = quick(likelihood=likelihood, max_epochs=5).fit(rows.astype(dtype))
         assert_answers_are_finite(vae, rows.astype(dtype))
-        # rows in which the constant is another: bounded as well, in [0, 1] for every likelihood
+        # rows with another constant, in [0, 1], which every likelihood accepts
         assert_answers_are_finite(vae, np.full((3, rows.shape[1]), 0.45, dtype))
 
 
 @pytest.mark.parametrize("likelihood", GAUSSIANS, ids=repr)
 def test_a_constant_is_measured_in_units_of_one(likelihood):
-    """The rounding error of a mean is no scale."""
+    """The rounding error of a mean is not a scale."""
     for value in (0.0, 0.7, 1e5 + 0.1, 1e-20):
         density = likelihood.build(np.full((41, 3), value))
         assert density.scale.tolist() == [1.0, 1.0, 1.0]
@@ -612,7 +612,7 @@ def assert_answers_are_finite(vae, rows):
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 1e6, 1e30])
 @pytest.mark.parametrize("offset", [0, 1e3])
-def test_any_units_work(scale, offset):
+def test_any_units_give_finite_results(scale, offset):
     rows = (X + offset) * scale
     for dtype in (np.float64, np.float32):
         vae = quick().fit(rows.astype(dtype))
@@ -620,14 +620,14 @@ def test_any_units_work(scale, offset):
 
 
 @pytest.mark.parametrize("distance", [1e3, 1e10, 1e30])
-def test_row_far_from_all_is_an_outlier(distance):
+def test_a_row_far_from_all_is_an_outlier(distance):
     detector = quick(VAEAnomalyDetector).fit(X)
     for dtype in (np.float32, np.float64):
         assert detector.predict(np.full((1, 4), distance, dtype)).tolist() == [-1]
 
 
 def test_failure_leaves_parameters_alone():
-    """The specs and the callbacks that the user gave are not what is trained."""
+    """The specs and callbacks given by the user are not changed by training."""
     estimator = quick(
         network=MLP(hidden_layer_sizes=(8,)), objective=Failing(0), callbacks=[Callback()]
     )

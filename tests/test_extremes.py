@@ -1,4 +1,4 @@
-"""Extreme and hostile tables: a good fit with finite answers, or a clear error, row by row."""
+"""Extreme and hostile tables give a good fit with finite results, or a clear error."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def quick(estimator_class=VAEAnomalyDetector, **changes):
 
 
 @pytest.mark.parametrize("case", EXTREMES)
-def test_extreme_table(case):
+def test_an_extreme_table_fits_or_raises(case):
     X, outcome = EXTREMES[case]
     if outcome != FITS:
         with pytest.raises((ValueError, TypeError), match=outcome):
@@ -101,7 +101,7 @@ def test_the_units_change_the_likelihood_by_their_jacobian_alone(factor):
 
 
 @pytest.mark.parametrize("factor", [1e-300, 1e-30, 1e30, 1e300])
-def test_the_units_leave_the_anomaly_score_as_it_is(factor):
+def test_the_units_do_not_change_the_anomaly_score(factor):
     expected = quick().fit(BASE).score_samples(BASE)
     scores = quick().fit(BASE * factor).score_samples(BASE * factor)
     np.testing.assert_allclose(scores, expected, atol=1e-3)
@@ -112,15 +112,17 @@ def test_a_value_of_1e12_leaves_the_other_rows_a_good_fit():
     others = np.arange(80) != 3
     reference = multivariate_normal(BASE[:, [0, 1, 3, 4]].mean(0), np.cov(BASE[:, [0, 1, 3, 4]].T))
     scores = quick(VAETransformer, max_epochs=200).fit(X).score_samples(X)
-    column = -np.log(X[:, 2].std()) - 0.5 * np.log(2 * np.pi)  # what that column costs each row
+    column = -np.log(X[:, 2].std()) - 0.5 * np.log(
+        2 * np.pi
+    )  # contribution of that column to each row
     typical = reference.logpdf(BASE[:, [0, 1, 3, 4]]).mean() + column
     assert scores[others].mean() == pytest.approx(typical, abs=6)
     assert scores.argmin() == 3
 
 
-# The same rows in other clothes.
+# The same rows in other layouts and types.
 
-CLOTHES = {
+LAYOUTS = {
     "Fortran order": np.asfortranarray,
     "strides": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
     "negative strides": lambda X: np.ascontiguousarray(X[::-1, ::-1])[::-1, ::-1],
@@ -132,19 +134,19 @@ CLOTHES = {
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", CLOTHES)
-def test_the_same_rows_in_other_clothes(name, dtype):
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_layout_of_the_rows_does_not_change_the_embedding(name, dtype):
     X = BASE.astype(dtype)
     expected = quick(VAETransformer).fit(X).transform(X)
-    dressed = CLOTHES[name](X)
-    found = quick(VAETransformer).fit(dressed).transform(dressed)
+    converted = LAYOUTS[name](X)
+    found = quick(VAETransformer).fit(converted).transform(converted)
     in_single = name in ("objects", "lists")
     np.testing.assert_allclose(found, expected, rtol=1e-4 if in_single else 0, atol=1e-5)
     assert found.dtype == (np.float32 if in_single else dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_memory_map_that_is_read_only(tmp_path, dtype):
+def test_a_read_only_memory_map_gives_the_same_embedding(tmp_path, dtype):
     X = as_memory_map(BASE.astype(dtype), tmp_path)
     found = quick(VAETransformer).fit(X).transform(X)
     expected = quick(VAETransformer).fit(BASE.astype(dtype)).transform(BASE.astype(dtype))
@@ -152,7 +154,7 @@ def test_a_memory_map_that_is_read_only(tmp_path, dtype):
     assert found.dtype == dtype
 
 
-def test_columns_of_many_types():
+def test_columns_without_numbers_raise():
     pd = pytest.importorskip("pandas", reason="columns of many types come in a DataFrame")
     numbers = {"a": BASE[:, 0], "b": (BASE[:, 1] * 10).astype(int), "c": BASE[:, 2] > 0}
     assert quick().fit(pd.DataFrame(numbers)).n_features_in_ == 3
@@ -168,7 +170,7 @@ def test_columns_of_many_types():
         quick().fit(pd.DataFrame({**numbers, "missing": missing}))
 
 
-def test_columns_of_polars():
+def test_polars_columns_fit_or_raise():
     pl = pytest.importorskip("polars", reason="polars is not installed")
     X = pl.DataFrame(BASE)
     expected = quick().fit(BASE).score_samples(BASE)

@@ -1,4 +1,4 @@
-"""What holds for any table and any setting: finite answers, declared shapes, rows on their own."""
+"""Properties of any fit: finite results, declared shapes, rows independent of one another."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def fits(draw):
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(fits())
-def test_any_fit_answers_in_finite_numbers_of_the_declared_shapes(case):
+def test_results_are_finite_and_of_the_declared_shapes(case):
     X, parameters = case
     n_samples, n_features = X.shape
     vae = VAETransformer(**parameters).fit(X)
@@ -83,7 +83,7 @@ def test_any_fit_answers_in_finite_numbers_of_the_declared_shapes(case):
 
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(fits(), st.randoms(use_true_random=False))
-def test_the_answer_to_a_row_does_not_depend_on_its_neighbours(case, rng):
+def test_the_result_of_a_row_does_not_depend_on_the_others(case, rng):
     X, parameters = case
     X = X.astype(np.float64)  # in single precision the last bits depend on the size of a product
     detector = VAEAnomalyDetector(**parameters).fit(X)

@@ -34,7 +34,7 @@ def digits_split(digits):
 
 
 @pytest.mark.slow
-def test_raw_digits_with_the_default_constructor(digits_split):
+def test_defaults_match_pca_on_raw_digits(digits_split):
     X_train, X_test = digits_split[:2]
     pca = PCA(16).fit(X_train)
     vaes = [VAETransformer(random_state=seed).fit(X_train) for seed in range(N_SEEDS)]
@@ -67,7 +67,7 @@ def test_unseen_digits_are_outliers(digits_split):
 
 
 @pytest.mark.slow
-def test_raw_mnist_with_the_default_constructor(mnist):
+def test_defaults_match_pca_on_raw_mnist(mnist):
     X_train, X_test = mnist.train.data * 255, mnist.test.data * 255
     split = X_train, X_test, mnist.train.target, mnist.test.target
     pca = PCA(16).fit(X_train)
@@ -77,7 +77,7 @@ def test_raw_mnist_with_the_default_constructor(mnist):
 
 
 @pytest.mark.slow
-def test_mnist_under_a_bernoulli_likelihood(mnist):
+def test_a_bernoulli_likelihood_separates_the_digits_of_mnist(mnist):
     split = mnist.train.data, mnist.test.data, mnist.train.target, mnist.test.target
     pca = PCA(16).fit(mnist.train.data)
     vae = VAETransformer(likelihood="bernoulli", random_state=0).fit(mnist.train.data)

@@ -1,4 +1,4 @@
-"""Randomness that stays where it belongs."""
+"""Seeds, generators and fixed draws, which leave the global generators as they are."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_seeds_follow_the_random_state():
     assert draw_seed(shared) != draw_seed(shared)
 
 
-def test_no_random_state_is_fresh_entropy_not_the_global_generator():
+def test_without_random_state_seeds_come_from_fresh_entropy():
     before = global_states()
     seeds = {draw_seed(None) for _ in range(20)}
     assert len(seeds) == 20
@@ -40,7 +40,7 @@ def test_no_random_state_is_fresh_entropy_not_the_global_generator():
     assert global_states() == before
 
 
-def test_generators_are_their_own():
+def test_generators_are_independent_of_the_global_one():
     before = global_states()
     first = torch.randn(4, generator=make_generator(1))
     assert torch.equal(first, torch.randn(4, generator=make_generator(1)))
@@ -64,7 +64,7 @@ def test_many_draws_are_normal_and_uncorrelated():
     np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(6), atol=0.02)
 
 
-def test_more_dimensions_than_a_sobol_sequence_has():
+def test_draws_may_have_more_dimensions_than_a_sobol_sequence():
     draws = fixed_normal_draws(2, 21_300)
     assert draws.shape == (2, 21_300)
     assert np.isfinite(draws).all()

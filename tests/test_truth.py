@@ -94,7 +94,7 @@ def test_maximum_of_the_linear_vae_is_that_of_pca(table, n_components):
 def test_maximum_of_the_linear_vae_is_that_of_factor_analysis(table, n_components):
     X = LOADERS[table]().data
     difference = fit_exactly(X, n_components, FACTORS).score(X) - factor_analysis(X, n_components)
-    assert difference > -0.01  # the EM algorithm behind the other side may end in a lesser maximum
+    assert difference > -0.01  # the EM algorithm of the latter may end in a lower maximum
     if table == "iris":
         assert difference < 0.01
 
@@ -119,7 +119,7 @@ def test_linear_vae_trained_by_sampling_reaches_factor_analysis(table):
 
 
 def linear_log_likelihood(vae, X):
-    """Log-density of the normal distribution that a linear decoder makes of the prior."""
+    """Return the log-density of the rows under the linear model, which is a normal distribution."""
     (decoder,), likelihood = vae.module_.decoder, vae.module_.likelihood
     with torch.no_grad():
         loadings = decoder.weight.double().numpy()

@@ -1,4 +1,4 @@
-"""The units of X: what changes with them, and what does not."""
+"""Results that change with the units of X, and results that do not."""
 
 import numpy as np
 import pytest
