@@ -15,7 +15,7 @@ from skvae.scores._residuals import measured, scaled_residual
 
 _BLOCK_ROWS = 2**13  # number of rows to which distances are computed at a time
 _LEAST_SPREAD = 0.01  # of a residual, in units of the scale; an exact column has spread zero
-_SAME_ROW = 1e-3  # a smaller distance is due to rounding: the row itself
+_SAME_ROW = 1e-3  # a smaller distance is due to rounding: the row itself, or a copy of it
 _MOST_ROWS = 10_000
 _MOST_NUMBERS = 2**21  # 16 MB in the model and in its file
 
@@ -89,8 +89,9 @@ class ResidualNeighbors(Score):
     def __call__(self, module, x, known, n_samples):
         vectors = _Vectors()(module, x, known, n_samples) / known["spread"]
         nearest = nearest_distances(vectors, known["rows"], self.n_neighbors + 1)
-        is_itself = nearest[:, :1] < _SAME_ROW
-        others = torch.where(is_itself, nearest[:, 1:], nearest[:, :-1])
+        # the rounding of equal rows depends on the batch, so their distance is set to zero
+        nearest = torch.where(nearest < _SAME_ROW, 0.0, nearest)
+        others = torch.where(nearest[:, :1] == 0, nearest[:, 1:], nearest[:, :-1])
         return -others.mean(1)
 
     def shapes(self, parts):
