@@ -52,7 +52,7 @@ def sections(doc):
     underlined = [
         i for i in range(len(lines) - 1) if lines[i] and re.fullmatch(r"-{3,}", lines[i + 1])
     ]
-    ends = [*underlined[1:], len(lines)]
+    ends = [*underlined, len(lines)][1:]
     return {lines[i]: lines[i + 2 : end] for i, end in zip(underlined, ends, strict=True)}
 
 
