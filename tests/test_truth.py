@@ -177,7 +177,10 @@ def integrate(vae, X, n_points):
     with torch.no_grad():
         outputs, log_prior = module.decode(z), module.prior.log_prob(z)
         joint = [
-            (module.likelihood.log_prob(outputs, x).sum(-1) + log_prior).double().logsumexp(0).item()
+            (module.likelihood.log_prob(outputs, x).sum(-1) + log_prior)
+            .double()
+            .logsumexp(0)
+            .item()
             for x in torch.from_numpy(X)
         ]
     return np.array(joint) + np.log(cell)
