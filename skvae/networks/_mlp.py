@@ -61,10 +61,10 @@ class MLP(Network):
 
     Notes
     -----
-    "auto" gives the hidden layers (256, 128) units for rows of at most 32 features, else (512, 256).
-    In a comparison on 24 tables of outliers and 7 of likelihoods this was as good as (512, 256)
-    throughout, at 0.55 of the time for narrow rows; narrower layers lost likelihood and saved
-    little more (benchmarks/README.md).
+    "auto" gives the hidden layers (256, 128) units for rows of at most 32 features, and (512, 256)
+    for wider rows. In a comparison on 24 tables of outliers and 7 of likelihoods this was as good
+    as (512, 256) throughout, at 0.55 of the time for narrow rows; narrower layers lost likelihood
+    and saved little more (benchmarks/README.md).
 
     References
     ----------
