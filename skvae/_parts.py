@@ -101,9 +101,9 @@ class Network(Part):
 
 
 class Support:
-    """The values to which a likelihood gives a density.
+    """Base of the supports: the values that a likelihood accepts.
 
-    A :class:`~skvae.likelihoods.LikelihoodModule` whose `support` is None takes any real number.
+    A :class:`~skvae.likelihoods.LikelihoodModule` whose `support` is None accepts any real number.
 
     Examples
     --------
@@ -112,14 +112,26 @@ class Support:
     >>> class Positive(Support):
     ...     def check(self, X, likelihood):
     ...         if X.min() <= 0:
-    ...             raise ValueError(f"{likelihood!r} accepts positive values, got {X.min():g}.")
-    >>> Positive().check(X=np.array([[1.0, 2.0]]), likelihood="gamma")
+    ...             raise ValueError(
+    ...                 f"{likelihood!r} accepts positive values, but X holds {X.min()}."
+    ...             )
+    >>> Positive().check(np.array([[1.0, -2.0]]), "lognormal")
+    Traceback (most recent call last):
+        ...
+    ValueError: 'lognormal' accepts positive values, but X holds -2.0.
     """
 
     __module__ = "skvae.likelihoods"
 
     def check(self, X: np.ndarray, likelihood: object) -> None:
-        """Refuse rows with a value outside the support.
+        """Raise an error for rows with a value outside the support.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        likelihood : object
+            The likelihood, to be named in the error message.
 
         Parameters
         ----------
@@ -141,11 +153,12 @@ class Support:
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Rows in the units of X.
+            Rows in the units of the training data.
 
         Returns
         -------
         X_supported : ndarray of shape (n_samples, n_features)
+            By default the rows as they are.
         """
         return X
 
