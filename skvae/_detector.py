@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 from typing import Any
 
@@ -482,6 +483,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         self.anomaly_score_ = FittedScore.restore(state["score"], tensors, parts)
         self.calibration_scores_ = _checked_calibration(state["calibration_scores"])
         self.offset_ = float(state["offset"])
+        if not math.isfinite(self.offset_):
+            raise ValueError(f"its threshold cannot be {self.offset_}")
 
 
 class FittedScore:
