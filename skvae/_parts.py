@@ -133,13 +133,6 @@ class Support:
         likelihood : object
             The likelihood, to be named in the error message.
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows in the units of X.
-        likelihood : object
-            The likelihood that has this support, which the error names.
-
         Raises
         ------
         ValueError
