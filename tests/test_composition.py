@@ -114,6 +114,7 @@ def test_grid_search_over_hidden_layers(split):
     assert search.score(X_test) > isotropic_normal_score(X_train, X_test) + 10
 
 
+@pytest.mark.slow
 def test_halving_search_with_epochs_as_resource(split):
     X_train, _, _, _ = split
     search = HalvingGridSearchCV(
@@ -226,6 +227,7 @@ def one_thread():
     torch.set_num_threads(n_threads)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_two_jobs_give_the_numbers_of_one(split):
     X_train, X_test, _, _ = split

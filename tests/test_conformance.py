@@ -228,9 +228,9 @@ def test_no_check_is_skipped(chosen, n_configurations):
     own_settings = {name for name in os.environ if name.startswith(("PYTEST_", "COV_"))}
     environment = {name: os.environ[name] for name in os.environ.keys() - own_settings}
     options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--import-mode=importlib"]
+    chosen_checks = ["-k", f"{chosen} and (array_api or check_estimators_pickle)"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", __file__, *options]
-        + ["-k", f"{chosen} and (array_api or check_estimators_pickle)"],
+        [sys.executable, "-m", "pytest", "-q", __file__, *options, *chosen_checks],
         env={**environment, "SCIPY_ARRAY_API": "1", "OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).parents[1],
         capture_output=True,
@@ -303,8 +303,8 @@ def test_passes_a_check_of_own_estimators(name, estimator_class, label):
 
 
 @pytest.mark.parametrize("estimator_class", ESTIMATORS)
-def test_fitting_with_names_warns_of_nothing(estimator_class):
-    """An estimator that scores its own training rows must not see them without their names."""
+def test_fitting_with_names_does_not_warn(estimator_class):
+    """A detector scores its training rows with their names."""
     estimator = configured(estimator_class, early_stopping=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -318,7 +318,7 @@ def test_documented_attributes_are_those_of_a_fit(estimator_class):
     estimator = configured(estimator_class).fit(X)
     section = inspect.getdoc(estimator_class).split("Attributes\n----------\n")[1].split("\n\n")[0]
     documented = set(re.findall(r"^(\w+) :", section, flags=re.MULTILINE))
-    # feature_names_in_ exists only where X has names
+    # feature_names_in_ exists only if X has names
     assert documented - {"feature_names_in_"} == fitted_attributes(estimator)
 
 
@@ -329,7 +329,7 @@ def fitted_attributes(estimator):
 
 
 @pytest.mark.parametrize("estimator_class", ESTIMATORS)
-def test_asks_for_no_metadata(estimator_class):
+def test_no_method_requests_metadata(estimator_class):
     """No argument of a method is mistaken for metadata that a pipeline should route."""
     assert not [name for name in dir(estimator_class) if re.fullmatch("set_.*_request", name)]
 

@@ -1,4 +1,4 @@
-"""Same data, same seed: same bits; and no trace in anybody's random generators."""
+"""Same data and same seed give the same bits; the global random generators stay as they are."""
 
 import hashlib
 import subprocess
@@ -26,7 +26,8 @@ from skvae import VAETransformer
 from skvae.networks import MLP
 assert states() == before, "importing skvae touched a global generator"
 torch.set_num_threads(1)
-vae = VAETransformer(4, network=MLP(hidden_layer_sizes=(32,), dropout=0.1), max_epochs=3, random_state=7)
+network = MLP(hidden_layer_sizes=(32,), dropout=0.1)
+vae = VAETransformer(4, network=network, max_epochs=3, random_state=7)
 vae.fit(load_digits().data)
 print(hashlib.sha256(vae.transform(load_digits().data).tobytes()).hexdigest())
 """

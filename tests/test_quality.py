@@ -33,6 +33,7 @@ def digits_split(digits):
     return train_test_split(digits.data, digits.target, random_state=0)
 
 
+@pytest.mark.slow
 def test_raw_digits_with_the_default_constructor(digits_split):
     X_train, X_test = digits_split[:2]
     pca = PCA(16).fit(X_train)
@@ -45,11 +46,11 @@ def test_raw_digits_with_the_default_constructor(digits_split):
     assert min(vae.score(X_test) for vae in vaes) > pca.score(X_test)
 
 
-# a 2-factor Heywood case of factor analysis itself: it still scores, and is what we compare with
+# a Heywood case of factor analysis itself, which still has a score to compare with
 @pytest.mark.filterwarnings("ignore:FactorAnalysis did not converge")
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
 @pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, N_SEEDS))]
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, N_SEEDS))]
 )
 def test_defaults_do_not_overfit_a_small_raw_table(load, seed):
     X_train, X_test = train_test_split(load().data, random_state=seed)

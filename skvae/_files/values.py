@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from torch import Tensor
 
 
@@ -75,11 +76,11 @@ class Encoder:
             return {"optimizer": value.__name__} if known else {"custom": [value.__qualname__]}
         if isinstance(value, np.random.RandomState):
             return {"random_state": self.encode(value.get_state(), where)}
-        if hasattr(value, "get_params") and not isinstance(value, type):
+        if isinstance(value, BaseEstimator):
             return self._spec(value, where)
         raise ValueError(
             f"{where} is {value!r}, which cannot be written into a file without pickle. Use an "
-            "object with get_params (a subclass of sklearn.base.BaseEstimator), or set "
+            "object of a subclass of sklearn.base.BaseEstimator, or set "
             f"{where.rpartition('.')[2]} to None before saving."
         )
 

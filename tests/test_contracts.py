@@ -1,0 +1,142 @@
+"""The contracts of parts: nothing is probed, bases are public, short names build their kind."""
+
+import ast
+import importlib
+import inspect
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import skvae
+from skvae import _parts
+from skvae._specs import SHORT_NAMES
+
+PACKAGE = Path(skvae.__file__).parent
+PROBES = {"hasattr", "getattr", "signature"}  # getattr counts only with a default
+
+FRAME = "X may be a data frame or an array, and no part"
+FITTED = "an attribute of an estimator, which only a fit sets"
+FOREIGN = "an estimator or a pipeline of the user's choice, and no part"
+MODULE = "a module of the standard library or of torch, by version and platform"
+
+# Every probe in the package: file, call, number of occurrences, and why it is no probe of a part.
+# A part omits nothing: what it does not define, it inherits from its base class in _parts.py.
+ALLOWED = [
+    ("_base.py", "getattr(self, 'feature_names_in_', None)", 1, FITTED),
+    ("_base.py", "hasattr(self, 'module_')", 3, FITTED),
+    ("_files/values.py", "getattr(torch.optim, cls.__name__, None)", 1, MODULE),
+    ("_random.py", "hasattr(os, 'register_at_fork')", 1, MODULE),
+    ("_rows/arrays.py", "getattr(X, 'columns', ())", 1, FRAME),
+    ("_rows/arrays.py", "getattr(X, 'dtype', '')", 1, FRAME),
+    ("_rows/arrays.py", "getattr(X, 'dtypes', ())", 1, FRAME),
+    ("_training/budget.py", "getattr(torch.cpu, 'get_capabilities', dict)", 1, MODULE),
+    ("cli/_apply_commands.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),
+    ("cli/_info_command.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),
+    ("cli/_info_command.py", "hasattr(model, 'offset_')", 1, FITTED),
+    ("cli/_info_command.py", "inspect.signature(type(model))", 1, "the defaults of an estimator"),
+    ("cli/_sources.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),
+    ("datasets/_audit.py", "hasattr(array, 'iloc')", 1, FRAME),
+    ("datasets/_download.py", "getattr(exc, 'errno', None)", 1, "an exception of any class"),
+    ("likelihoods/_proposal.py", "hasattr(X, 'columns')", 1, FRAME),
+    ("metrics/_frechet.py", "hasattr(features, method)", 1, FOREIGN),
+    ("metrics/_inception.py", "hasattr(classifier, 'predict_proba')", 1, FOREIGN),
+    ("metrics/_log_likelihood.py", "hasattr(estimator, 'posterior')", 1, FOREIGN),
+    ("metrics/_log_likelihood.py", "hasattr(estimator, 'steps')", 1, FOREIGN),
+    ("plotting/_anomaly_score_display.py", "hasattr(estimator, 'anomaly_score')", 1, FOREIGN),
+    ("plotting/_explanation_display.py", "hasattr(estimator, 'explain')", 1, FOREIGN),
+    ("plotting/_latent_space_display.py", "getattr(self.y, 'name', None)", 2, "labels, any type"),
+    ("plotting/_rows_display.py", "getattr(estimator, 'feature_names_in_', None)", 1, FITTED),
+    ("plotting/_rows_display.py", "hasattr(X, 'columns')", 1, FRAME),
+    (
+        "plotting/_shared_docs.py",
+        "getattr(documented, '__func__', documented)",
+        1,
+        "a class or a method whose docstring is completed",
+    ),
+]
+
+
+def probes(source):
+    """Yield every call that asks an object what it has, as text."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func).rpartition(".")[2]
+        if name in PROBES and not (name == "getattr" and len(node.args) == 2):
+            yield ast.unparse(node)
+
+
+def test_no_part_is_probed():
+    found = Counter(
+        (path.relative_to(PACKAGE).as_posix(), probe)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for probe in probes(path.read_text(encoding="utf-8"))
+    )
+    assert found == {(file, probe): n_times for file, probe, n_times, _ in ALLOWED}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("hasattr(part, 'kl')", ["hasattr(part, 'kl')"]),
+        ("if x:\n    y = f(getattr(part, 'unit', ''))", ["getattr(part, 'unit', '')"]),
+        ("inspect.signature(part.build)", ["inspect.signature(part.build)"]),
+        ("signature(part)", ["signature(part)"]),
+        ("getattr(part, name)", []),
+        ("'hasattr(part)'  # hasattr(part)", []),
+    ],
+)
+def test_probes_are_found(source, found):
+    assert list(probes(source)) == found
+
+
+BASES = {
+    "Network": "skvae.networks",
+    "Likelihood": "skvae.likelihoods",
+    "LikelihoodModule": "skvae.likelihoods",
+    "Support": "skvae.likelihoods",
+    "Prior": "skvae.priors",
+    "PriorModule": "skvae.priors",
+    "Objective": "skvae.objectives",
+    "Score": "skvae.scores",
+}
+
+
+def test_every_base_class_has_a_public_place():
+    own = inspect.getmembers(_parts, inspect.isclass)
+    defined = {name for name, cls in own if cls.__module__.startswith("skvae.")}
+    assert defined == {*BASES, "Part"}  # the common base of all specs is not for users
+
+
+@pytest.mark.parametrize(("name", "place"), BASES.items())
+def test_a_base_class_is_public_and_says_where(name, place):
+    base = getattr(_parts, name)
+    public = importlib.import_module(place)
+    assert getattr(public, name) is base
+    assert name in public.__all__
+    assert base.__module__ == place
+
+
+BASE_OF_ROLE = {
+    "network": _parts.Network,
+    "likelihood": _parts.Likelihood,
+    "prior": _parts.Prior,
+    "objective": _parts.Objective,
+    "anomaly_score": _parts.Score,
+}
+
+
+def test_every_role_has_a_base_class():
+    assert SHORT_NAMES.keys() == BASE_OF_ROLE.keys()
+
+
+@pytest.mark.parametrize(
+    ("role", "name"), [(role, name) for role, names in SHORT_NAMES.items() for name in names]
+)
+def test_a_short_name_builds_a_part_with_keyword_arguments_only(role, name):
+    part = SHORT_NAMES[role][name]()
+    assert isinstance(part, BASE_OF_ROLE[role])
+    parameters = list(inspect.signature(type(part)).parameters.values())
+    assert {parameter.kind for parameter in parameters} <= {inspect.Parameter.KEYWORD_ONLY}
+    assert sorted(parameter.name for parameter in parameters) == sorted(part.get_params(deep=False))
