@@ -268,7 +268,7 @@ class LikelihoodModule(nn.Module):
         Parameters
         ----------
         outputs : Tensor of shape (..., n_outputs)
-            What the decoder returned.
+            Outputs of the decoder.
         x : Tensor of shape (..., n_features)
             Rows in the units of X; the leading dimensions broadcast.
 
@@ -285,7 +285,7 @@ class LikelihoodModule(nn.Module):
         Parameters
         ----------
         outputs : Tensor of shape (..., n_outputs)
-            What the decoder returned.
+            Outputs of the decoder.
         """
         raise NotImplementedError
 
@@ -295,7 +295,7 @@ class LikelihoodModule(nn.Module):
         Parameters
         ----------
         outputs : Tensor of shape (..., n_outputs)
-            What the decoder returned.
+            Outputs of the decoder.
         generator : torch.Generator or None, default=None
             Source of the draws.
         """
@@ -500,8 +500,8 @@ class Objective(Part):
 class Score(Part):
     """Base of the scores, by which a detector ranks rows.
 
-    A score holds parameters. What it learns from the training rows is a dictionary of tensors,
-    which it is given whenever it scores, so that one score may serve many models. By default a
+    A score holds parameters. It learns a dictionary of tensors from the training rows, which it is
+    given whenever it scores, so that one score may serve many models. By default a
     score learns nothing and decodes each row once.
 
     Attributes
@@ -561,7 +561,7 @@ class Score(Part):
         x : torch.Tensor of shape (n_samples, n_features)
             Rows in the units of the training data.
         known : dict of str to torch.Tensor
-            What `build` returned, in double precision.
+            The tensors that `build` returned, in double precision.
         n_samples : int
             The detector's `n_importance_samples`.
 
