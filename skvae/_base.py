@@ -1,5 +1,7 @@
 """The base of the estimators: parameters, training, and the methods that all of them share."""
 
+# Over 500 lines: the base whole, of whose lines nearly half are docstrings.
+
 from __future__ import annotations
 
 import copy
@@ -364,6 +366,7 @@ class BaseVAE(BaseEstimator):
     def _set_state(self, state: dict[str, Any], device: str) -> None:
         """Set what `_get_state` returned; the module is built on a device before it is filled."""
         module = restore_module(Parts(**state["parts"]), state["weights"], device)
+        _check_plain_state(state, module.parts.n_features)
         self.n_features_in_ = module.parts.n_features
         if state["feature_names"] is not None:
             self.feature_names_in_ = np.array(state["feature_names"], dtype=object)
@@ -476,6 +479,25 @@ def history_of(columns: dict[str, Any]) -> History:
             if value is not None:
                 history.record(name, value)
     return history
+
+
+def _check_plain_state(state: dict[str, Any], n_features: int) -> None:
+    """Refuse values, read from a file, that `fit` cannot have set.
+
+    Raises
+    ------
+    ValueError
+        Naming the first of them.
+    """
+    names = state["feature_names"]
+    named = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    for name, sound in {
+        "feature_names": names is None or (named and len(names) == n_features),
+        "dtype": state["dtype"] in ("float32", "float64"),
+        "precision": state["precision"] in ("float32", "bfloat16"),
+    }.items():
+        if not sound:
+            raise ValueError(f"its {name!r} cannot be {str(state[name])[:100]!r}")
 
 
 def _checked_callbacks(callbacks: list[Any] | None) -> tuple[Any, ...]:

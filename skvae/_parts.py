@@ -101,9 +101,9 @@ class Network(Part):
 
 
 class Support:
-    """The values to which a likelihood gives a density.
+    """Base of the supports: the values that a likelihood accepts.
 
-    A :class:`~skvae.likelihoods.LikelihoodModule` whose `support` is None takes any real number.
+    A :class:`~skvae.likelihoods.LikelihoodModule` whose `support` is None accepts any real number.
 
     Examples
     --------
@@ -112,21 +112,26 @@ class Support:
     >>> class Positive(Support):
     ...     def check(self, X, likelihood):
     ...         if X.min() <= 0:
-    ...             raise ValueError(f"{likelihood!r} accepts positive values, got {X.min():g}.")
-    >>> Positive().check(X=np.array([[1.0, 2.0]]), likelihood="gamma")
+    ...             raise ValueError(
+    ...                 f"{likelihood!r} accepts positive values, but X holds {X.min()}."
+    ...             )
+    >>> Positive().check(np.array([[1.0, -2.0]]), "lognormal")
+    Traceback (most recent call last):
+        ...
+    ValueError: 'lognormal' accepts positive values, but X holds -2.0.
     """
 
     __module__ = "skvae.likelihoods"
 
     def check(self, X: np.ndarray, likelihood: object) -> None:
-        """Refuse rows with a value outside the support.
+        """Raise an error for rows with a value outside the support.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Rows in the units of X.
+            Rows in the units of the training data.
         likelihood : object
-            The likelihood that has this support, which the error names.
+            The likelihood, to be named in the error message.
 
         Raises
         ------
@@ -141,11 +146,12 @@ class Support:
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Rows in the units of X.
+            Rows in the units of the training data.
 
         Returns
         -------
         X_supported : ndarray of shape (n_samples, n_features)
+            By default the rows as they are.
         """
         return X
 
@@ -262,7 +268,7 @@ class LikelihoodModule(nn.Module):
         Parameters
         ----------
         outputs : Tensor of shape (..., n_outputs)
-            What the decoder returned.
+            Outputs of the decoder.
         x : Tensor of shape (..., n_features)
             Rows in the units of X; the leading dimensions broadcast.
 
@@ -279,7 +285,7 @@ class LikelihoodModule(nn.Module):
         Parameters
         ----------
         outputs : Tensor of shape (..., n_outputs)
-            What the decoder returned.
+            Outputs of the decoder.
         """
         raise NotImplementedError
 
@@ -289,7 +295,7 @@ class LikelihoodModule(nn.Module):
         Parameters
         ----------
         outputs : Tensor of shape (..., n_outputs)
-            What the decoder returned.
+            Outputs of the decoder.
         generator : torch.Generator or None, default=None
             Source of the draws.
         """
@@ -494,8 +500,8 @@ class Objective(Part):
 class Score(Part):
     """Base of the scores, by which a detector ranks rows.
 
-    A score holds parameters. What it learns from the training rows is a dictionary of tensors,
-    which it is given whenever it scores, so that one score may serve many models. By default a
+    A score holds parameters. It learns a dictionary of tensors from the training rows, which it is
+    given whenever it scores, so that one score may serve many models. By default a
     score learns nothing and decodes each row once.
 
     Attributes
@@ -555,7 +561,7 @@ class Score(Part):
         x : torch.Tensor of shape (n_samples, n_features)
             Rows in the units of the training data.
         known : dict of str to torch.Tensor
-            What `build` returned, in double precision.
+            The tensors that `build` returned, in double precision.
         n_samples : int
             The detector's `n_importance_samples`.
 

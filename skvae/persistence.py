@@ -215,7 +215,7 @@ class Autosave(BaseEstimator, FitCallback):
     path : str or path-like
         The folder, created if it does not exist. One folder serves one fit.
     every : int, default=1
-        Number of epochs between two checkpoints. The last epoch always gets one.
+        Number of epochs between two checkpoints. Epoch `max_epochs` always has one.
     keep : int or None, default=1
         Number of checkpoints to keep, the newest ones; None keeps all.
     resume : bool, default=False
@@ -292,12 +292,9 @@ class Autosave(BaseEstimator, FitCallback):
             path, header, tensors = newest
             if header.get("kind") != "checkpoint":
                 raise unsound(path, "it is a finished model and not a checkpoint")
-            decoder = Decoder(SPEC_CLASSES, (), tensors)
-            run = decoder.decode(header["run"])
-            _check_identity(path, run["identity"], self.identity_)
-            names = ("weights", "history")
-            self.found_ = {**run, **{name: decoder.decode(header["state"][name]) for name in names}}
-            self.start_ = Start(run["seed"], run["epochs_before"])
+            self.found_ = _read_run(path, header, tensors)
+            _check_identity(path, self.found_["identity"], self.identity_)
+            self.start_ = Start(self.found_["seed"], self.found_["epochs_before"])
         return self.start_
 
     def on_train_begin(self, net, **kwargs):
@@ -384,6 +381,16 @@ def _identity(estimator, X):
         "rows": hashlib.sha256(np.ascontiguousarray(X)).hexdigest(),
         "shape": X.shape,
     }
+
+
+def _read_run(path, header, tensors):
+    """Return the run in a checkpoint, with its weights and history."""
+    decoder = Decoder(SPEC_CLASSES, (), tensors)
+    try:
+        state = {name: decoder.decode(header["state"][name]) for name in ("weights", "history")}
+        return {**decoder.decode(header["run"]), **state}
+    except (ValueError, LookupError, TypeError) as exc:
+        raise unsound(path, exc) from exc
 
 
 def _check_identity(path, before, now):

@@ -20,7 +20,7 @@ _LOG_VAR_RANGE = (-20.0, 10.0)  # beyond it exp() leaves the range where KL and 
 
 
 class Parts(NamedTuple):
-    """What a module was built from, with every "auto" resolved by the training rows."""
+    """The specs and sizes of a module, with every "auto" resolved by the training rows."""
 
     network: Network
     likelihood: Likelihood

@@ -1,1 +1,1 @@
-"""Training: objects and rows in, a trained net out. It knows no files."""
+"""Training: objects and rows in, a trained net out. It does not read or write files."""

@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 
 from skvae import VAETransformer
 from skvae._random import make_generator
-from skvae._training.net import LARGEST_GRADIENT, clip_gradients
+from skvae._training.net import LARGEST_GRADIENT
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.objectives import ELBO, Objective
@@ -110,33 +110,6 @@ def test_a_last_step_that_breaks_the_weights_raises(X):
     with pytest.raises(FloatingPointError, match="The weights became NaN or infinite at epoch 1"):
         vae.fit(X)
     assert not hasattr(vae, "module_")
-
-
-def gradients_of(*values):
-    parameters = [torch.nn.Parameter(torch.zeros(len(value))) for value in values]
-    for weights, value in zip(parameters, values, strict=True):
-        weights.grad = torch.tensor(value)
-    return parameters
-
-
-def test_large_gradients_are_scaled_down_by_one_factor():
-    first, second, without = gradients_of([3e9, 0.0], [0.0, 0.0, 4e9], [0.0])
-    without.grad = None
-    clip_gradients([first, second, without])
-    torch.testing.assert_close(first.grad, torch.tensor([0.6e8, 0.0]))
-    torch.testing.assert_close(second.grad, torch.tensor([0.0, 0.0, 0.8e8]))
-    assert without.grad is None
-
-
-def test_gradients_within_the_limit_are_not_changed():
-    (weights,) = gradients_of([0.9e8, 0.1, 1e-30])
-    before = weights.grad.clone()
-    clip_gradients([weights])
-    assert torch.equal(weights.grad, before)
-
-
-def test_parameters_without_gradients_are_accepted():
-    clip_gradients([torch.nn.Parameter(torch.zeros(2))])
 
 
 class LargestNorm(Callback):
