@@ -12,7 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skvae import VAEAnomalyDetector, VAETransformer, _inference
+from skvae import VAEAnomalyDetector, VAETransformer
+from skvae._model import inference
 from skvae.likelihoods import Gaussian
 from skvae.metrics import log_likelihood
 from skvae.networks import MLP
@@ -144,7 +145,7 @@ def test_random_state_determines_the_draws_and_global_generators_are_unchanged(p
 
 
 def test_memory_is_bounded_for_any_number_of_rows_and_draws(exact, monkeypatch):
-    monkeypatch.setattr(_inference, "_CHUNK_VALUES", 400)
+    monkeypatch.setattr(inference, "_CHUNK_VALUES", 400)
     sizes, decode = [], type(exact.module_).decode
     monkeypatch.setattr(
         type(exact.module_), "decode", lambda self, z: sizes.append(z.shape[:2]) or decode(self, z)
