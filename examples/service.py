@@ -43,7 +43,7 @@ MAX_CONNECTIONS = 256
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="a file that VAEAnomalyDetector.save wrote")
+    parser.add_argument("model", help="file of a VAEAnomalyDetector, written by skvae.save")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--timeout", type=int, default=10, help="seconds to receive, and to score")

@@ -86,6 +86,7 @@ def test_another_process_gets_the_same_results(digits, detector, start):
         assert_array_equal(pool.submit(_refit, x).result(120), _refit(x))
 
 
+@pytest.mark.slow
 def test_joblib_gets_the_same_results(digits, detector):
     x = digits.data[:40]
     for found in Parallel(n_jobs=2)(delayed(_scores)(detector, x) for _ in range(2)):
