@@ -264,7 +264,7 @@ def test_a_model_without_names_accepts_only_lists_of_values_in_its_range(iris, t
         assert request(port, "GET", "/health").feature_names is None
         assert_allclose(score(port, X.tolist()).scores, detector.score_samples(X), rtol=RTOL)
         check_refused(score(port, [NAMED]), 422, "rows, 0")
-        check_refused(score(port, [[5.0, 3.4, 1.5, 0.2]]), 422, "takes values in [0, 1]")
+        check_refused(score(port, [[5.0, 3.4, 1.5, 0.2]]), 422, "accepts values in [0, 1]")
 
 
 @pytest.mark.slow
