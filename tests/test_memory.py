@@ -1,4 +1,4 @@
-"""Peak memory on 60,000 rows of 784 features, measured in a process of its own."""
+"""Peak memory on 60,000 rows of 784 features, each measured in a new process."""
 
 import subprocess
 import sys
@@ -14,15 +14,15 @@ from skvae import VAETransformer
 from skvae.networks import MLP
 
 def peak():
-    if sys.platform == "linux":  # where ru_maxrss begins at the peak of the parent process
+    if sys.platform == "linux":  # its ru_maxrss starts at the peak of the parent process
         return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) / 2**10
     scale = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
 job, dtype = sys.argv[1:3]
 small = np.random.default_rng(0).random((256, 784), dtype=np.float32)
-vae = VAETransformer(8, network=MLP((32,)), max_epochs=1, random_state=0)
-vae.fit(small)  # libraries loaded, thread pools started
+vae = VAETransformer(8, network=MLP(hidden_layer_sizes=(32,)), max_epochs=1, random_state=0)
+vae.fit(small)  # loads libraries and starts thread pools
 if len(sys.argv) > 3:
     X = np.load(sys.argv[3], mmap_mode="r")
 else:
@@ -47,19 +47,25 @@ def _added_peak(job, dtype, *path):
     return megabytes
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["float32", *(pytest.param(other, marks=pytest.mark.slow) for other in ("float64", "uint8"))],
+)
 def test_fit_adds_at_most_one_copy_of_the_data(dtype):
     copies = 1 if dtype == "uint8" else 0  # bytes are cast to float32 once, floats are shared
     assert _added_peak("fit", dtype) < copies * ONE_COPY + OVERHEAD
 
 
-@pytest.mark.parametrize("job", ["transform", "score_samples"])
-def test_reading_the_model_works_in_chunks(job):
+@pytest.mark.parametrize(
+    "job", ["transform", pytest.param("score_samples", marks=pytest.mark.slow)]
+)
+def test_rows_are_evaluated_in_chunks(job):
     assert _added_peak(job, "float32") < OVERHEAD
 
 
-def test_rows_mapped_read_only_are_not_copied(tmp_path):
-    """As the workers of a grid search get them: the pages that are read count, once."""
+@pytest.mark.slow
+def test_read_only_memory_maps_are_not_copied(tmp_path):
+    """The workers of a grid search get such rows; the pages that they read count once."""
     X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (60_000, 784))
     X[:] = np.linspace(0, 1, 784, dtype=np.float32)
     del X

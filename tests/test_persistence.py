@@ -332,6 +332,13 @@ def set_parameter(name, node):
     return change
 
 
+def set_state(name, node):
+    def change(header, tensors):
+        header["state"][name] = node
+
+    return change
+
+
 def set_part(name, node):
     def change(header, tensors):
         (pairs,) = header["state"]["parts"].values()
@@ -378,6 +385,11 @@ def other_dtype(header, tensors):
         (set_part("n_components", -1), "and -1 components"),
         (set_part("n_components", "2"), "cannot be used"),
         (set_part("likelihood", {"spec": ["Bernoulli", {"dict": []}]}), "do not fit"),
+        (set_state("dtype", "object"), "its 'dtype' cannot be 'object'"),
+        (set_state("precision", "float8"), "its 'precision' cannot be 'float8'"),
+        (set_state("feature_names", ["one"]), "its 'feature_names' cannot be"),
+        (set_state("feature_names", [1] * 9), "its 'feature_names' cannot be"),
+        (set_state("offset", {"float": "nan"}), "its threshold cannot be nan"),
         (huge_network, "shape"),
         (not_finite, "are not finite"),
         (other_dtype, "float16"),

@@ -1,6 +1,7 @@
 """A fit resumed from a checkpoint ends with the same bits as one that was never interrupted."""
 
 import copy
+import itertools
 import os
 
 import numpy as np
@@ -10,9 +11,11 @@ from skorch.callbacks import LRScheduler
 from torch.optim import lr_scheduler
 
 from skvae import Autosave, VAEAnomalyDetector, VAETransformer, load, save
+from skvae._files.model_file import read_file, write_file
 from skvae._validation import InvalidParameterError
 from skvae.networks import MLP
 from skvae.objectives import ELBO
+from skvae.priors import ExPostMixture, VampPrior
 from tests.helpers import Interruption
 
 
@@ -51,19 +54,29 @@ def assert_same_model(found, expected, rows):
         assert_array_equal(found.history_[name], expected.history_[name])
 
 
-@pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector])
+CONFIGURATIONS = {
+    "default": {},
+    "early stopping": {
+        "early_stopping": True,
+        "max_epochs": 12,
+        "n_iter_no_change": 2,
+        "learning_rate": 0.02,
+    },
+    "sgd": {"optimizer": "sgd", "learning_rate": 1e-4},
+    "bfloat16": {"precision": "bfloat16"},
+    "warm-up": {"objective": ELBO(warmup=4)},
+    "ex-post prior": {"prior": ExPostMixture(n_mixtures=2)},
+    "VampPrior": {"prior": VampPrior(n_pseudo_inputs=5)},
+    "own generator": {"random_state": np.random.RandomState(3)},
+}
+
+
+# training does not depend on the estimator
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"early_stopping": True, "max_epochs": 12, "n_iter_no_change": 2, "learning_rate": 0.02},
-        {"optimizer": "sgd", "learning_rate": 1e-4},
-        {"precision": "bfloat16"},
-        {"objective": ELBO(warmup=4)},
-        {"random_state": np.random.RandomState(3)},
-    ],
-    ids=lambda changes: "-".join(changes) or "default",
+    "estimator_class",
+    [VAETransformer, pytest.param(VAEAnomalyDetector, marks=pytest.mark.slow)],
 )
+@pytest.mark.parametrize("changes", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_resumed_equals_uninterrupted(tmp_path, rows, estimator_class, changes):
     expected = quick(estimator_class, **copy.deepcopy(changes)).fit(rows)
     broken = quick(estimator_class, **copy.deepcopy(changes), callbacks=[Autosave(tmp_path)])
@@ -98,7 +111,17 @@ def learning_rate(vae):
     return vae._net.optimizer_.param_groups[0]["lr"]
 
 
-@pytest.mark.parametrize("policy", SCHEDULES)
+# one by epochs, one by steps, one that reads the history, and one with a function
+FAST_SCHEDULES = {"CosineAnnealingLR", "TorchCyclicLR", "ReduceLROnPlateau", "LambdaLR"}
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param(policy, marks=[] if policy in FAST_SCHEDULES else pytest.mark.slow)
+        for policy in SCHEDULES
+    ],
+)
 def test_a_schedule_among_the_callbacks_continues_where_it_was(tmp_path, rows, policy):
     expected = with_schedule(policy).fit(rows)
     interrupt(with_schedule(policy, Autosave(tmp_path)), rows)
@@ -115,8 +138,16 @@ def test_a_schedule_without_a_state_in_the_checkpoint_is_refused(tmp_path, rows)
     assert not hasattr(again, "module_")
 
 
-@pytest.mark.parametrize("every", [1, 2, 4])
-@pytest.mark.parametrize("epoch", [1, 2, 3, 4, 5, 6])
+FAST_INTERRUPTIONS = {(1, 1), (4, 2), (3, 4), (6, 4)}  # pairs of `epoch` and `every`
+
+
+@pytest.mark.parametrize(
+    ("epoch", "every"),
+    [
+        pytest.param(*pair, marks=[] if pair in FAST_INTERRUPTIONS else pytest.mark.slow)
+        for pair in itertools.product([1, 2, 3, 4, 5, 6], [1, 2, 4])
+    ],
+)
 def test_resuming_at_any_epoch_with_any_period(tmp_path, rows, every, epoch):
     expected = quick().fit(rows)
     interrupt(quick(callbacks=[Autosave(tmp_path, every=every)]), rows, epoch)
@@ -214,6 +245,17 @@ def test_other_rows_are_refused(tmp_path, rows, change):
 def test_a_finished_model_in_the_folder_is_refused(tmp_path, rows):
     save(quick().fit(rows), tmp_path / "epoch-00001.skvae")
     with pytest.raises(ValueError, match="a finished model and not a checkpoint"):
+        quick(callbacks=[Autosave(tmp_path, resume=True)]).fit(rows)
+
+
+@pytest.mark.parametrize("name", ["run", "state"])
+def test_a_checkpoint_that_lacks_its_content_is_refused(tmp_path, rows, name):
+    quick(callbacks=[Autosave(tmp_path)]).fit(rows)
+    header, tensors = read_file(tmp_path / "epoch-00006.skvae")
+    for absent in ("format", "versions", name):
+        del header[absent]
+    write_file(tmp_path / "epoch-00006.skvae", header, tensors)
+    with pytest.raises(ValueError, match=f"epoch-00006.skvae cannot be used .*'{name}'"):
         quick(callbacks=[Autosave(tmp_path, resume=True)]).fit(rows)
 
 

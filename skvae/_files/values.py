@@ -1,7 +1,7 @@
 """Python values to JSON and back, exactly: tuples stay tuples, configured objects are rebuilt.
 
 Every JSON object that `encode` returns has one key, a tag that states the type of its content.
-Decoding builds only the classes that the caller passes; a file cannot name any other.
+Decoding builds only the classes that the caller passes, and optimisers of torch.
 """
 
 from __future__ import annotations
