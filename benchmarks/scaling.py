@@ -6,7 +6,7 @@
 
 The features are uniform noise, all other questions use MNIST. Quantities that a question does not
 vary are fixed at 2 epochs for `rows` and 1 otherwise, `--base-rows` rows, 16 components and batches
-of 128 rows. The default network is narrower for fewer than 128 features. The exponent is the
+of 128 rows. The default network is narrower for at most 32 features. The exponent is the
 least-squares slope of log seconds over log size for the whole question: 1 is linear.
 """
 

@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits
 
 from skvae import VAETransformer
 
-WIDTHS, BATCH_SIZE = (256, 128), 64  # the defaults of skvae for these rows
+WIDTHS, BATCH_SIZE = (512, 256), 64  # the defaults of skvae for these rows
 
 
 def main():
