@@ -389,7 +389,10 @@ def other_dtype(header, tensors):
         (set_state("precision", "float8"), "its 'precision' cannot be 'float8'"),
         (set_state("feature_names", ["one"]), "its 'feature_names' cannot be"),
         (set_state("feature_names", [1] * 9), "its 'feature_names' cannot be"),
-        (set_state("offset", {"float": "nan"}), "its threshold is nan, but a finite number is expected"),
+        (
+            set_state("offset", {"float": "nan"}),
+            "its threshold is nan, but a finite number is expected",
+        ),
         (huge_network, "shape"),
         (not_finite, "are not finite"),
         (other_dtype, "float16"),
