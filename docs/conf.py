@@ -4,10 +4,13 @@ import os
 import sys
 from pathlib import Path
 
+from skorch.callbacks import Callback
+from torch import nn
+
 import skvae
 
-sys.path.insert(0, str(Path(__file__).parent))  # where sphinxext lies
-os.environ.setdefault("SKVAE_EXAMPLES", "short")  # "full": the gallery takes whole data sets
+sys.path.insert(0, str(Path(__file__).parent))  # the folder of sphinxext
+os.environ.setdefault("SKVAE_EXAMPLES", "short")  # "full": the gallery uses whole data sets
 
 project = "skvae"
 author = "the skvae developers"
@@ -39,6 +42,13 @@ toc_object_entries_show_parents = "hide"
 # reference
 
 autosummary_generate = True
+# Members that a class inherits from torch or skorch are documented there.
+autosummary_context = {
+    "foreign_members": [
+        *dir(nn.Module),
+        *(name for name in dir(Callback) if name.startswith("on_")),
+    ]
+}
 autodoc_typehints = "none"  # the docstrings say the types
 numpydoc_show_class_members = False  # templates/autosummary/class.rst lists them
 
