@@ -243,6 +243,33 @@ class BaseVAE(BaseEstimator):
             return inference.decode(self.module_, Z)
         return inference.draw_rows(self.module_, Z, generator)
 
+    def set_params(self, **params):
+        """Set parameters, also those of a part, such as ``network__dropout``.
+
+        A short name of the part is then replaced by the object that it stands for.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by their names.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        for role, names in SHORT_NAMES.items():
+            part = params.get(role, vars(self).get(role))
+            nested = any(name.startswith(f"{role}__") for name in params)
+            if nested and isinstance(part, str) and part in names:
+                params[role] = names[part]()
+        return super().set_params(**params)
+
     @property
     def device_(self):
         """The device of the module, as a string."""

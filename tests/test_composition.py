@@ -115,6 +115,43 @@ def test_grid_search_finds_the_better_hidden_layers(split):
 
 
 @pytest.mark.slow
+def test_a_search_reaches_into_a_part_given_by_its_short_name(split):
+    X, _, y, _ = split
+    vae = VAETransformer(2, max_epochs=1, random_state=0)
+    pipeline = Pipeline([("vae", vae), ("clf", LogisticRegression(max_iter=1000))])
+    grid = {"vae__network__hidden_layer_sizes": [(8,), (4, 2)], "vae__objective__beta": [2.0]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
+    best = search.best_estimator_["vae"]
+    assert best.network.hidden_layer_sizes in ((8,), (4, 2))
+    assert best.objective.beta == 2.0
+    assert vae.network == "mlp"
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("network__dropout", {"network": "conv"}),
+        ("likelihood__noise", {}),
+        ("prior__n_pseudo_inputs", {"prior": "vamp"}),
+        ("objective__beta", {}),
+        ("anomaly_score__n_neighbors", {}),
+    ],
+)
+def test_a_nested_parameter_turns_a_short_name_into_its_object(name, part):
+    role, _, parameter = name.partition("__")
+    detector = VAEAnomalyDetector(**part)
+    detector.set_params(**{name: 3})
+    assert getattr(getattr(detector, role), parameter) == 3
+    assert detector.get_params()[name] == 3
+    with pytest.raises(ValueError, match="Invalid parameter 'no_such_thing'"):
+        VAEAnomalyDetector(**part).set_params(**{f"{role}__no_such_thing": 1})
+
+
+def test_a_short_name_and_its_parameter_can_be_set_together():
+    vae = VAETransformer(network="conv").set_params(network="mlp", network__dropout=0.1)
+    assert repr(vae.network) == "MLP(dropout=0.1)"
+
+
 def test_halving_search_takes_epochs_as_resource(split):
     X_train, _, _, _ = split
     search = HalvingGridSearchCV(

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
+from skvae._scaling import measure
 from skvae._validation import Interval, StrOptions
-from skvae.scores._residuals import measured, scaled_residual
 
 _BLOCK_ROWS = 2**13  # number of rows to which distances are computed at a time
 _LEAST_SPREAD = 0.01  # of a residual, in units of the scale; an exact column has spread zero
@@ -75,7 +75,7 @@ class ResidualNeighbors(Score):
         self.max_rows = max_rows
 
     def build(self, module, X, n_samples):
-        scaling = measured(module, X)
+        scaling = measure(X, module.likelihood.scaling)
         known = {"loc": torch.from_numpy(scaling.loc), "scale": torch.from_numpy(scaling.scale)}
         kept = X[np.linspace(0, len(X) - 1, self._n_kept(*X.shape)).astype(int)]
         vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
@@ -158,7 +158,7 @@ class _Vectors(Score):
 
     def __call__(self, module, x, known, n_samples):
         scaled = (x.double() - known["loc"]) / known["scale"]
-        residual = scaled_residual(module, x, known["scale"])
+        residual = (x.double() - module(x)) / known["scale"]
         return torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
 
 

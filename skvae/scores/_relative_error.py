@@ -11,9 +11,9 @@ from torch.nn.functional import conv2d
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
+from skvae._scaling import measure
 from skvae._validation import Interval, StrOptions
 from skvae.networks._images import shape_of_rows
-from skvae.scores._residuals import measured, scaled_residual
 
 
 class RelativeError(Score):
@@ -78,7 +78,7 @@ class RelativeError(Score):
         self.image_shape = image_shape
 
     def build(self, module, X, n_samples):
-        statistics = measured(module, X)
+        statistics = measure(X, module.likelihood.scaling)
         known = {
             "scale": torch.from_numpy(statistics.scale),
             "origin": torch.from_numpy(self._origin(statistics)),
@@ -87,7 +87,7 @@ class RelativeError(Score):
         return {**known, "floor": torch.tensor(self.floor * (norms.mean() or 1.0))}
 
     def __call__(self, module, x, known, n_samples):
-        residual = scaled_residual(module, x, known["scale"])
+        residual = (x.double() - module(x)) / known["scale"]
         if self.blur:
             residual = _blurred(residual, self.blur, shape_of_rows(self, x.shape[1]))
         error = residual.square().sum(-1)

@@ -13,6 +13,7 @@ LIMITS = {
     "VAETransformer.score_samples": 8,
     "skvae.load of VAETransformer": 14,
     "VAEAnomalyDetector.fit": 20,
+    "VAEAnomalyDetector.score_samples": 8,
     "skvae.load of VAEAnomalyDetector": 14,
 }
 
