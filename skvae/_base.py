@@ -496,7 +496,7 @@ def _history_columns(history: History) -> dict[str, Any]:
 
 
 def history_of(columns: dict[str, Any]) -> History:
-    """Return the history that `history_columns` took apart."""
+    """Return the history that `_history_columns` took apart."""
     history = History()
     for values in zip(*(column for column in columns.values()), strict=True):
         history.new_epoch()

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
+import numpy as np
 import torch
+from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 from torch import Tensor
 from torch.nn.functional import linear
 
 from skvae.priors._standard_normal import LOG_2PI, device_of_draws, normal_draws
+
+_SEED = 0  # of the fit, so that the mixture is a function of the latent vectors alone
+
+
+def fitted_mixture(Z: np.ndarray, n_mixtures: int, **settings: Any) -> GaussianMixture:
+    """Fit a Gaussian mixture to latent vectors, with at most one normal per vector.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components)
+    n_mixtures : int
+    **settings
+        Further parameters of the mixture.
+    """
+    Z = Z.astype(np.float64)
+    mixture = GaussianMixture(min(n_mixtures, len(Z)), random_state=_SEED, **settings)
+    with warnings.catch_warnings(), config_context(array_api_dispatch=False):
+        # a mixture that has not converged is a valid density too
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return mixture.fit(Z if len(Z) > 1 else np.repeat(Z, 2, axis=0))
 
 
 def mixture_log_prob(z: Tensor, mean: Tensor, log_var: Tensor, log_weights: Tensor) -> Tensor:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn import config_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from skvae._parts import Prior, PriorModule
 from skvae._validation import Interval
-from skvae.priors._densities import full_mixture_log_prob
+from skvae.priors._densities import fitted_mixture, full_mixture_log_prob
 from skvae.priors._standard_normal import StandardNormalModule, device_of_draws, normal_draws
-
-_SEED = 0  # of the fit, so that the mixture is a function of the embedding alone
 
 
 class ExPostMixture(Prior):
@@ -135,7 +129,7 @@ class _ExPostMixture(StandardNormalModule):
         return super().kl(mean, log_var) if self.training else None
 
     def conclude(self, embed: Callable[[], np.ndarray]) -> None:
-        mixture = _fitted_mixture(embed().astype(np.float64), self.n_mixtures)
+        mixture = fitted_mixture(embed(), self.n_mixtures, reg_covar=1e-3)
         # with fewer rows than `n_mixtures`, components are repeated and share their weight
         k = mixture.n_components
         chosen = np.arange(self.n_mixtures) % k
@@ -162,12 +156,3 @@ class _ExPostMixture(StandardNormalModule):
     def _set(self, buffers: dict[str, Tensor]) -> None:
         for name, values in buffers.items():
             self.get_buffer(name).copy_(values)
-
-
-def _fitted_mixture(Z: np.ndarray, n_mixtures: int) -> GaussianMixture:
-    n_mixtures = min(n_mixtures, len(Z))
-    mixture = GaussianMixture(n_mixtures, reg_covar=1e-3, random_state=_SEED)
-    with warnings.catch_warnings(), config_context(array_api_dispatch=False):
-        # a mixture is usable as a density even if the fit has not converged
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return mixture.fit(Z if len(Z) > 1 else np.repeat(Z, 2, axis=0))

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn import config_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
 from skvae._validation import Interval, StrOptions
-from skvae.priors._densities import full_mixture_log_prob
-
-_SEED = 0  # of the mixture's start; fixed, so that the score is determined by the model
+from skvae.priors._densities import fitted_mixture, full_mixture_log_prob
 
 
 class LatentDensity(Score):
@@ -77,7 +72,12 @@ class LatentDensity(Score):
         self.reg_covar = reg_covar
 
     def build(self, module, X, n_samples):
-        mixture = self._mixture(_inference.encode_mean(module, X).astype(np.float64))
+        mixture = fitted_mixture(
+            _inference.encode_mean(module, X),
+            self.n_components,
+            covariance_type=self.covariance_type,
+            reg_covar=self.reg_covar,
+        )
         known = {
             "log_weights": np.log(mixture.weights_),
             "means": mixture.means_,
@@ -93,18 +93,6 @@ class LatentDensity(Score):
     def shapes(self, parts):
         size = parts.n_components
         return {"log_weights": ("k",), "means": ("k", size), "whitening": ("k", size, size)}
-
-    def _mixture(self, Z):
-        mixture = GaussianMixture(
-            min(self.n_components, len(Z)),
-            covariance_type=self.covariance_type,
-            reg_covar=self.reg_covar,
-            random_state=_SEED,
-        )
-        with warnings.catch_warnings(), config_context(array_api_dispatch=False):
-            # a mixture that has not converged is a valid density too
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return mixture.fit(Z if len(Z) > 1 else np.repeat(Z, 2, axis=0))
 
 
 def _as_matrices(mixture: GaussianMixture) -> np.ndarray:
