@@ -19,7 +19,7 @@ class UnitInterval(Support):
     expected = "values in [0, 1]"
 
     def accepts(self, X: np.ndarray) -> np.ndarray:
-        return (X >= 0) & (X <= 1)
+        return self.nearest(X) == X
 
     def nearest(self, X: np.ndarray) -> np.ndarray:
         return np.clip(X, 0, 1)
@@ -39,7 +39,7 @@ class Binary(UnitInterval):
     """The numbers 0 and 1, and the grey levels between them."""
 
     def remedy(self, X: np.ndarray) -> str:
-        if (X == np.rint(X)).all() and np.abs(X).max() < _FEWEST_GREY_LEVELS:
+        if np.array_equal(X, np.rint(X)) and np.abs(X).max() < _FEWEST_GREY_LEVELS:
             return f"Code no and yes as 0 and 1, {_REAL}"
         return super().remedy(X)
 
@@ -62,7 +62,7 @@ class WholeNumbers(Support):
         self.expected = f"whole numbers from 0 {last}"
 
     def accepts(self, X: np.ndarray) -> np.ndarray:
-        return (X >= 0) & (X <= self.high) & (X == np.rint(X))
+        return self.nearest(X) == X
 
     def nearest(self, X: np.ndarray) -> np.ndarray:
         return np.clip(np.rint(X), 0, self.high)

@@ -80,7 +80,11 @@ def test_the_model_remembers_the_columns_of_a_table(files):
         ),
         (("--data", "digits", "--network", "Conv(image_shape=(9, 9))"), 1, "64 features"),
         (("--data", "digits", "--device", "abacus"), 1, "device='abacus' cannot be used here"),
-        (("--data", "digits", "--likelihood", "bernoulli"), 1, "accepts values in [0, 1], but X"),
+        (
+            ("--data", "digits", "--likelihood", "bernoulli"),
+            1,
+            "in [0, 1], but column 2 of X",
+        ),
         (("--data", "digits", "--learning-rate", "1e9"), 1, "NaN or infinite"),
         (("--data", "digits", "--contamination", "0.1"), 2, "add --detector"),
         (("--data", "digits", "--resume"), 2, "--checkpoint-dir DIR"),
@@ -115,7 +119,8 @@ def test_an_unwritable_output_is_refused_before_training(run, elsewhere, monkeyp
     done = run("fit", "--data", "digits", "-o", "nowhere/m.skvae")
     assert done.code == 1
     assert done.err == (
-        "skvae fit: error: nowhere/m.skvae: cannot be written: No such file or directory\n"
+        "skvae fit: error: nowhere/m.skvae: cannot be written: the folder nowhere does not exist; "
+        "create it first\n"
     )
 
 
