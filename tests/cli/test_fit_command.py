@@ -114,6 +114,12 @@ def test_an_error_is_one_line_and_nothing_is_written(run, elsewhere, options, co
     assert not (elsewhere / "m.skvae").exists()
 
 
+def test_an_impossible_value_is_named_by_its_column(run, elsewhere):
+    (elsewhere / "t.csv").write_text("kind,visits\nx,3\ny,30.5\n")
+    options = ("--data", "t.csv", "--target", "kind", "--likelihood", "poisson", "-o", "m")
+    assert "column 'visits' of X holds 30.5 in row 1, counted" in run("fit", *options).err
+
+
 def test_an_unwritable_output_is_refused_before_training(run, elsewhere, monkeypatch):
     monkeypatch.setattr(skvae.VAETransformer, "fit", lambda *args: pytest.fail("it trained"))
     done = run("fit", "--data", "digits", "-o", "nowhere/m.skvae")
