@@ -478,7 +478,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         self.anomaly_score_ = FittedScore(score, known)
         if len(held_out):
             self.calibration_scores_ = np.sort(self._scores(held_out))
-            self.offset_ = _threshold(self.calibration_scores_, self.contamination)
+            threshold = _threshold(self.calibration_scores_, self.contamination)
+            self.offset_ = max(threshold, IMPOSSIBLE / 2)  # impossible rows are never inliers
         else:
             self.calibration_scores_ = None
             self.offset_ = float(np.percentile(self._scores(X), 100 * self.contamination))

@@ -104,8 +104,8 @@ def test_a_loaded_detector_answers_the_same(detectors, tmp_path):
 
 def test_methods_that_encode_refuse_impossible_rows(detectors):
     for method in ("transform", "reconstruct", "posterior"):
-        with pytest.raises(ValueError, match="column 3 of X holds 7 in row 1, counted from 0"):
-            getattr(detectors("mixed"), method)([[0, 1, 40, 1], [0, 1, 40, 7]])
+        with pytest.raises(ValueError, match="column 1 of X holds 2 in row 1, counted from 0"):
+            getattr(detectors("mixed"), method)([[0, 1, 40, 1], [0, 2, 40, 1]])
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
@@ -124,6 +124,14 @@ def test_impossible_training_rows_raise_with_their_place(method, calibration_fra
             continue
         with pytest.raises(ValueError, match=f"column 'b' of X holds -1 in row {row}, counted"):
             getattr(detector, method)(rows)
+
+
+def test_impossible_rows_are_outliers_even_if_the_rows_set_aside_are_impossible():
+    detector = VAEAnomalyDetector(2, likelihood="poisson", calibration_fraction=0.1, **SETTINGS)
+    rows = COUNTS.copy()
+    rows[[int(row) for row in _rows_set_aside(detector)]] = -1
+    detector.fit(rows)
+    assert_array_equal(detector.predict(rows), np.where(rows[:, 0] < 0, -1, 1))
 
 
 def _rows_set_aside(detector):
