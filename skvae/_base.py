@@ -30,6 +30,7 @@ from skvae._training.net import Settings, VAENet, copy_net, new_net
 from skvae._validation import (
     Interval,
     InvalidParameterError,
+    OutsideSupportError,
     StrOptions,
     _fit_context,
     check_count,
@@ -283,15 +284,34 @@ class BaseVAE(BaseEstimator):
         return check_rows(self, X, reset=first, min_samples=2 if first else 1)
 
     def _check_rows(self, X) -> np.ndarray:
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        X = self._check_any_rows(X)
         self._check_support(X)
         return X
+
+    def _check_any_rows(self, X) -> np.ndarray:
+        """Check rows whose values the likelihood need not accept."""
+        check_is_fitted(self)
+        return check_rows(self, X, reset=False)
 
     def _check_support(self, X: np.ndarray) -> None:
         support = self.module_.likelihood.support
         if support is not None:
-            support.check(X, self.likelihood)
+            with self._columns_by_name():
+                support.check(X, self.likelihood)
+
+    @contextmanager
+    def _columns_by_name(self) -> Iterator[None]:
+        """Add the name of the column, if it has one, to the error for a value in it."""
+        try:
+            yield
+        except OutsideSupportError as exc:
+            names = self._feature_names()
+            if names is None:
+                raise
+            raise exc.at(name=names[exc.column]) from None
+
+    def _feature_names(self) -> np.ndarray | None:
+        return getattr(self, "feature_names_in_", None)
 
     def _fit_rows(self, X: np.ndarray) -> None:
         """Train on rows that were checked: a new module or, under a warm start, a copy."""
@@ -321,7 +341,9 @@ class BaseVAE(BaseEstimator):
             specs = (
                 resolve(role, getattr(self, role)) for role in ("network", "likelihood", "prior")
             )
-            return new_net(build_module(*specs, X, self.n_components), settings)
+            with self._columns_by_name():
+                module = build_module(*specs, X, self.n_components)
+            return new_net(module, settings)
         if self.n_components != self.n_components_:
             raise ValueError(
                 f"n_components={self.n_components} differs from the {self.n_components_} of the "
@@ -380,7 +402,7 @@ class BaseVAE(BaseEstimator):
 
     def _get_state(self) -> dict[str, Any]:
         """Return what `fit` has set as a dictionary of plain values and tensors."""
-        names = getattr(self, "feature_names_in_", None)
+        names = self._feature_names()
         return {
             "parts": self.module_.parts._asdict(),
             "weights": self.module_.state_dict(),

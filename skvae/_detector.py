@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
@@ -17,9 +19,11 @@ from skvae._model import inference
 from skvae._model.module import Parts, VAEModule
 from skvae._parts import Score
 from skvae._specs import SHORT_NAMES, resolve
-from skvae._validation import Interval, StrOptions, _fit_context
+from skvae._validation import Interval, OutsideSupportError, StrOptions, _fit_context
 from skvae.scores._contributions import explain
 
+# Score per value that the likelihood does not accept: finite, for metrics that refuse infinities.
+IMPOSSIBLE = -1e30
 _SPLIT_SEED = 0  # the same rows at every fit: a fit that continues must not train on them
 
 
@@ -256,8 +260,10 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         """
         with self._unchanged_on_failure():
             score = resolve("anomaly_score", self.anomaly_score)
-            X, held_out = self._set_aside(self._check_training_rows(X))
-            self._fit_rows(X)
+            rows = self._check_training_rows(X)
+            X, held_out = self._set_aside(rows)
+            with _rows_counted_in(rows, X):
+                self._fit_rows(X)
             self._calibrate(score, X, held_out)
         return self
 
@@ -291,8 +297,10 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         """
         with self._unchanged_on_failure():
             score = resolve("anomaly_score", self.anomaly_score)
-            X, held_out = self._set_aside(self._check_chunk(X))
-            self._fit_pass(X)
+            rows = self._check_chunk(X)
+            X, held_out = self._set_aside(rows)
+            with _rows_counted_in(rows, X):
+                self._fit_pass(X)
             self._calibrate(score, X, held_out)
         return self
 
@@ -307,14 +315,16 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         Returns
         -------
         scores : ndarray of shape (n_samples,), float64
-            The `anomaly_score` with which the detector was fitted, in its unit.
+            The `anomaly_score` with which the detector was fitted, in its unit. A row with values
+            that the likelihood does not accept, such as an unseen category, has -1e30 for each of
+            them: a finite number below the scores of all training rows.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         """
-        return self._scores(self._check_rows(X))
+        return self._scores(self._check_any_rows(X))
 
     def decision_function(self, X):
         """Return the score above the threshold: negative for outliers.
@@ -412,8 +422,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         Returns
         -------
         contributions : ndarray of shape (n_samples, n_features), float64
-            In the unit of the score. Contributions do not sum to the score, because features
-            interact.
+            In the unit of the score; about 1e30 for a value that the likelihood does not accept.
+            Contributions do not sum to the score, because features interact.
 
         Raises
         ------
@@ -431,10 +441,20 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         .. [1] Rezende et al. (2014), "Stochastic Backpropagation and Approximate Inference in Deep
            Generative Models", appendix F, with means in place of draws.
         """
-        X = self._check_rows(X)
+        X = self._check_any_rows(X)
         return explain(self._scores, self.module_, X)
 
     def _scores(self, X) -> np.ndarray:
+        """Return the scores, far below all others for values outside the likelihood's support."""
+        support = self.module_.likelihood.support
+        n_outside = np.zeros(len(X)) if support is None else support.n_outside(X)
+        if not n_outside.any():
+            return self._scores_of_possible(X)
+        scores, possible = IMPOSSIBLE * n_outside, n_outside == 0
+        scores[possible] = self._scores_of_possible(X[possible])
+        return scores
+
+    def _scores_of_possible(self, X) -> np.ndarray:
         return self.anomaly_score_(self.module_, X, self.n_importance_samples)
 
     def _set_aside(self, X) -> tuple[np.ndarray, np.ndarray]:
@@ -458,7 +478,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         self.anomaly_score_ = FittedScore(score, known)
         if len(held_out):
             self.calibration_scores_ = np.sort(self._scores(held_out))
-            self.offset_ = _threshold(self.calibration_scores_, self.contamination)
+            threshold = _threshold(self.calibration_scores_, self.contamination)
+            self.offset_ = max(threshold, IMPOSSIBLE / 2)  # impossible rows are never inliers
         else:
             self.calibration_scores_ = None
             self.offset_ = float(np.percentile(self._scores(X), 100 * self.contamination))
@@ -521,6 +542,16 @@ class FittedScore:
     def __call__(self, module: VAEModule, X: np.ndarray, n_samples: int) -> np.ndarray:
         """Return the score of every row, float64."""
         return inference.evaluate(self.spec, module, X, self.tensors, n_samples)
+
+
+@contextmanager
+def _rows_counted_in(table: np.ndarray, X: np.ndarray) -> Iterator[None]:
+    """Give errors for a value in X, a part of the rows of the table, the row of the table."""
+    try:
+        yield
+    except OutsideSupportError as exc:
+        same = (table == X[exc.row]).all(axis=1)
+        raise exc.at(row=int(same.argmax())) from None
 
 
 def _p_values(scores: np.ndarray, calibration_scores: np.ndarray) -> np.ndarray:

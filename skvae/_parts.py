@@ -17,7 +17,10 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skvae._validation import OutsideSupportError
+
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
+_CHUNK_VALUES = 2**18  # checked at a time, so that a mask takes no memory of the size of X
 
 
 class Part(BaseEstimator):
@@ -95,7 +98,7 @@ class Network(Part):
         Returns
         -------
         decoder : torch.nn.Module
-            Maps (..., n_components) to (..., n_outputs).
+            Maps latent rows (n_samples, n_components) to (n_samples, n_outputs).
         """
         raise NotImplementedError
 
@@ -105,38 +108,44 @@ class Support:
 
     A :class:`~skvae.likelihoods.LikelihoodModule` whose `support` is None accepts any real number.
 
+    Attributes
+    ----------
+    expected : str
+        The values in words, for error messages.
+
     Examples
     --------
     >>> import numpy as np
     >>> from skvae.likelihoods import Support
     >>> class Positive(Support):
-    ...     def check(self, X, likelihood):
-    ...         if X.min() <= 0:
-    ...             raise ValueError(
-    ...                 f"{likelihood!r} accepts positive values, but X holds {X.min()}."
-    ...             )
+    ...     expected = "positive values"
+    ...
+    ...     def accepts(self, X):
+    ...         return X > 0
     >>> Positive().check(np.array([[1.0, -2.0]]), "lognormal")
     Traceback (most recent call last):
         ...
-    ValueError: 'lognormal' accepts positive values, but X holds -2.0.
+    skvae._validation.OutsideSupportError: 'lognormal' accepts positive values, but column 1 of X
+    holds -2 in row 0, counted from 0. ...
     """
 
     __module__ = "skvae.likelihoods"
 
-    def check(self, X: np.ndarray, likelihood: object) -> None:
-        """Raise an error for rows with a value outside the support.
+    expected: str = "other values"
+
+    def accepts(self, X: np.ndarray) -> np.ndarray:
+        """Return which values are in the support.
+
+        A detector gives rows with other values a score below all others.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
             Rows in the units of the training data.
-        likelihood : object
-            The likelihood, to be named in the error message.
 
-        Raises
-        ------
-        ValueError
-            Naming the likelihood, the values found, the values expected, and the remedy.
+        Returns
+        -------
+        accepted : ndarray of bool of shape (n_samples, n_features)
         """
         raise NotImplementedError
 
@@ -154,6 +163,61 @@ class Support:
             By default the rows as they are.
         """
         return X
+
+    def remedy(self, X: np.ndarray) -> str:
+        """Return advice for the user whose rows hold other values, for the error message.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        remedy : str
+            One or more sentences; by default to choose another likelihood.
+        """
+        return "Leave out such rows, or choose another likelihood."
+
+    def check(self, X: np.ndarray, likelihood: object) -> None:
+        """Raise an error if a value is outside the support.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        likelihood : object
+            The likelihood, to be named in the error message.
+
+        Raises
+        ------
+        ValueError
+            Naming the likelihood, the first such value with its column and row, the values
+            expected, and the remedy.
+        """
+        wrong = np.flatnonzero(self.n_outside(X))
+        if len(wrong):
+            row = int(wrong[0])
+            column = int(self.accepts(X[[row]])[0].argmin())
+            value = str(X[row, column]).removesuffix(".0")
+            expected = f"{likelihood!r} accepts {self.expected}"
+            raise OutsideSupportError(expected, value, self.remedy(X), row, column)
+
+    def n_outside(self, X: np.ndarray) -> np.ndarray:
+        """Return how many values of each row are outside the support.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        n_outside : ndarray of int of shape (n_samples,)
+        """
+        n_rows = max(1, _CHUNK_VALUES // X.shape[1])
+        blocks = (X[start : start + n_rows] for start in range(0, len(X), n_rows))
+        return np.concatenate([(~self.accepts(rows)).sum(axis=1) for rows in blocks])
 
 
 class Likelihood(Part):

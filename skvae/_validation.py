@@ -5,7 +5,10 @@ An upstream rename is then one repair.
 
 from __future__ import annotations
 
+import errno
+import os
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import _fit_context
@@ -16,10 +19,12 @@ __all__ = [
     "Interval",
     "InvalidParameterError",
     "Options",
+    "OutsideSupportError",
     "StrOptions",
     "_fit_context",
     "check_count",
     "check_is_fitted",
+    "require_folder",
 ]
 
 
@@ -27,3 +32,55 @@ def check_count(name: str, value: Any) -> None:
     """Refuse anything but a positive integer."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"'{name}' must be an integer of at least 1, got {value!r}.")
+
+
+def require_folder(path: str | os.PathLike[str]) -> None:
+    """Refuse a file to be written if its folder does not exist.
+
+    Raises
+    ------
+    FileNotFoundError or NotADirectoryError
+        Naming the file and the folder.
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        number, problem = errno.ENOENT, "does not exist; create it first"
+        if folder.exists():
+            number, problem = errno.ENOTDIR, "is a file; choose another folder"
+        raise OSError(number, f"cannot be written: {str(folder)!r} {problem}", str(path))
+
+
+class OutsideSupportError(ValueError):
+    """A value that a likelihood does not accept.
+
+    Parameters
+    ----------
+    expected : str
+        The likelihood and the values that it accepts.
+    value : str
+        The value.
+    remedy : str
+        What to do.
+    row, column : int
+        Its place in X.
+    name : str or None, default=None
+        Name of the column, if it has one.
+    """
+
+    def __init__(
+        self, expected: str, value: str, remedy: str, row: int, column: int, name: str | None = None
+    ):
+        super().__init__(expected, value, remedy, row, column, name)  # as pickle reads them
+        self.row, self.column = row, column
+
+    def __str__(self) -> str:
+        expected, value, remedy, row, column, name = self.args
+        return (
+            f"{expected}, but column {column if name is None else repr(name)} of X holds {value} "
+            f"in row {row}, counted from 0. {remedy}"
+        )
+
+    def at(self, **place: Any) -> OutsideSupportError:
+        """Return the same error with another `row`, `column` or `name`."""
+        names = ("expected", "value", "remedy", "row", "column", "name")
+        return OutsideSupportError(**dict(zip(names, self.args, strict=True)) | place)

@@ -4,8 +4,10 @@ import argparse
 import doctest
 import importlib
 import re
+import textwrap
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 from docs.sphinxext import api
@@ -34,9 +36,30 @@ def test_examples_on_a_page_print_the_results_shown(page):
     text = page.read_text(encoding="utf-8")
     examples = doctest.DocTestParser().get_doctest(text, {}, page.stem, str(page), 0)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    outcome = doctest.DocTestRunner(CloseOrAbridged(), optionflags=flags).run(examples)
+    runner = doctest.DocTestRunner(CloseOrAbridged(), optionflags=flags)
+    outcome = runner.run(examples, clear_globs=False)
     assert outcome.attempted == len(re.findall(r"^ *>>> ", text, flags=re.MULTILINE))
     assert outcome.failed == 0
+    for source in plots_without_prompts(text):
+        exec(source, examples.globs)
+    plt.close("all")
+
+
+def plots_without_prompts(text):
+    """Yield the code of figures that are shown without their source."""
+    for body in re.findall(r"^\.\. plot::\n((?:   .*\n|\n)*)", text, flags=re.MULTILINE):
+        source = re.sub(r"^   :.*\n", "", body, flags=re.MULTILINE)
+        if ">>> " not in source:
+            yield textwrap.dedent(source)
+
+
+def test_all_python_is_in_examples_or_figures():
+    for page in DOCS.rglob("*.rst"):
+        if WRITTEN_BY_THE_BUILD.isdisjoint(page.parts):
+            languages = set(re.findall(r"code-block:: (.*)", page.read_text(encoding="utf-8")))
+            assert languages <= {"sh"}, page
+    (figure,) = plots_without_prompts((DOCS / "index.rst").read_text(encoding="utf-8"))
+    assert figure.strip().startswith("import matplotlib")
 
 
 def test_every_public_name_is_in_the_api_index_and_has_a_page():

@@ -404,3 +404,14 @@ def test_inconsistent_content_is_refused(path, change, message):
     with pytest.raises(ValueError, match=message) as caught:
         skvae.load(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("writer", [skvae.save, skvae.export_onnx])
+def test_a_missing_folder_is_named_and_no_temporary_file(writer, tmp_path):
+    if writer is skvae.export_onnx:
+        pytest.importorskip("onnxscript", reason="onnx is optional")
+    path = tmp_path / "nowhere" / "model"
+    with pytest.raises(FileNotFoundError, match="nowhere' does not exist; create it") as caught:
+        writer(quick().fit(X), path)
+    assert caught.value.filename == str(path)
+    assert ".tmp" not in str(caught.value)

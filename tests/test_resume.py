@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import EarlyStopping, LRScheduler
 from torch.optim import lr_scheduler
 
 from skvae import Autosave, VAEAnomalyDetector, VAETransformer, load, save
@@ -128,6 +128,23 @@ def test_a_schedule_among_the_callbacks_continues_where_it_was(tmp_path, rows, p
     again = with_schedule(policy, Autosave(tmp_path, resume=True)).fit(rows)
     assert_same_model(again, expected, rows)
     assert learning_rate(again) == learning_rate(expected)
+
+
+def stopping_twice(*callbacks):
+    """Return a transformer that the user's own early stopping ends before the library's."""
+    own = EarlyStopping(monitor="train_loss", patience=6, threshold=50.0, threshold_mode="abs")
+    return quick(early_stopping=True, max_epochs=30, callbacks=[own, *callbacks])
+
+
+def test_a_second_early_stopping_among_the_callbacks_continues_where_it_was(tmp_path, rows):
+    expected = stopping_twice().fit(rows)
+    assert 5 < expected.n_iter_ < 30
+    interrupt(stopping_twice(Autosave(tmp_path)), rows)
+    again = stopping_twice(Autosave(tmp_path, resume=True)).fit(rows)
+    assert_same_model(again, expected, rows)
+    found = quick(early_stopping=True, max_epochs=30, callbacks=[Autosave(tmp_path, resume=True)])
+    with pytest.raises(ValueError, match=r"2 EarlyStopping callbacks .* 'callbacks' now has 1"):
+        found.fit(rows)
 
 
 def test_a_schedule_without_a_state_in_the_checkpoint_is_refused(tmp_path, rows):

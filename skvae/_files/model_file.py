@@ -18,6 +18,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from skvae._validation import require_folder
+
 FORMAT_VERSION = 1
 SCRATCH = ".{name}.{token}.tmp"  # name of a file while it is being written
 _KEY = "skvae"  # a single key, because safetensors writes several in no fixed order
@@ -110,6 +112,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         If the file cannot be written; an earlier file of that name is unchanged.
     """
     path = Path(path)
+    require_folder(path)
     scratch = path.with_name(SCRATCH.format(name=path.name, token=secrets.token_hex(4)))
     try:
         with open(scratch, "xb") as file:
@@ -117,6 +120,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, path)
+    except OSError as exc:
+        raise OSError(exc.errno, f"{exc.strerror}; the file was not written", str(path)) from exc
     finally:
         scratch.unlink(missing_ok=True)
     _sync_folder(path.parent)

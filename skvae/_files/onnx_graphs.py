@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from skvae._files.model_file import write_bytes
 from skvae._model.inference import score_rows
 from skvae._model.module import VAEModule
+from skvae._validation import require_folder
 
 PARTS = ("encoder", "decoder", "score")
 
@@ -67,8 +68,11 @@ def export(
     ------
     ImportError
         If the packages of the extra "onnx" are not installed.
+    OSError
+        If the folder does not exist.
     """
     onnx = _import_onnx()
+    require_folder(path)  # before the work
     graph, width, names = {
         "encoder": (_Encoder(module), module.parts.n_features, ("X", "Z")),
         "decoder": (_Decoder(module), module.parts.n_components, ("Z", "X")),

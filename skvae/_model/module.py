@@ -37,7 +37,7 @@ class VAEModule(nn.Module):
     encoder : torch.nn.Module
         Maps standardised rows to (n_samples, 2 * n_components): means, then log variances.
     decoder : torch.nn.Module
-        Maps (..., n_components) to the likelihood's (..., n_outputs).
+        Maps (n_samples, n_components) to the likelihood's (n_samples, n_outputs).
     likelihood : LikelihoodModule
     prior : PriorModule
     parts : Parts
@@ -80,7 +80,8 @@ class VAEModule(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the parameters of p(x|z), (..., n_outputs)."""
-        return self.decoder(z.to(self.dtype)).to(self.dtype)
+        rows = z.to(self.dtype).flatten(end_dim=-2)  # some layers take rows alone
+        return self.decoder(rows).to(self.dtype).unflatten(0, z.shape[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """Reconstruct: the mean of p(x|z) at the posterior mean, in the units of X."""

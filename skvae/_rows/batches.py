@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+def n_batches(n_rows: int, batch_size: int) -> int:
+    """Return the number of batches: a single row at the end goes into the batch before.
+
+    Batch normalisation needs two rows to train on.
+    """
+    alone = n_rows % batch_size == 1 and 1 < batch_size < n_rows
+    return -(-n_rows // batch_size) - alone
 
 
 class Batches:
@@ -40,7 +48,7 @@ class Batches:
         self.device = torch.device(device)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.x) / self.batch_size)
+        return n_batches(len(self.x), self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         batches = self._here() if self.x.device.type == self.device.type else self._staged()
@@ -49,15 +57,22 @@ class Batches:
 
     def _here(self) -> Iterator[Tensor]:
         if self.generator is None:
-            yield from self.x.split(self.batch_size)
+            yield from self._split(self.x)
             return
-        for rows in self._order().to(self.x.device).split(self.batch_size):
+        for rows in self._split(self._order().to(self.x.device)):
             yield self.x.index_select(0, rows)
 
     def _staged(self) -> Iterator[Tensor]:
-        buffers = cycle([Stage(self.x, self.batch_size, self.device) for _ in range(2)])
-        for rows, stage in zip(self._order().split(self.batch_size), buffers, strict=False):
+        batches = self._split(self._order())
+        n_rows = max(map(len, batches))
+        buffers = cycle([Stage(self.x, n_rows, self.device) for _ in range(2)])
+        for rows, stage in zip(batches, buffers, strict=False):
             yield stage.send(rows)
+
+    def _split(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Split rows, or their numbers, into batches, of which the last is as large as it gets."""
+        ends = [self.batch_size * batch for batch in range(1, len(self))]
+        return rows.tensor_split(ends)
 
     def _order(self) -> Tensor:
         if self.generator is None:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import torch
 
+from skvae._rows.batches import n_batches
+
 MIN_STEPS = 1000
 _WIDE_ROWS = 256
 
@@ -48,7 +50,7 @@ def training_budget(n_samples: int, batch_size: int | str = "auto") -> Budget:
     """
     if batch_size == "auto":
         batch_size = 64 if n_samples < 10_000 else 128
-    steps_per_epoch = math.ceil(n_samples / int(batch_size))
+    steps_per_epoch = n_batches(n_samples, int(batch_size))
     n_steps = max(MIN_STEPS, 20 * math.sqrt(n_samples))
     return Budget(
         max_epochs=math.ceil(n_steps / steps_per_epoch),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +54,25 @@ def is_a(callback: Any, kind: type) -> bool:
 def without_name(callback: Any) -> Any:
     """Return the callback of a pair of a name and a callback, and any other as it is."""
     return callback[-1] if isinstance(callback, tuple) and callback else callback
+
+
+def refuse_monitors_of_validation(callbacks: Iterable[Any]) -> None:
+    """Refuse callbacks that monitor a loss of validation rows, for a run without such rows.
+
+    Raises
+    ------
+    ValueError
+        Naming the callback and what it monitors.
+    """
+    for callback in map(without_name, callbacks):
+        own = callback() if isinstance(callback, type) else callback
+        monitored = vars(own).get("monitor")
+        if isinstance(monitored, str) and monitored.startswith("valid_"):
+            raise ValueError(
+                f"{type(own).__name__} among the 'callbacks' monitors {monitored!r}, but no rows "
+                "are set aside for validation. Set early_stopping=True, which sets some aside in "
+                f"fit, or monitor={monitored.replace('valid_', 'train_', 1)!r}."
+            )
 
 
 class OneCycle(Callback):

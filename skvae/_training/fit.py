@@ -17,8 +17,14 @@ from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
 from skvae._random import make_generator
-from skvae._rows.batches import resident
-from skvae._training.callbacks import FitCallback, OneCycle, ProgressBar, is_a
+from skvae._rows.batches import n_batches, resident
+from skvae._training.callbacks import (
+    FitCallback,
+    OneCycle,
+    ProgressBar,
+    is_a,
+    refuse_monitors_of_validation,
+)
 from skvae._training.net import VAENet
 
 
@@ -49,7 +55,7 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
         callbacks.append(OneCycle(settings.lr, epochs_before, settings.max_epochs))
     callbacks += [one for one in settings.callbacks if is_a(one, FitCallback)]
     if settings.verbose:
-        steps_per_epoch = -(-len(x) // settings.batch_size)
+        steps_per_epoch = n_batches(len(x), settings.batch_size)
         callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
     _run(net, x, x_valid, settings.max_epochs, callbacks)
 
@@ -68,6 +74,8 @@ def _run(
     max_epochs: int,
     callbacks: Sequence[Any],
 ) -> None:
+    if x_valid is None:
+        refuse_monitors_of_validation(callbacks)
     net.set_callbacks(callbacks)
     net.set_learning_rate(net.lr)  # an earlier cycle may have left it at zero
     net.max_epochs = max_epochs

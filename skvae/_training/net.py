@@ -199,6 +199,8 @@ class VAENet(NeuralNet):
         means = weights @ values / weights.sum()
         for name, mean in zip(names, means.tolist(), strict=True):
             self.history.record(f"{prefix}_{name}", mean)
+        losses = [row[f"{prefix}_loss"] for row in self.history if f"{prefix}_loss" in row]
+        self.history.record(f"{prefix}_loss_best", losses[-1] <= min(losses))  # for callbacks
         self.history.record(f"{prefix}_batch_count", len(sizes))
 
     def check_weights(self) -> None:
@@ -216,12 +218,13 @@ class VAENet(NeuralNet):
 
     def run_state(self) -> dict[str, Any]:
         """Return what a run needs to continue, beside weights and history, as plain values."""
-        stopping = next(iter(self.callbacks_of(EarlyStopping)), None)
         return {
             "optimizer": self.optimizer_.state_dict(),
             "random_state": self._random_state(),
-            "early_stopping": stopping
-            and {name: getattr(stopping, name) for name in _EARLY_STOPPING_STATE},
+            "early_stopping": [
+                {name: getattr(stopping, name) for name in _EARLY_STOPPING_STATE}
+                for stopping in self.callbacks_of(EarlyStopping)
+            ],
             "schedules": [dict(schedule.state_dict()) for schedule in self._schedules()],
         }
 
@@ -231,20 +234,16 @@ class VAENet(NeuralNet):
         Raises
         ------
         ValueError
-            If the learning-rate schedulers among the callbacks are not as many as they were.
+            If the callbacks that stop training or schedule the learning rate are not as many as
+            they were.
         """
-        schedules = self._schedules()
-        if len(schedules) != len(state["schedules"]):
-            raise ValueError(
-                f"The checkpoint was written with {len(state['schedules'])} learning-rate "
-                f"schedulers among the callbacks, but 'callbacks' now has {len(schedules)}. Pass "
-                "callbacks like those of the fit that was interrupted, or start anew with "
-                "resume=False."
-            )
+        stoppings, schedules = self.callbacks_of(EarlyStopping), self._schedules()
+        _check_number("EarlyStopping callbacks", len(state["early_stopping"]), len(stoppings))
+        _check_number("learning-rate schedulers", len(state["schedules"]), len(schedules))
         self.optimizer_.load_state_dict(state["optimizer"])
         self._set_random_state(state["random_state"])
-        for stopping in self.callbacks_of(EarlyStopping):
-            vars(stopping).update(state["early_stopping"])
+        for stopping, before in zip(stoppings, state["early_stopping"], strict=True):
+            vars(stopping).update(before)
         for schedule, before in zip(schedules, state["schedules"], strict=True):
             schedule.load_state_dict(before)
 
@@ -304,6 +303,15 @@ def copy_net(net: VAENet, settings: Settings) -> VAENet:
     net = copy.deepcopy(net, {id(net.settings): settings})
     net.lr, net.batch_size = settings.lr, settings.batch_size
     return net
+
+
+def _check_number(kind: str, before: int, now: int) -> None:
+    if before != now:
+        raise ValueError(
+            f"The checkpoint was written with {before} {kind} among the callbacks, but "
+            f"'callbacks' now has {now}. Pass callbacks like those of the fit that was "
+            "interrupted, or start anew with resume=False."
+        )
 
 
 def _decay_groups(module: VAEModule) -> list[dict[str, Any]]:

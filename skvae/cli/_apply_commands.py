@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from skvae.cli._models import load_model
 from skvae.cli._options import add_data, add_model, add_output, add_picture, count, seed
 from skvae.cli._outputs import (
     PICTURES,
@@ -146,7 +147,7 @@ def score(arguments: argparse.Namespace) -> Result:
     record = {"model": arguments.model, "output": arguments.output, **_summary(scores)}
     if _is_detector(model):
         columns["prediction"] = np.where(scores >= model.offset_, 1.0, -1.0)
-        record |= _outliers(model, columns["prediction"])
+        record |= _outliers(model, scores, columns["prediction"])
     if arguments.output:
         table = np.column_stack([*columns.values()]) if len(columns) > 1 else scores
         write_rows(arguments.output, table, columns, "scores")
@@ -159,10 +160,7 @@ def _load_model(arguments: argparse.Namespace, endings: tuple[str, ...]):
         check_output(arguments, endings)
     if "data" in arguments:
         check_source(arguments)
-
-    import skvae
-
-    return skvae.load(arguments.model)
+    return load_model(arguments.model)
 
 
 def _is_detector(model) -> bool:
@@ -183,13 +181,19 @@ def _summary(scores: np.ndarray) -> dict:
         "score": "log_likelihood",
         "unit": "nats",
         "n_rows": n_rows,
-        "mean": float(scores.mean()),
+        "mean": float(scores.mean()) if n_rows else math.nan,
         "standard_error": float(scores.std(ddof=1)) / math.sqrt(n_rows) if n_rows > 1 else math.nan,
     }
 
 
-def _outliers(model, predictions: np.ndarray) -> dict:
+def _outliers(model, scores: np.ndarray, predictions: np.ndarray) -> dict:
+    from skvae._detector import IMPOSSIBLE
+
+    possible = scores > IMPOSSIBLE
     return {
+        **_summary(scores[possible]),
+        "n_rows": len(scores),
+        "n_impossible": int((~possible).sum()),
         "score": str(model.anomaly_score),
         "unit": model.anomaly_score_.spec.unit,
         "threshold": model.offset_,
@@ -206,6 +210,11 @@ def _score_text(record: dict) -> str:
     )
     if "threshold" not in record:
         return text
+    if record["n_impossible"]:
+        text += (
+            f"\nleft out of the mean: {record['n_impossible']} rows with values that the "
+            "likelihood does not accept"
+        )
     return (
         f"{text}\noutliers: {record['n_outliers']} of {record['n_rows']} rows "
         f"({record['outlier_share']:.1%}), below {record['threshold']:.6g}"

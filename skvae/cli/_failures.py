@@ -29,10 +29,8 @@ def exit_code(exc: Exception) -> int:
     """Return 2 if the command line is wrong, 1 for every other error."""
     if isinstance(exc, UsageError):
         return USAGE
-
-    from skvae._validation import InvalidParameterError
-
-    return USAGE if isinstance(exc, InvalidParameterError) else FAILURE
+    checks = sys.modules.get("skvae._validation")  # importing it here would take a second
+    return USAGE if checks and isinstance(exc, checks.InvalidParameterError) else FAILURE
 
 
 def describe(exc: Exception) -> str:

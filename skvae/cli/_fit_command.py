@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +131,21 @@ def _train(estimator, rows: Rows, arguments: argparse.Namespace) -> None:
     }
     initial = {name: getattr(estimator, name) for name in temporary}
     ignore_warning("Training was interrupted")  # the command prints a message of its own
-    estimator.set_params(**temporary).fit(rows.X)
+    with _columns_by_name(rows):
+        estimator.set_params(**temporary).fit(rows.X)
     estimator.set_params(**initial)
     if rows.names is not None:
         estimator.feature_names_in_ = np.array(rows.names, dtype=object)
+
+
+@contextmanager
+def _columns_by_name(rows: Rows) -> Iterator[None]:
+    from skvae._validation import OutsideSupportError
+
+    try:
+        yield
+    except OutsideSupportError as exc:
+        raise exc if rows.names is None else exc.at(name=rows.names[exc.column]) from None
 
 
 def _callbacks(arguments: argparse.Namespace) -> list[Any]:

@@ -7,6 +7,7 @@ import inspect
 from datetime import datetime
 from pathlib import Path
 
+from skvae.cli._models import check_model
 from skvae.cli._options import add_model
 from skvae.cli._outputs import Result
 
@@ -17,6 +18,8 @@ add_options = add_model
 
 def run(arguments: argparse.Namespace) -> Result:
     """Describe a model file."""
+    check_model(arguments.model)
+
     from skvae._files.model_file import read_file
     from skvae.persistence import rebuild
 

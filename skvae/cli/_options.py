@@ -33,9 +33,10 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
         "--data",
         metavar="SOURCE",
         required=required,
-        help="digits, mnist, emnist, or a file: .npy, .npz, .csv, .parquet, or IDX, compressed or "
-        "not (such as train-images-idx3-ubyte.gz); mnist and emnist are read from the folder in "
-        "the environment variable SKVAE_DATA, or downloaded once",
+        help="digits, mnist, emnist, or a file: .npy, .npz, .csv, .tsv, .parquet, or IDX (such as "
+        "train-images-idx3-ubyte.gz); .csv, .tsv and IDX files may be compressed (.gz); - reads "
+        "CSV from stdin; mnist and emnist are read from the folder in the environment variable "
+        "SKVAE_DATA, or downloaded once",
     )
     group.add_argument("--limit", type=count, metavar="N", help="read the first N rows only")
     for name, option in DATA_OPTIONS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import errno
 import os
 import sys
 import tempfile
@@ -62,6 +63,9 @@ def check_output(arguments: argparse.Namespace, endings: tuple[str, ...] | None)
         os.environ.setdefault("MPLBACKEND", "agg")  # draws without a display
     if path.exists() and not path.is_file():
         raise UsageError(f"-o {path} exists and is not a file")
+    if not path.parent.exists():
+        problem = f"cannot be written: the folder {path.parent} does not exist; create it first"
+        raise FileNotFoundError(errno.ENOENT, problem, str(path))
     try:
         with tempfile.TemporaryFile(dir=path.resolve().parent):  # fails if the disk is read-only
             pass

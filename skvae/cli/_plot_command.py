@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from skvae.cli._apply_commands import draw_reconstructions, draw_samples
 from skvae.cli._failures import UsageError
+from skvae.cli._models import load_model
 from skvae.cli._options import add_data, add_model, add_output, add_picture, seed
 from skvae.cli._outputs import PICTURES, Result, check_output, write_picture
 from skvae.cli._sources import Rows, check_source, read_rows
@@ -38,10 +39,7 @@ def run(arguments: argparse.Namespace) -> Result:
         raise UsageError(f"plot {arguments.kind} shows the model only: leave out --data")
     if arguments.data:
         check_source(arguments)
-
-    import skvae
-
-    model = skvae.load(arguments.model)
+    model = load_model(arguments.model)
     rows = read_rows(arguments, model) if arguments.data else None
     display = kind.draw(arguments, model, rows)
     write_picture(arguments.output, display, arguments.dpi)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gzip
+import io
 import re
+import shlex
+import sys
 import zlib
 from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TextIO, cast
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,7 +24,10 @@ from skvae.cli._failures import UsageError, ignore_warning
 from skvae.cli._options import DATA_OPTIONS, option_of
 
 _NAMES = ("digits", "mnist", "emnist")
-_ENDINGS = (".npy", ".npz", ".csv", ".parquet")
+_ENDINGS = (".npy", ".npz", ".csv", ".tsv", ".parquet")
+STDIN = "-"
+_TEXT = re.compile(r"\.[ct]sv(\.gz)?$", re.IGNORECASE)
+_WORDS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 _IDX = re.compile(r"[.-]idx\d?(-ubyte)?(\.gz)?$")
 
 
@@ -57,12 +66,15 @@ def read_rows(arguments: argparse.Namespace, model=None) -> Rows:
         rows = _read_columns(arguments, kind, model)
     else:
         rows = _read_named(arguments) if kind in _NAMES else _read_array(arguments, kind)
-    _check_values(rows, arguments.data)
+    _check_values(rows, _shown(arguments.data))
     return rows
 
 
 def check_source(arguments: argparse.Namespace) -> None:
-    """Refuse an unknown kind of source, and options that do not apply to its kind."""
+    """Refuse a source of an unknown kind, options of another kind, and a file of wrong content.
+
+    Only the beginning of a file is read, so that mistakes are reported before torch is imported.
+    """
     kind = _kind(arguments.data)
     for name, option in DATA_OPTIONS.items():
         if getattr(arguments, name) is not None and kind not in option.sources:
@@ -70,17 +82,34 @@ def check_source(arguments: argparse.Namespace) -> None:
                 f"{option_of(name)} applies to {' and '.join(option.sources)}, not to --data "
                 f"{arguments.data}"
             )
+    _check_beginning(arguments, kind)
+
+
+def _check_beginning(arguments: argparse.Namespace, kind: str) -> None:
+    """Read as much of a file as an error in its content, or in the options, needs."""
+    if kind in (".npy", ".npz"):
+        _check_array(arguments, kind)
+    elif kind == "IDX":
+        open(arguments.data, "rb").close()
+    elif kind == ".parquet":
+        _parquet_columns(arguments.data, _choice(arguments))
+    elif kind == ".csv" and arguments.data != STDIN:
+        with _open_text(arguments.data) as file:
+            _read_header(arguments.data, _csv_lines(arguments.data, file), _choice(arguments))
 
 
 def _kind(source: str) -> str:
-    """Return the name of a data set, the ending of a file, or "IDX"."""
+    """Return the name of a data set, the ending of a file, or "IDX"; ".csv" for tables of text."""
     if _IDX.search(source):
         return "IDX"
+    if source == STDIN or _TEXT.search(source):
+        return ".csv"
     kind = source if source in _NAMES else Path(source).suffix.lower()
     if kind not in (*_NAMES, *_ENDINGS):
         raise UsageError(
             f"--data {source} is not a known source; expected {', '.join(_NAMES)}, a file that "
-            f"ends in {', '.join(_ENDINGS)}, or an IDX file, such as images-idx3-ubyte.gz"
+            f"ends in {', '.join(_ENDINGS)}, .csv.gz or .tsv.gz, an IDX file, such as "
+            "images-idx3-ubyte.gz, or - for CSV on stdin"
         )
     return kind
 
@@ -112,12 +141,25 @@ def _read_array(arguments: argparse.Namespace, kind: str) -> Rows:
 
 
 def _load_array(arguments: argparse.Namespace, kind: str) -> np.ndarray:
+    with _array_errors(arguments.data, kind), open(arguments.data, "rb") as file:
+        found = np.load(file, allow_pickle=False)
+        return found if isinstance(found, np.ndarray) else found[_key(arguments, found)]
+
+
+def _check_array(arguments: argparse.Namespace, kind: str) -> None:
+    with _array_errors(arguments.data, kind), open(arguments.data, "rb") as file:
+        if kind == ".npy":
+            np.lib.format.read_magic(file)
+        elif not isinstance(found := np.load(file, allow_pickle=False), np.ndarray):
+            _key(arguments, found)
+
+
+@contextmanager
+def _array_errors(path: str, kind: str) -> Iterator[None]:
     try:
-        with open(arguments.data, "rb") as file:
-            found = np.load(file, allow_pickle=False)
-            return found if isinstance(found, np.ndarray) else found[_key(arguments, found)]
+        yield
     except (ValueError, EOFError, BadZipFile, zlib.error) as exc:
-        raise ValueError(f"{arguments.data} is not a valid {kind} file: {exc}") from exc
+        raise ValueError(f"{path} is not a valid {kind} file: {exc}") from exc
 
 
 def _key(arguments: argparse.Namespace, archive) -> str:
@@ -142,8 +184,16 @@ def _read_columns(arguments: argparse.Namespace, kind: str, model) -> Rows:
         arguments.data, kind, columns, arguments.drop or [], arguments.target, arguments.limit
     )
     if known is not None:
-        _check_names(arguments.data, names, list(known))
+        _check_names(_shown(arguments.data), names, list(known))
     return Rows(X, y, names)
+
+
+def _shown(path: str) -> str:
+    return "standard input" if path == STDIN else path
+
+
+def _choice(arguments: argparse.Namespace) -> _Choice:
+    return _Choice(arguments.columns, arguments.drop or [], arguments.target)
 
 
 def _check_names(path: str, names: list[str] | None, known: list[str]) -> None:
@@ -202,9 +252,12 @@ def read_table(path, kind, columns, drop, target, limit):
     Parameters
     ----------
     path : str
-        The file.
+        The file, or "-".
     kind : {".csv", ".parquet"}
-        Its format. The first line of a CSV file names the columns, unless it has only numbers.
+        Its format. ".csv" is a table of text, separated by commas, semicolons or tabs, compressed
+        if the name ends in ".gz", or standard input if it is "-". After semicolons, numbers may
+        have a decimal comma. True and yes are 1, False and no are 0. The first line names the
+        columns, unless it has only numbers.
     columns : list of str or None
         The columns to read, in this order; None reads all except `drop` and `target`.
     drop : list of str
@@ -231,53 +284,119 @@ def read_table(path, kind, columns, drop, target, limit):
     choice = _Choice(columns, drop, target)
     if kind == ".parquet":
         return _read_parquet(path, choice, limit)
+    with _open_text(path) as file:
+        return _read_csv(_shown(path), _csv_lines(path, file), choice, limit)
+
+
+@contextmanager
+def _open_text(path: str) -> Iterator[TextIO]:
+    """Open a table of text, compressed or not; errors in its encoding name the file."""
+    text: dict[str, Any] = {"mode": "rt", "newline": "", "encoding": "utf-8-sig"}
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return _read_csv(path, csv.reader(file, skipinitialspace=True), choice, limit)
-    except (csv.Error, UnicodeDecodeError) as exc:
-        raise ValueError(f"{path} is not a valid CSV file: {exc}") from exc
+        if path.lower().endswith(".gz"):
+            with gzip.open(path, **text) as file:
+                yield cast(TextIO, file)
+        else:
+            source = sys.stdin.fileno() if path == STDIN else path
+            with open(source, closefd=path != STDIN, **text) as file:
+                yield file
+    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as exc:
+        raise ValueError(f"{_shown(path)} is not a valid CSV file: {exc}") from exc
+
+
+def _csv_lines(path: str, file: TextIO):
+    """Return a reader of the lines, by the delimiter that the first line suggests."""
+    start = []
+    for line in file:
+        start.append(line)
+        if line.strip():
+            break
+    tabs = ".tsv" in Path(path).suffixes
+    delimiter = "\t" if tabs else _delimiter(start[-1] if start else "")
+    return csv.reader(chain(start, file), delimiter=delimiter, skipinitialspace=True)
+
+
+def _delimiter(line: str) -> str:
+    """Return the delimiter by which a line is all numbers or, failing that, has most values."""
+
+    def fitness(delimiter: str) -> tuple[bool, int]:
+        try:  # strictly: a quoted name ends where the delimiter is
+            values = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        except csv.Error:
+            return False, 0
+        numeric = all(_is_number(value, decimal_comma=delimiter == ";") for value in values)
+        return numeric and len(values) > 1, len(values)
+
+    return max(",;\t", key=fitness)
 
 
 def _read_csv(path: str, lines, choice: _Choice, limit: int | None):
+    names, columns, first = _read_header(path, lines, choice)
     rows = filter(None, lines)  # without blank lines
-    first = next(rows, None)
-    if first is None:
-        raise ValueError(f"{path} is empty; expected a table")
-    header = _header(path, first, choice)
-    names = choice.features(path, header) if header else None
-    columns = [header.index(name) for name in names] if header else range(len(first))
     values, labels = array("d"), []
-    for row in islice(rows if header else chain([first], rows), limit):
+    for row in islice(rows if names else chain([first], rows), limit):
         try:
-            values.extend(_numbers(row, columns, header or first))
+            values.extend(_numbers(row, columns, first, lines.dialect.delimiter == ";"))
         except ValueError as exc:
             raise ValueError(f"{path}, line {lines.line_num}: {exc}") from exc
         if choice.target:
-            labels.append(row[header.index(choice.target)])
-    X = np.frombuffer(values).reshape(-1, len(columns))
-    return X, _as_labels(np.array(labels)) if choice.target else None, names
+            labels.append(row[first.index(choice.target)])
+    X = np.frombuffer(values) if values else np.empty(0)
+    y = _as_labels(np.array(labels)) if choice.target else None
+    return X.reshape(-1, len(columns)), y, names
 
 
-def _header(path: str, first: list[str], choice: _Choice) -> list[str] | None:
-    """Return the names of the columns, or None if the first line has only numbers."""
-    if all(map(_is_number, first)):
+def _read_header(path: str, lines, choice: _Choice):
+    """Return names and positions of the columns to read, and the first line.
+
+    The names are None if the first line has only values.
+    """
+    first = next(filter(None, lines), None)
+    if first is None:
+        raise ValueError(f"{path} is empty; expected a table")
+    if _is_row(first, lines.dialect.delimiter == ";"):
         if choice != (None, [], None):
             raise ValueError(f"{path} does not name its columns in its first line")
-        return None
+        return None, range(len(first)), first
     header = [name.strip() for name in first]
     if len(set(header)) < len(header):
         raise ValueError(f"{path} has two columns of the same name: {', '.join(header)}")
-    return header
+    names = choice.features(path, header)
+    return names, [header.index(name) for name in names], header
 
 
-def _numbers(row: list[str], columns, header: list[str]) -> list[float]:
+def _is_row(values: list[str], decimal_comma: bool) -> bool:
+    """Return whether the first line of a file has numbers, and nothing that would be a name."""
+    numeric = [_is_number(value, decimal_comma) for value in values]
+    return any(numeric) and all(
+        number or value.strip().lower() in _WORDS
+        for value, number in zip(values, numeric, strict=True)
+    )
+
+
+def _numbers(row: list[str], columns, header: list[str], decimal_comma: bool) -> list[float]:
     if len(row) != len(header):
         raise ValueError(f"{len(row)} values, but the first line has {len(header)}")
     try:
         return [float(row[column]) for column in columns]
     except ValueError:
-        broken = {header[column]: row[column] for column in columns if not _is_number(row[column])}
-        raise ValueError(_fault(broken)) from None
+        numbers = {column: _number(row[column], decimal_comma) for column in columns}
+    broken = {header[column]: row[column] for column in columns if numbers[column] is None}
+    if broken:
+        raise ValueError(_fault(broken))
+    return [*numbers.values()]
+
+
+def _number(text: str, decimal_comma: bool) -> float | None:
+    """Return the number, or the number of a word such as "True" or "no"; None for other text."""
+    try:
+        return float(text.replace(",", ".") if decimal_comma else text)
+    except ValueError:
+        return _WORDS.get(text.strip().lower())
+
+
+def _is_number(text: str, decimal_comma: bool) -> bool:
+    return text.strip().lower() not in _WORDS and _number(text, decimal_comma) is not None
 
 
 def _fault(broken: dict[str, str]) -> str:
@@ -290,17 +409,16 @@ def _fault(broken: dict[str, str]) -> str:
 def _not_numeric(broken: dict[str, str]) -> str:
     found = ", ".join(f"{name} ({value!r})" for name, value in broken.items())
     return (
-        f"not numeric: {found}. Leave out such columns with --drop {','.join(broken)}, or use one "
-        "as labels with --target"
+        f"not numeric: {found}. Leave out such columns with --drop {_as_option(broken)}, or use "
+        "one as labels with --target"
     )
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _as_option(names: Iterable[str]) -> str:
+    """Return names as an option has them in a shell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return shlex.quote(text.getvalue())
 
 
 def _as_labels(labels: np.ndarray) -> np.ndarray:
@@ -313,18 +431,22 @@ def _as_labels(labels: np.ndarray) -> np.ndarray:
     return numbers.astype(np.int64) if whole else numbers
 
 
-def _read_parquet(path: str, choice: _Choice, limit: int | None):
-    parquet = import_parquet()
-    schema = parquet.read_schema(path)
-    names = choice.features(path, schema.names)
-    types = {name: str(schema.field(name).type) for name in names}
+def _parquet_columns(path: str, choice: _Choice) -> dict[str, str]:
+    """Return the names of the columns to read, with their types."""
+    schema = import_parquet().read_schema(path)
+    types = {name: str(schema.field(name).type) for name in choice.features(path, schema.names)}
     broken = {name: kind for name, kind in types.items() if not _is_numeric(kind)}
     if broken:
         raise ValueError(f"{path}: {_not_numeric(broken)}")
+    return types
+
+
+def _read_parquet(path: str, choice: _Choice, limit: int | None):
+    types = _parquet_columns(path, choice)
     target = [choice.target] if choice.target else []
-    table = parquet.read_table(path, columns=[*names, *target]).slice(0, limit)
-    X = np.column_stack([table[name].to_numpy().astype(_dtype(types[name])) for name in names])
-    return X, _as_labels(table[choice.target].to_numpy()) if target else None, names
+    table = import_parquet().read_table(path, columns=[*types, *target]).slice(0, limit)
+    X = np.column_stack([table[name].to_numpy().astype(_dtype(types[name])) for name in types])
+    return X, _as_labels(table[choice.target].to_numpy()) if target else None, [*types]
 
 
 def _is_numeric(kind: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skvae._validation import require_folder
 from skvae.datasets._data_folder import scratch_folder
 
 _DTYPES = {
@@ -111,6 +112,8 @@ def write_idx(path, array):
     ------
     ValueError
         If the array has another dtype, or a shape that the header cannot hold.
+    OSError
+        If the folder does not exist or the file cannot be written.
 
     See Also
     --------
@@ -132,6 +135,7 @@ def write_idx(path, array):
     array = np.asarray(array)
     parts = _header(array), _payload(array)  # raises before the disk is touched
     target = path.resolve()  # replaces the target of a symbolic link, not the link
+    require_folder(target)
     with scratch_folder(target.parent) as scratch:
         whole = Path(scratch) / target.name
         with open(whole, "wb") as raw:

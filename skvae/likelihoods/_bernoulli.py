@@ -9,7 +9,7 @@ from torch import Tensor
 from skvae._parts import Likelihood, LikelihoodModule
 from skvae._validation import StrOptions
 from skvae.likelihoods._logits import UnitIntervalModule, cross_entropy
-from skvae.likelihoods._support import UNIT_INTERVAL
+from skvae.likelihoods._support import BINARY
 
 
 class Bernoulli(Likelihood):
@@ -72,11 +72,13 @@ class Bernoulli(Likelihood):
             If a value lies outside [0, 1].
         """
         self.validate()
-        UNIT_INTERVAL.check(X, self)
+        BINARY.check(X, self)
         return (_Bernoulli if self.binarize is None else _DynamicBernoulli)(self, X)
 
 
 class _Bernoulli(UnitIntervalModule):
+    support = BINARY
+
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         return -cross_entropy(self.logits(outputs), x)
 

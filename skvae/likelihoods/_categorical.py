@@ -11,7 +11,7 @@ from torch import Tensor
 from skvae._parts import Likelihood, LikelihoodModule
 from skvae._validation import Interval, StrOptions
 from skvae.likelihoods._one_scale import OneScaleModule
-from skvae.likelihoods._support import ROUNDING, levels
+from skvae.likelihoods._support import ROUNDING, categories
 
 _MOST_CATEGORIES = 2**16
 
@@ -94,7 +94,7 @@ class Categorical(Likelihood):
         n_categories = self.n_categories
         if n_categories == "auto":
             n_categories = int(np.clip(X.max() + 1, 2, _MOST_CATEGORIES))
-        levels(n_categories, "n_categories").check(X, self)
+        categories(n_categories).check(X, self)
         return _Categorical(Categorical(n_categories=n_categories, ordered=self.ordered), X)
 
 
@@ -103,7 +103,7 @@ class _Categorical(OneScaleModule):
 
     def __init__(self, spec: Categorical, X: np.ndarray):
         super().__init__(spec, X.shape[1] * spec.n_categories, X, least_scale=ROUNDING)
-        self.support = levels(spec.n_categories, "n_categories")
+        self.support = categories(spec.n_categories)
         self.n_features = X.shape[1]
         self.ordered = spec.ordered
         self.register_buffer("start", _log_frequencies(X, spec.n_categories))

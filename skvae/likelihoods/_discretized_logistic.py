@@ -15,7 +15,7 @@ from skvae._validation import Interval, StrOptions
 from skvae.likelihoods._categorical import draw_categories
 from skvae.likelihoods._gaussian import NOISE_SPEED
 from skvae.likelihoods._one_scale import OneScaleModule
-from skvae.likelihoods._support import ROUNDING, levels
+from skvae.likelihoods._support import ROUNDING, grey_levels
 
 _LEAST_WIDTH = 0.01  # in levels; at this width all of the mass is already on one level
 _LOG_WIDTH_RANGE = (-20.0, 10.0)
@@ -100,7 +100,7 @@ class DiscretizedLogistic(Likelihood):
             If a value is not a whole number in that range.
         """
         self.validate()
-        levels(self.n_levels, "n_levels").check(X, self)
+        grey_levels(self.n_levels).check(X, self)
         return _DiscretizedLogistic(self, X)
 
 
@@ -121,7 +121,7 @@ class _DiscretizedLogistic(OneScaleModule):
         n_kinds = 1 + per_sample + (n_mixtures > 1)  # means, widths, weights
         super().__init__(spec, n_kinds * n_mixtures * n_features, X, least_scale=ROUNDING)
         self.n_levels, self.n_mixtures = spec.n_levels, n_mixtures
-        self.support = levels(spec.n_levels, "n_levels")
+        self.support = grey_levels(spec.n_levels)
         self._shape = (n_kinds, n_mixtures, n_features)
         self.register_parameter("free_log_width", None)
         if not per_sample:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule, Support
-from skvae._validation import InvalidParameterError, StrOptions
+from skvae._validation import InvalidParameterError, OutsideSupportError, StrOptions
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.likelihoods._proposal import propose
 
@@ -208,6 +208,12 @@ class _Supports(Support):
             (part.support, part.spec, own) for part, own in groups if part.support is not None
         ]
 
+    def accepts(self, X: np.ndarray) -> np.ndarray:
+        accepted = np.ones(X.shape, dtype=bool)
+        for support, _, columns in self.groups:
+            accepted[:, columns] = support.accepts(X[:, columns])
+        return accepted
+
     def check(self, X: np.ndarray, likelihood: object) -> None:
         for support, spec, columns in self.groups:
             per_column(partial(support.check, likelihood=spec), X, columns)
@@ -229,6 +235,8 @@ def per_column(call: Callable[[np.ndarray], Any], X: np.ndarray, columns: list[i
     """
     try:
         return call(X[:, columns])
+    except OutsideSupportError as exc:
+        raise exc.at(column=columns[exc.column]) from None
     except ValueError as exc:
         for column in columns:
             try:

@@ -8,22 +8,40 @@ from skvae._parts import Support
 
 LARGEST_COUNT = 2.0**53  # beyond it float64 no longer distinguishes neighbouring whole numbers
 ROUNDING = 12**-0.5  # standard deviation of the rounding error of whole numbers
-_CHUNK_VALUES = 2**18
-_REAL = "or choose likelihood='gaussian', which accepts any real values."
+_SLIGHT = 0.01  # beyond the unit interval: an error of rounding or interpolation
+_FEWEST_GREY_LEVELS = 10  # whole numbers below are codes
+_REAL = "or choose the likelihood 'gaussian', which accepts any real values."
 
 
 class UnitInterval(Support):
     """The real numbers from 0 to 1."""
 
-    def check(self, X: np.ndarray, likelihood: object) -> None:
-        minimum, maximum = float(X.min()), float(X.max())
-        if minimum < 0 or maximum > 1:
-            division = f" or X / {maximum:g}" if minimum >= 0 else ""
-            raise ValueError(
-                f"{likelihood!r} accepts values in [0, 1], but X ranges from {minimum:g} to "
-                f"{maximum:g}. Scale X first, for example with "
-                f"sklearn.preprocessing.MinMaxScaler(clip=True){division}, {_REAL}"
-            )
+    expected = "values in [0, 1]"
+
+    def accepts(self, X: np.ndarray) -> np.ndarray:
+        return self.nearest(X) == X
+
+    def nearest(self, X: np.ndarray) -> np.ndarray:
+        return np.clip(X, 0, 1)
+
+    def remedy(self, X: np.ndarray) -> str:
+        low, high = float(X.min()), float(X.max())
+        if low >= -_SLIGHT and high <= 1 + _SLIGHT:
+            return f"Clip such values with X.clip(0, 1), {_REAL}"
+        division = f" or X / {high:g}" if low >= 0 else ""
+        return (
+            f"X ranges from {low:g} to {high:g}. Scale it first, for example with "
+            f"sklearn.preprocessing.MinMaxScaler(clip=True){division}, {_REAL}"
+        )
+
+
+class Binary(UnitInterval):
+    """The numbers 0 and 1, and the grey levels between them."""
+
+    def remedy(self, X: np.ndarray) -> str:
+        if np.array_equal(X, np.rint(X)) and np.abs(X).max() < _FEWEST_GREY_LEVELS:
+            return f"Code no and yes as 0 and 1, {_REAL}"
+        return super().remedy(X)
 
 
 class WholeNumbers(Support):
@@ -39,36 +57,39 @@ class WholeNumbers(Support):
 
     def __init__(self, high: float, remedy: str):
         self.high = float(high)
-        self.remedy = remedy
+        self._remedy = remedy
+        last = "on" if self.high == LARGEST_COUNT else f"to {self.high:.16g}"
+        self.expected = f"whole numbers from 0 {last}"
 
-    def check(self, X: np.ndarray, likelihood: object) -> None:
-        n_rows = max(1, _CHUNK_VALUES // X.shape[1])
-        for start in range(0, len(X), n_rows):
-            rows = X[start : start + n_rows]
-            wrong = (rows < 0) | (rows > self.high) | (rows != np.rint(rows))
-            if wrong.any():
-                row, column = np.argwhere(wrong)[0]
-                where = f"column {column} of X" if X.shape[1] > 1 else "X"
-                raise ValueError(
-                    f"{likelihood!r} accepts whole numbers {self._range()}, but {where} holds "
-                    f"{rows[row, column]:g}. {self.remedy}, {_REAL}"
-                )
+    def accepts(self, X: np.ndarray) -> np.ndarray:
+        return self.nearest(X) == X
 
     def nearest(self, X: np.ndarray) -> np.ndarray:
         return np.clip(np.rint(X), 0, self.high)
 
-    def _range(self) -> str:
-        return "from 0 on" if self.high == LARGEST_COUNT else f"from 0 to {self.high:g}"
+    def remedy(self, X: np.ndarray) -> str:
+        return f"{self._remedy}, {_REAL}"
 
 
 UNIT_INTERVAL = UnitInterval()
+BINARY = Binary()
 COUNTS = WholeNumbers(LARGEST_COUNT, "Round X if it holds counts")
 
 
-def levels(n_levels: int, parameter: str) -> WholeNumbers:
-    """Return the support of `n_levels` levels; `parameter` names that number in the spec."""
+def categories(n_categories: int) -> WholeNumbers:
+    """Return the support of the codes of categories."""
+    return WholeNumbers(
+        n_categories - 1,
+        "Leave out rows with categories that were not among the training rows, or fit with "
+        "'n_categories' set to the number of categories, coded for example by "
+        "sklearn.preprocessing.OrdinalEncoder",
+    )
+
+
+def grey_levels(n_levels: int) -> WholeNumbers:
+    """Return the support of integer grey levels."""
     return WholeNumbers(
         n_levels - 1,
-        f"Set {parameter!r} to the number of levels, convert grey levels between 0 and 1 back to "
+        "Set 'n_levels' to the number of levels, convert grey levels between 0 and 1 back to "
         "bytes by (255 * X).round()",
     )

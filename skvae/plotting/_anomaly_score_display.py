@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from skvae._model.inference import SCORES
+from skvae._model.inference import SCORES, decode, encode_mean
 from skvae._validation import check_count
 from skvae.plotting._figure_layout import axes_to_draw_on, place_below
 from skvae.plotting._mosaic import draw_strips, strips_height
@@ -139,7 +139,7 @@ class AnomalyScoreDisplay(RowsDisplay):
             y,
             score_name=str(estimator.anomaly_score),
             X=X,
-            X_reconstructed=estimator.reconstruct(X) if settings["kind"] == "table" else None,
+            X_reconstructed=_reconstruct(estimator, X) if settings["kind"] == "table" else None,
             n_examples=n_examples,
             **settings,
         )
@@ -228,6 +228,15 @@ class AnomalyScoreDisplay(RowsDisplay):
         self.ax_ = axes_to_draw_on(ax, _HEIGHT + height)
         place = place_below(self.ax_, share=height / (_HEIGHT + height))
         return self.ax_.figure.add_subplot(place)
+
+
+def _reconstruct(estimator, X):
+    """Return reconstructions, also of rows with values that the likelihood does not accept."""
+    module, support = estimator.module_, estimator.module_.likelihood.support
+    if support is None:
+        return estimator.reconstruct(X)
+    nearest = support.nearest(check_array(X, dtype=[np.float64, np.float32]))
+    return decode(module, encode_mean(module, nearest))
 
 
 def _deviations(X: np.ndarray, X_reconstructed: np.ndarray) -> np.ndarray:

@@ -37,11 +37,12 @@ def explain(
 
 def _with_expected(module: VAEModule, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Replace one feature of every row, in place, by its expected value given the others."""
-    cells = np.arange(len(rows)), columns
+    support, cells = module.likelihood.support, (np.arange(len(rows)), columns)
     origin = np.zeros((1, module.parts.n_components), dtype=rows.dtype)
-    rows[cells] = _inference.decode(module, origin)[0, columns]
+    possible = rows if support is None else support.nearest(rows)
+    possible[cells] = _inference.decode(module, origin)[0, columns]
     for _ in range(_N_ROUNDS):
-        decoded = _inference.decode(module, _inference.encode_mean(module, rows))
-        rows[cells] = decoded[cells]
-    support = module.likelihood.support
-    return rows if support is None else support.nearest(rows)
+        decoded = _inference.decode(module, _inference.encode_mean(module, possible))
+        possible[cells] = decoded[cells]
+    rows[cells] = (possible if support is None else support.nearest(possible))[cells]
+    return rows

@@ -129,8 +129,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(path, monkeypatch, fail
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(_model_file.os, failing, fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left on device; the file was not") as caught:
         write_file(path, {"kind": "other"}, {})
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
 

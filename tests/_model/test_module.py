@@ -41,6 +41,21 @@ def test_forward_reconstructs_in_the_units_of_x(module, X):
     torch.testing.assert_close(module(x), expected)
 
 
+def test_a_decoder_of_rows_decodes_several_latent_vectors_per_row(module):
+    class Rows(torch.nn.Linear):
+        def forward(self, rows):
+            assert rows.ndim == 2
+            return super().forward(rows)
+
+    module.decoder = Rows(2, 5).double()
+    z = torch.randn(3, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    decoded = module.decode(z)
+    assert decoded.shape == (3, 4, 5)
+    torch.testing.assert_close(decoded[1], module.decode(z[1]))
+    torch.testing.assert_close(decoded[1, 2:3], module.decode(z[1, 2:3]))
+    assert module.decode(z[:0]).shape == (0, 4, 5)
+
+
 def test_log_posterior_is_a_diagonal_normal(module, X):
     mean, log_var = (part.detach() for part in module.encode(torch.from_numpy(X)))
     z = torch.randn(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

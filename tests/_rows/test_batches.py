@@ -5,7 +5,7 @@ import torch
 from skorch.dataset import Dataset
 
 from skvae._random import make_generator
-from skvae._rows.batches import Batches, resident
+from skvae._rows.batches import Batches, n_batches, resident
 
 
 @pytest.fixture
@@ -34,7 +34,9 @@ def test_the_target_is_the_input(x):
         assert batch is target
 
 
-@pytest.mark.parametrize(("batch_size", "expected"), [(1, 11), (4, 3), (11, 1), (100, 1)])
+@pytest.mark.parametrize(
+    ("batch_size", "expected"), [(1, 11), (4, 3), (5, 2), (10, 1), (11, 1), (100, 1)]
+)
 def test_length_is_the_number_of_batches(x, batch_size, expected):
     batches = Batches(Dataset(x), batch_size)
     assert len(batches) == len(list(batches)) == expected
@@ -48,6 +50,25 @@ def test_staged_batches_equal_the_others(x):
     assert [len(batch) for batch in staged] == [4, 4, 3]
     for sent, batch in zip(staged, batches._here(), strict=True):
         torch.testing.assert_close(sent, batch)  # although its stage has been filled again
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 4, 5, 7, 10])
+@pytest.mark.parametrize("generator", [None, make_generator(0)], ids=["in order", "shuffled"])
+def test_no_batch_has_a_single_row(x, batch_size, generator):
+    batches = Batches(Dataset(x), batch_size, generator)
+    for passed in (batches._here(), batches._staged()):
+        passed = list(passed)
+        sizes = [len(batch) for batch in passed]
+        assert len(sizes) == n_batches(11, batch_size)
+        assert set(sizes[:-1]) <= {batch_size}
+        assert 2 <= sizes[-1] <= batch_size + 1
+        torch.testing.assert_close(torch.cat(passed).sort(dim=0).values, x)
+
+
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(1, 1), (1, 8), (3, 1)])
+def test_a_single_row_or_a_batch_size_of_one_is_left_alone(n_rows, batch_size):
+    sizes = [len(batch) for batch, _ in Batches(Dataset(torch.zeros(n_rows, 2)), batch_size)]
+    assert sizes == [1] * n_rows
 
 
 def test_rows_in_order_are_staged_in_order(x):

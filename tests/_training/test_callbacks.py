@@ -185,3 +185,46 @@ def test_verbose_shows_loss_reconstruction_and_kl(X, capfd):
 def test_without_verbose_nothing_is_printed(X, capfd):
     model(verbose=0, early_stopping=True, n_iter_no_change=1, max_epochs=20).fit(X)
     assert capfd.readouterr() == ("", "")
+
+
+MONITORS = {
+    "early stopping": EarlyStopping(patience=1),
+    "its class": EarlyStopping,
+    "a named one": ("stop", EarlyStopping(monitor="valid_kl", patience=1)),
+    "the best model": EarlyStopping(patience=1, load_best=True),
+    "a schedule": LRScheduler(policy="ReduceLROnPlateau", monitor="valid_loss"),
+    "files": Checkpoint(monitor="valid_loss_best"),
+}
+
+
+@pytest.mark.parametrize("name", MONITORS)
+def test_monitoring_validation_needs_rows_for_it(X, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained = Observer()
+    vae = model(callbacks=[MONITORS[name], trained])
+    monitored = "'valid_kl'" if name == "a named one" else "'valid_loss"
+    message = f"monitors {monitored}.*Set early_stopping=True.*or monitor='train_"
+    for fit in (vae.fit, vae.partial_fit):
+        with pytest.raises(ValueError, match=message):
+            fit(X)
+    assert "train" not in {call[0] for call in trained.calls}
+    assert not hasattr(vae, "module_")
+    vae.set_params(early_stopping=True).fit(X)
+    assert np.isfinite(vae.history_["valid_loss"]).all()
+    with pytest.raises(ValueError, match="which sets some aside in fit, or"):
+        vae.partial_fit(X)
+
+
+@pytest.mark.parametrize("prefix", ["train", "valid"])
+def test_the_history_marks_epochs_with_the_best_loss_so_far(X, prefix):
+    vae = model(early_stopping=True, max_epochs=6, learning_rate=0.3).fit(X)
+    losses = vae.history_[f"{prefix}_loss"]
+    marks = [row[f"{prefix}_loss_best"] for row in vae._net.history]
+    assert marks == (losses == np.minimum.accumulate(losses)).tolist()
+
+
+def test_callbacks_that_monitor_training_need_no_validation(X, tmp_path):
+    files = Checkpoint(dirname=tmp_path, monitor="train_loss_best")
+    vae = model(callbacks=[EarlyStopping(monitor="train_loss"), files]).fit(X)
+    assert vae.n_iter_ == 4
+    assert (tmp_path / "params.pt").exists()

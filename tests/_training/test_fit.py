@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
+from torch import nn
 
 import skvae
+from skvae.networks import Network
 from tests._training.helpers import Spy, model
 from tests.helpers import Interruption
 
@@ -177,3 +179,41 @@ def test_history_is_saved_and_continued(X, tmp_path):
     for name, values in vae.history_.items():
         np.testing.assert_array_equal(loaded.history_[name], values)
         np.testing.assert_array_equal(continued.history_[name][:3], values)
+
+
+class Normalised(Network):
+    """A user's own network, whose batch normalisation takes rows alone, and two to train."""
+
+    def build_encoder(self, n_features, n_outputs):
+        return self._build(n_features, n_outputs)
+
+    def build_decoder(self, n_components, n_outputs, n_features):
+        return self._build(n_components, n_outputs)
+
+    def _build(self, n_inputs, n_outputs):
+        layers = nn.Linear(n_inputs, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, n_outputs)
+        return nn.Sequential(*layers)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"early_stopping": True},
+        {"objective": "iwae"},
+        {"prior": "vamp"},
+        {"precision": "bfloat16"},
+        {"anomaly_score": "likelihood_regret"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("n_rows", [9, 10])
+def test_a_network_with_batch_normalisation_trains_and_scores(changes, n_rows):
+    X = np.random.default_rng(0).normal(size=(n_rows, 3))
+    cls = skvae.VAEAnomalyDetector if "anomaly_score" in changes else skvae.VAETransformer
+    settings = {"max_epochs": 2, "batch_size": 4, "random_state": 0} | changes
+    vae = cls(2, network=Normalised(), **settings).fit(X)
+    scores = vae.score_samples(X)
+    np.testing.assert_allclose(vae.score_samples(X[:1]), scores[:1])
+    assert vae.sample(5).shape == (5, 3)
+    assert vae.partial_fit(X).n_iter_ == 3

@@ -113,6 +113,25 @@ def test_score_of_a_detector_counts_the_outliers(run, files, detector, iris, els
     assert record["threshold"] == detector.offset_
 
 
+def test_impossible_rows_are_outliers_and_not_in_the_mean(run, elsewhere, fit):
+    lines = [f"{number % 7},{number % 2}" for number in range(40)]
+    (elsewhere / "t.csv").write_text("\n".join(["visits,smokes", *lines]))
+    fit("m.skvae", "--data", "t.csv", "--detector", "--likelihood", "mixed")
+    known = json.loads(run("score", "m.skvae", "--data", "t.csv", "--json").out)
+    assert known["n_impossible"] == 0
+    (elsewhere / "t.csv").write_text("\n".join(["visits,smokes", *lines, "2.5,1", "99,no", "1,3"]))
+    done = run("score", "m.skvae", "--data", "t.csv", "-o", "s.csv", "--json")
+    record = json.loads(done.out)
+    assert record["mean"] == pytest.approx(known["mean"])
+    assert (record["n_rows"], record["n_impossible"]) == (43, 3)
+    assert record["n_outliers"] == known["n_outliers"] + 3
+    text = run("score", "m.skvae", "--data", "t.csv").out
+    assert "left out of the mean: 3 rows with values that the likelihood does not accept" in text
+    (elsewhere / "t.csv").write_text("visits,smokes\n1,3\n")
+    record = json.loads(run("score", "m.skvae", "--data", "t.csv", "--json").out)
+    assert (record["mean"], record["n_outliers"]) == (None, 1)
+
+
 def test_the_standard_error_of_one_row_is_null_in_json(run, files):
     options = ("--data", files / "iris.csv", "--limit", 1, "--json")
     assert json.loads(run("score", files / "iris.skvae", *options).out)["standard_error"] is None

@@ -164,6 +164,40 @@ print(json.dumps([codes, sorted({"torch", "sklearn", "matplotlib"} & set(sys.mod
     assert json.loads(done.stdout.splitlines()[-1]) == [list(codes), []]
 
 
+def test_files_are_checked_before_torch_is_imported(files, elsewhere):
+    """Importing torch and scikit-learn takes seconds, in which a mistake could be told."""
+    (elsewhere / "text").write_text("a,b\n1,2\n")
+    (elsewhere / "t.csv").write_text("a,b\n1,2\n")
+    (elsewhere / "t.npy").write_text("a,b\n1,2\n")
+    model = files / "digits.skvae"
+    commands = [
+        "transform none --data t.csv -o z.csv",
+        "transform text --data t.csv -o z.csv",
+        "info text",
+        "plot text curves -o x.png",
+        "sample text -o x.csv",
+        "fit --data none.csv -o m",
+        "fit --data t.csv --target c -o m",
+        "fit --data t.npy -o m",
+        "fit --data t.csv -o nowhere/m",
+        f"score {model} --data none.npz",
+    ]
+    program = """
+import json, sys
+from skvae.cli import main
+codes = [main(words.split()) for words in json.loads(sys.argv[1])]
+print(json.dumps([codes, sorted({"torch", "sklearn", "matplotlib"} & set(sys.modules))]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(commands)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert json.loads(done.stdout) == [[1] * len(commands), []], done.stderr
+
+
 def test_the_module_is_the_command_and_returns_its_exit_code():
     running = start("fit", "--fly")
     out, err = running.communicate(timeout=60)

@@ -80,7 +80,11 @@ def test_the_model_remembers_the_columns_of_a_table(files):
         ),
         (("--data", "digits", "--network", "Conv(image_shape=(9, 9))"), 1, "64 features"),
         (("--data", "digits", "--device", "abacus"), 1, "device='abacus' cannot be used here"),
-        (("--data", "digits", "--likelihood", "bernoulli"), 1, "accepts values in [0, 1], but X"),
+        (
+            ("--data", "digits", "--likelihood", "bernoulli"),
+            1,
+            "in [0, 1], but column 2 of X",
+        ),
         (("--data", "digits", "--learning-rate", "1e9"), 1, "NaN or infinite"),
         (("--data", "digits", "--contamination", "0.1"), 2, "add --detector"),
         (("--data", "digits", "--resume"), 2, "--checkpoint-dir DIR"),
@@ -110,12 +114,19 @@ def test_an_error_is_one_line_and_nothing_is_written(run, elsewhere, options, co
     assert not (elsewhere / "m.skvae").exists()
 
 
+def test_an_impossible_value_is_named_by_its_column(run, elsewhere):
+    (elsewhere / "t.csv").write_text("kind,visits\nx,3\ny,30.5\n")
+    options = ("--data", "t.csv", "--target", "kind", "--likelihood", "poisson", "-o", "m")
+    assert "column 'visits' of X holds 30.5 in row 1, counted" in run("fit", *options).err
+
+
 def test_an_unwritable_output_is_refused_before_training(run, elsewhere, monkeypatch):
     monkeypatch.setattr(skvae.VAETransformer, "fit", lambda *args: pytest.fail("it trained"))
     done = run("fit", "--data", "digits", "-o", "nowhere/m.skvae")
     assert done.code == 1
     assert done.err == (
-        "skvae fit: error: nowhere/m.skvae: cannot be written: No such file or directory\n"
+        "skvae fit: error: nowhere/m.skvae: cannot be written: the folder nowhere does not exist; "
+        "create it first\n"
     )
 
 

@@ -95,7 +95,7 @@ def test_an_output_that_cannot_be_written_is_refused(tmp_path):
         check("-", json=True)
     with pytest.raises(UsageError, match="exists and is not a file"):
         check(tmp_path, None)
-    with pytest.raises(FileNotFoundError, match="cannot be written"):
+    with pytest.raises(FileNotFoundError, match="nowhere does not exist; create it first"):
         check(tmp_path / "nowhere" / "x.csv")
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match="cannot be written"):

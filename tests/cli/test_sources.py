@@ -1,10 +1,17 @@
+import csv
+import gzip
+import io
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_digits
 
+from skvae.cli import _sources as sources
 from skvae.cli import build_parser
 from skvae.cli._failures import UsageError
 from skvae.cli._sources import check_source, read_rows, read_table
@@ -108,7 +115,7 @@ def test_a_table_with_nan_or_without_rows_is_refused(tmp_path):
         read(path)
 
 
-@pytest.mark.parametrize("source", ["t.txt", "t", "MNIST", "images.gz"])
+@pytest.mark.parametrize("source", ["t.txt", "t", "MNIST", "images.gz", "t.parquet.gz", "csv"])
 def test_an_unknown_kind_of_source_is_wrong_usage(source):
     with pytest.raises(UsageError, match=f"--data {source} is not a known source; expected digits"):
         read(source)
@@ -175,6 +182,108 @@ def test_a_csv_file_is_read_as_numbers_with_names(csv_path):
     assert X.dtype == np.float64
     assert y is None
     assert names == ["a", "b, c", "d"]
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=32).map(float)
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1).filter(
+    lambda name: not sources._is_number(name, decimal_comma=True)
+)
+
+
+@given(data=st.data(), delimiter=st.sampled_from(",;\t"), named=st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_a_table_is_read_whatever_separates_its_values(tmp_path_factory, data, delimiter, named):
+    n_rows, n_columns = data.draw(st.integers(1, 3)), data.draw(st.integers(2, 4))
+    X = data.draw(arrays(np.float64, (n_rows, n_columns), elements=NUMBERS))
+    comma = delimiter == ";" and data.draw(st.booleans())
+    header = data.draw(st.lists(NAMES, min_size=n_columns, max_size=n_columns, unique=True))
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL if named else 0)
+    if named:
+        writer.writerow(header)
+    writer.writerows([str(value).replace(".", "," if comma else ".") for value in row] for row in X)
+    ending = ".tsv" if delimiter == "\t" and data.draw(st.booleans()) else ".csv"
+    packed = data.draw(st.sampled_from(["", ".gz"]))
+    path = tmp_path_factory.getbasetemp() / f"table{ending}{packed}"
+    content = text.getvalue().encode()
+    path.write_bytes(gzip.compress(content) if packed else content)
+    rows = read(path)
+    np.testing.assert_array_equal(rows.X, X)
+    assert rows.names == (header if named else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a;b\n1,5;2\n-3;4,25\n", [[1.5, 2], [-3, 4.25]]),
+        ("1,5;2\n-3;4,25\n", [[1.5, 2], [-3, 4.25]]),
+        ("1,5;2,5;3,5\n", [[1.5, 2.5, 3.5]]),
+        ("a\tb\n1.5\t2\n", [[1.5, 2]]),
+        ('"a;b",c\n1,2\n', [[1, 2]]),
+        ("a;b,c,d\n1,2,3\n", [[1, 2, 3]]),
+        ("\n\na;b\n1;2\n", [[1, 2]]),
+        ("a\n1\n2\n", [[1], [2]]),
+        ("a,b\nTrue,1\nFALSE,2\n", [[1, 1], [0, 2]]),
+        ("a,b\nyes,no\n 0 , Yes \n", [[1, 0], [0, 1]]),
+        ("True,1\nfalse,2\n", [[1, 1], [0, 2]]),
+    ],
+)
+def test_delimiters_decimal_commas_and_words_for_numbers(csv_path, text, expected):
+    assert read_csv(csv_path, text)[0].tolist() == expected
+
+
+def test_a_line_of_words_alone_names_columns(csv_path):
+    X, _, names = read_csv(csv_path, "yes,no\n1,0\n")
+    assert (names, X.tolist()) == (["yes", "no"], [[1, 0]])
+
+
+def test_words_for_numbers_stay_labels_of_a_target(csv_path):
+    assert read_csv(csv_path, "a,b\n1,yes\n2,no\n", target="b")[1].tolist() == ["yes", "no"]
+
+
+def test_names_in_the_advice_are_as_the_shell_takes_them(csv_path):
+    with pytest.raises(ValueError, match=r"""--drop 'a b,"c,d"', or use"""):
+        read_csv(csv_path, 'a b,"c,d",e\nx,y,3\n')
+
+
+def test_a_table_is_read_from_standard_input(tmp_path, monkeypatch):
+    (tmp_path / "table").write_text("a;b\n1,5;x\n2,5;y\n")
+    with open(tmp_path / "table") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        rows = read("-", "--target", "b")
+        assert (rows.X.tolist(), rows.y.tolist(), rows.names) == ([[1.5], [2.5]], ["x", "y"], ["a"])
+        stdin.seek(0)
+        with pytest.raises(ValueError, match=r"standard input, line 2: not numeric: b \('x'\)"):
+            read("-")
+        assert not stdin.closed
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", gzip.compress(b"1,2\n" * 99)[:-9], b""])
+def test_a_damaged_gzip_file_is_refused_with_its_name(tmp_path, content):
+    (tmp_path / "t.csv.gz").write_bytes(content)
+    with pytest.raises(ValueError, match="t.csv.gz is (not a valid CSV file|empty)"):
+        read(tmp_path / "t.csv.gz")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "error", "message"),
+    [
+        ("t.csv", b"a,b\n", ("--target", "c"), ValueError, "has no column 'c'"),
+        ("t.csv", b"", (), ValueError, "is empty"),
+        ("t.npy", b"text", (), ValueError, "not a valid .npy file"),
+        ("t.npz", b"text", (), ValueError, "not a valid .npz file"),
+        ("t-idx3-ubyte", None, (), FileNotFoundError, "No such file"),
+        ("t.csv.gz", None, (), FileNotFoundError, "No such file"),
+    ],
+)
+def test_the_beginning_of_a_file_is_checked_before_any_work(
+    tmp_path, name, content, options, error, message
+):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    words = ["score", "m", "--data", str(tmp_path / name), *options]
+    with pytest.raises(error, match=message):
+        check_source(build_parser().parse_args(words))
 
 
 def test_a_csv_file_may_lack_names(csv_path):

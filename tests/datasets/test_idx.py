@@ -110,7 +110,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
 
 
 def test_writing_to_a_missing_folder_raises(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(FileNotFoundError, match="nowhere' does not exist; create it first"):
         write_idx(tmp_path / "nowhere" / "x", np.zeros(3, dtype=np.uint8))
 
 

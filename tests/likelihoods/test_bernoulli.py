@@ -96,7 +96,9 @@ def test_standardized_rows_have_mean_zero_and_pooled_variance_one(density):
 
 @pytest.mark.parametrize("bad", [-0.1, 1.5, 255.0])
 def test_values_outside_the_unit_interval_raise(bad):
-    with pytest.raises(ValueError, match=r"accepts values in \[0, 1\], but X ranges from"):
+    with pytest.raises(
+        ValueError, match=rf"in \[0, 1\], but column 1 of X holds {bad:g} in row 1,"
+    ):
         Bernoulli().build(np.array([[0.0, 1.0], [0.5, bad]]))
 
 

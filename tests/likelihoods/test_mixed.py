@@ -157,10 +157,10 @@ def test_invalid_columns_raise(columns, message):
 
 def test_a_column_outside_the_support_is_named():
     columns = [("gaussian", [0, 3, 4]), ("poisson", [2, 1])]
-    message = r"Column 1 of X, by itself: Poisson\(\) accepts whole numbers from 0 on"
+    message = r"Poisson\(\) accepts whole numbers from 0 on, but column 1 of X holds .* in row 0, "
     with pytest.raises(ValueError, match=message):
         Mixed(columns=columns).build(X)
-    with pytest.raises(ValueError, match=r"Column 4 of X, by itself: Bernoulli\(\) accepts values"):
+    with pytest.raises(ValueError, match=r"Bernoulli\(\) accepts values .* column 4 of X"):
         Mixed(columns=[("gaussian", [0, 1, 2]), ("bernoulli", [3, 4])]).build(X)
 
 
@@ -169,7 +169,7 @@ def test_the_support_names_an_invalid_column(density):
     for column, value, name in ((0, 7, "Categorical"), (2, 0.5, "Poisson"), (3, 2, "Bernoulli")):
         rows = X.copy()
         rows[5, column] = value
-        with pytest.raises(ValueError, match=rf"Column {column} of X, by itself: {name}"):
+        with pytest.raises(ValueError, match=rf"{name}\(.*column {column} of X holds .* row 5, "):
             density.support.check(rows, "mixed")
 
 

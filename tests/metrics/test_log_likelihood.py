@@ -197,5 +197,5 @@ def test_values_outside_the_support_raise():
     vae = VAETransformer(
         2, likelihood="bernoulli", network=MLP(hidden_layer_sizes=(8,)), max_epochs=1
     ).fit(X / 8)
-    with pytest.raises(ValueError, match=r"values in \[0, 1\], but X ranges from 0.1 to 7.9"):
+    with pytest.raises(ValueError, match=r"in \[0, 1\], but column 0 .* ranges from 0.1 to 7.9"):
         log_likelihood(vae, X)

@@ -109,3 +109,15 @@ def test_invalid_input_raises(detector_of_table, iris):
         AnomalyScoreDisplay.from_estimator(detector_of_table, iris.data, n_examples=0)
     with pytest.raises(NotFittedError):
         AnomalyScoreDisplay.from_estimator(VAEAnomalyDetector(), iris.data)
+
+
+def test_a_row_with_an_impossible_value_is_shown_with_its_deviation(iris):
+    counts = np.rint(10 * np.asarray(iris.data))
+    detector = VAEAnomalyDetector(2, likelihood="poisson", max_epochs=1, random_state=0).fit(counts)
+    expected = AnomalyScoreDisplay.from_estimator(detector, counts).X_reconstructed
+    np.testing.assert_array_equal(expected, detector.reconstruct(counts))
+    counts[3, 2] = -80.0
+    display = AnomalyScoreDisplay.from_estimator(detector, counts)
+    assert display.least_normal_[0] == 3
+    assert "the first bar holds all rows below" in display.ax_.get_xlabel()
+    assert display.X_reconstructed.shape == counts.shape
