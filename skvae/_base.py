@@ -22,6 +22,7 @@ from skvae._model.module import Parts, VAEModule, build_module, restore_module
 from skvae._parts import Likelihood, Network, Objective, Prior
 from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._rows.arrays import check_latent_rows, check_rows
+from skvae._rows.weights import TrainingRows, training_rows
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import resolve_device, resolve_precision, training_budget
 from skvae._training.callbacks import FitCallback, Start, is_a, without_name
@@ -35,6 +36,7 @@ from skvae._validation import (
     _fit_context,
     check_count,
     check_is_fitted,
+    check_weights,
 )
 
 _EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
@@ -112,7 +114,7 @@ class BaseVAE(BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the model.
 
         Parameters
@@ -135,11 +137,11 @@ class BaseVAE(BaseEstimator):
             If the loss becomes NaN or infinite.
         """
         with self._unchanged_on_failure():
-            self._fit_rows(self._check_training_rows(X))
+            self._fit_rows(self._check_training_rows(X, sample_weight))
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one pass over these rows, from where the last call or fit ended.
 
         For data that do not fit in memory. The first call takes the scaling of the features, the
@@ -165,7 +167,7 @@ class BaseVAE(BaseEstimator):
             If the loss becomes NaN or infinite.
         """
         with self._unchanged_on_failure():
-            self._fit_pass(self._check_chunk(X))
+            self._fit_pass(self._check_chunk(X, sample_weight))
         return self
 
     def reconstruct(self, X):
@@ -276,12 +278,26 @@ class BaseVAE(BaseEstimator):
         """The device of the module, as a string."""
         return str(next(self.module_.parameters()).device)
 
-    def _check_training_rows(self, X) -> np.ndarray:
-        return check_rows(self, X, reset=not self._goes_on(), min_samples=2)
+    def _check_training_rows(self, X, sample_weight) -> TrainingRows:
+        X = check_rows(self, X, reset=not self._goes_on(), min_samples=2)
+        return self._weighted(X, sample_weight, min_samples=2)
 
-    def _check_chunk(self, X) -> np.ndarray:
+    def _check_chunk(self, X, sample_weight) -> TrainingRows:
         first = not hasattr(self, "module_")
-        return check_rows(self, X, reset=first, min_samples=2 if first else 1)
+        min_samples = 2 if first else 1
+        X = check_rows(self, X, reset=first, min_samples=min_samples)
+        return self._weighted(X, sample_weight, min_samples)
+
+    def _weighted(self, X: np.ndarray, sample_weight, min_samples: int) -> TrainingRows:
+        if sample_weight is None:
+            return training_rows(X, None)
+        rows = training_rows(X, check_weights(sample_weight, X))
+        if rows.n_rows < min_samples:
+            raise ValueError(
+                f"The positive values of 'sample_weight' stand for {rows.n_rows} row, but at least "
+                f"{min_samples} are required. Pass more rows of positive weight."
+            )
+        return rows
 
     def _check_rows(self, X) -> np.ndarray:
         X = self._check_any_rows(X)
@@ -293,63 +309,66 @@ class BaseVAE(BaseEstimator):
         check_is_fitted(self)
         return check_rows(self, X, reset=False)
 
-    def _check_support(self, X: np.ndarray) -> None:
+    def _check_support(self, X: np.ndarray, source: np.ndarray | None = None) -> None:
         support = self.module_.likelihood.support
         if support is not None:
-            with self._columns_by_name():
+            with self._places_in_table(source):
                 support.check(X, self.likelihood)
 
     @contextmanager
-    def _columns_by_name(self) -> Iterator[None]:
-        """Add the name of the column, if it has one, to the error for a value in it."""
+    def _places_in_table(self, source: np.ndarray | None) -> Iterator[None]:
+        """Give errors for a value the row of the table and, if it has one, the column's name.
+
+        `source` are the numbers of the rows in the table; None if they are those of the error.
+        """
         try:
             yield
         except OutsideSupportError as exc:
             names = self._feature_names()
-            if names is None:
-                raise
-            raise exc.at(name=names[exc.column]) from None
+            row = exc.row if source is None else int(source[exc.row])
+            raise exc.at(row=row, name=None if names is None else names[exc.column]) from None
 
     def _feature_names(self) -> np.ndarray | None:
         return getattr(self, "feature_names_in_", None)
 
-    def _fit_rows(self, X: np.ndarray) -> None:
+    def _fit_rows(self, rows: TrainingRows) -> None:
         """Train on rows that were checked: a new module or, under a warm start, a copy."""
+        X = rows.drawn()
         start = Start(draw_seed(self.random_state), self.n_iter_ if self._goes_on() else 0)
         for callback in self.callbacks or ():
             if is_a(callback, FitCallback):
                 start = without_name(callback).on_fit_begin(self, X, start)
         with isolated_rng(start.seed, resolve_device(self.device)):
-            net = self._net_to_train(X, start.seed, self._goes_on())
-            train(net, X, start.epochs_before)
+            net = self._net_to_train(rows, start.seed, self._goes_on())
+            train(net, rows.X, start.epochs_before, rows.shares)
         self._adopt_trained(net, X, start.seed)
 
-    def _fit_pass(self, X: np.ndarray) -> None:
+    def _fit_pass(self, rows: TrainingRows) -> None:
         """Train for one epoch on rows that were checked."""
         seed = draw_seed(self.random_state)
         with isolated_rng(seed, resolve_device(self.device)):
-            net = self._net_to_train(X, seed, hasattr(self, "module_"))
-            train_one_pass(net, X)
-        self._adopt_trained(net, X, seed)
+            net = self._net_to_train(rows, seed, hasattr(self, "module_"))
+            train_one_pass(net, rows.X, rows.shares)
+        self._adopt_trained(net, rows.drawn(), seed)
 
     def _goes_on(self) -> bool:
         return self.warm_start and hasattr(self, "module_")
 
-    def _net_to_train(self, X: np.ndarray, seed: int, goes_on: bool) -> VAENet:
-        settings = self._settings(X, seed)
+    def _net_to_train(self, rows: TrainingRows, seed: int, goes_on: bool) -> VAENet:
+        settings = self._settings(rows, seed)
         if not goes_on:
             specs = (
                 resolve(role, getattr(self, role)) for role in ("network", "likelihood", "prior")
             )
-            with self._columns_by_name():
-                module = build_module(*specs, X, self.n_components)
+            with self._places_in_table(rows.source):
+                module = build_module(*specs, rows.X, self.n_components)
             return new_net(module, settings)
         if self.n_components != self.n_components_:
             raise ValueError(
                 f"n_components={self.n_components} differs from the {self.n_components_} of the "
                 "fit to continue. Set warm_start=False, or clone the estimator, to start anew."
             )
-        self._check_support(X)
+        self._check_support(rows.X, rows.source)
         if self._net is None:
             return new_net(copy.deepcopy(self.module_), settings, self._history)
         kept = ("objective", "optimizer", "weight_decay", "precision", "device")
@@ -358,9 +377,9 @@ class BaseVAE(BaseEstimator):
         settings = replace(settings, **{name: getattr(self._net.settings, name) for name in kept})
         return copy_net(self._net, settings)
 
-    def _settings(self, X: np.ndarray, seed: int) -> Settings:
+    def _settings(self, rows: TrainingRows, seed: int) -> Settings:
         """Resolve every parameter of training, once."""
-        budget = training_budget(len(X), self.batch_size)
+        budget = training_budget(rows.n_rows, self.batch_size)
         ceiling = budget.max_epochs * (_EARLY_STOPPING_CEILING if self.early_stopping else 1)
         decay = budget.weight_decay if self.optimizer == "adam" else 0.0
         device = resolve_device(self.device)
@@ -372,7 +391,7 @@ class BaseVAE(BaseEstimator):
             lr=self.learning_rate,
             optimizer=resolve_optimizer(self.optimizer),
             weight_decay=decay if self.weight_decay == "auto" else self.weight_decay,
-            precision=resolve_precision(self.precision, device, X.shape[1]),
+            precision=resolve_precision(self.precision, device, rows.X.shape[1]),
             device=device,
             callbacks=_checked_callbacks(self.callbacks),
             patience=self.n_iter_no_change if self.early_stopping else None,

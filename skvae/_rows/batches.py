@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skvae._rows.weights import draw, n_drawn
+
 
 def n_batches(n_rows: int, batch_size: int) -> int:
     """Return the number of batches: a single row at the end goes into the batch before.
@@ -28,7 +30,9 @@ class Batches:
 
     Parameters
     ----------
-    dataset : torch.utils.data.Dataset with an attribute ``X``, the tensor (n_samples, n_features)
+    dataset : torch.utils.data.Dataset
+        With the attributes ``X``, the tensor (n_samples, n_features), and ``y``, None or an array of
+        the shares of the passes in which the rows take part.
     batch_size : int
     generator : torch.Generator or None
         Source of the order, a fresh one at every pass.
@@ -43,12 +47,14 @@ class Batches:
         device: torch.device | str = "cpu",
     ):
         self.x: Tensor = dataset.X
+        self.shares = dataset.y
+        self.n_rows = n_drawn(self.x, self.shares)
         self.batch_size: int = batch_size
         self.generator: torch.Generator | None = generator
         self.device = torch.device(device)
 
     def __len__(self) -> int:
-        return n_batches(len(self.x), self.batch_size)
+        return n_batches(self.n_rows, self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         batches = self._here() if self.x.device.type == self.device.type else self._staged()
@@ -77,7 +83,11 @@ class Batches:
     def _order(self) -> Tensor:
         if self.generator is None:
             return torch.arange(len(self.x))
-        return torch.randperm(len(self.x), generator=self.generator)
+        order = torch.randperm(len(self.x), generator=self.generator)
+        if self.shares is None:
+            return order
+        offset = float(torch.rand((), generator=self.generator))
+        return order[torch.from_numpy(draw(self.shares[order.numpy()], self.n_rows, offset))]
 
 
 class Stage:

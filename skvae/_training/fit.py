@@ -18,6 +18,7 @@ from skorch.helper import predefined_split
 
 from skvae._random import make_generator
 from skvae._rows.batches import n_batches, resident
+from skvae._rows.weights import draw, n_drawn
 from skvae._training.callbacks import (
     FitCallback,
     OneCycle,
@@ -28,10 +29,13 @@ from skvae._training.callbacks import (
 from skvae._training.net import VAENet
 
 
-def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
+def train(
+    net: VAENet, X: np.ndarray, epochs_before: int, shares: np.ndarray | None = None
+) -> None:
     """Train up to `max_epochs`: one learning-rate cycle, or early stopping.
 
-    `epochs_before` is the number of epochs before this run, which may itself be half done.
+    `epochs_before` is the number of epochs before this run, which may itself be half done. `shares`
+    are the shares of the epochs in which the rows take part; None is all of them.
     """
     settings = net.settings
     if settings.max_epochs <= epochs_before:
@@ -45,7 +49,7 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
     x, x_valid = _as_tensor(X), None
     callbacks = [one for one in settings.callbacks if not is_a(one, FitCallback)]
     if settings.patience is not None:
-        x, x_valid = _split(x, settings.validation_fraction, settings.seed)
+        x, shares, x_valid = _split(x, shares, settings.validation_fraction, settings.seed)
         # absolute, as a negative loss (of a density) would turn a relative threshold around
         stopping = EarlyStopping(
             patience=settings.patience, threshold_mode="abs", load_best=True, sink=_silent
@@ -55,21 +59,22 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
         callbacks.append(OneCycle(settings.lr, epochs_before, settings.max_epochs))
     callbacks += [one for one in settings.callbacks if is_a(one, FitCallback)]
     if settings.verbose:
-        steps_per_epoch = n_batches(len(x), settings.batch_size)
+        steps_per_epoch = n_batches(n_drawn(x, shares), settings.batch_size)
         callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
-    _run(net, x, x_valid, settings.max_epochs, callbacks)
+    _run(net, x, shares, x_valid, settings.max_epochs, callbacks)
 
 
-def train_one_pass(net: VAENet, X: np.ndarray) -> None:
+def train_one_pass(net: VAENet, X: np.ndarray, shares: np.ndarray | None = None) -> None:
     """Train for one epoch at the constant learning rate."""
     n_epochs = len(net.history) + 1
     callbacks = [one for one in net.settings.callbacks if not is_a(one, FitCallback)]
-    _run(net, _as_tensor(X), None, n_epochs, callbacks)
+    _run(net, _as_tensor(X), shares, None, n_epochs, callbacks)
 
 
 def _run(
     net: VAENet,
     x: torch.Tensor,
+    shares: np.ndarray | None,
     x_valid: torch.Tensor | None,
     max_epochs: int,
     callbacks: Sequence[Any],
@@ -79,12 +84,12 @@ def _run(
     net.set_callbacks(callbacks)
     net.set_learning_rate(net.lr)  # an earlier cycle may have left it at zero
     net.max_epochs = max_epochs
-    net.module_.n_rows = len(x)
+    net.module_.n_rows = n_drawn(x, shares)
     if x_valid is not None:
         net.train_split = predefined_split(Dataset(resident(x_valid, net.device)))
     try:
         with _termination_interrupts():
-            net.partial_fit(Dataset(resident(x, net.device)))
+            net.partial_fit(Dataset(resident(x, net.device), shares))
     finally:
         net.train_split = None
         net.set_callbacks(())  # they belong to the run, and may hold what cannot be copied
@@ -110,8 +115,10 @@ def _settle_interruption(net: VAENet) -> None:
     )
 
 
-def _split(x: torch.Tensor, fraction: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the rows to train on, and a share of them for validation."""
+def _split(
+    x: torch.Tensor, shares: np.ndarray | None, fraction: float, seed: int
+) -> tuple[torch.Tensor, np.ndarray | None, torch.Tensor]:
+    """Return the rows to train on, their shares of the epochs, and rows for validation."""
     n_valid = max(1, round(fraction * len(x)))
     if n_valid >= len(x):
         raise ValueError(
@@ -119,7 +126,12 @@ def _split(x: torch.Tensor, fraction: float, seed: int) -> tuple[torch.Tensor, t
             "or set early_stopping=False."
         )
     order = torch.randperm(len(x), generator=make_generator(seed))
-    return x[order[n_valid:]], x[order[:n_valid]]
+    trained, valid = order[n_valid:], order[:n_valid]
+    if shares is None:
+        return x[trained], None, x[valid]
+    shares_of_valid = shares[valid.numpy()]
+    drawn = draw(shares_of_valid, n_drawn(valid, shares_of_valid))
+    return x[trained], shares[trained.numpy()], x[valid[torch.from_numpy(drawn)]]
 
 
 def _as_tensor(X: np.ndarray) -> torch.Tensor:
