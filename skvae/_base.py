@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
@@ -123,6 +123,9 @@ class BaseVAE(BaseEstimator):
             Training rows, at least two, in any units that the likelihood accepts.
         y : Ignored
             For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
 
         Returns
         -------
@@ -132,9 +135,24 @@ class BaseVAE(BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array that the likelihood and the network accept.
+            If X is not a finite two-dimensional array that the likelihood and the network accept,
+            or if weights are negative, not finite, not one per row, or leave fewer than two rows.
         FloatingPointError
             If the loss becomes NaN or infinite.
+
+        Notes
+        -----
+        Whole weights give the same bits as copies of the rows. A row of weight 2.5 is seen 2.5
+        times per epoch on average. Weights that sum to less than the number of rows with positive
+        weight, as probabilities do, are multiplied by a factor so that they sum to it. If they sum
+        to more than 100,000, or if all copies would hold more than 100 million values, they are
+        divided accordingly, but sum to no less than the number of rows with positive weight.
+
+        As with copies, a row set aside by `early_stopping` may have copies among the rows to train
+        on.
+
+        In a table of up to a million values, copies included, the order of the rows has no
+        influence on the result.
         """
         with self._unchanged_on_failure():
             self._fit_rows(self._check_training_rows(X, sample_weight))
@@ -153,6 +171,9 @@ class BaseVAE(BaseEstimator):
             A chunk of training rows.
         y : Ignored
             For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
 
         Returns
         -------
@@ -162,9 +183,15 @@ class BaseVAE(BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array that the likelihood and the network accept.
+            If X is not a finite two-dimensional array that the likelihood and the network accept,
+            or if weights are negative, not finite, not one per row, or leave fewer than two rows.
         FloatingPointError
             If the loss becomes NaN or infinite.
+
+        Notes
+        -----
+        The weights of a chunk are treated as in `fit`. Chunks that differ in their mean weight
+        should therefore have weights of at least one per row on average.
         """
         with self._unchanged_on_failure():
             self._fit_pass(self._check_chunk(X, sample_weight))
@@ -301,7 +328,7 @@ class BaseVAE(BaseEstimator):
 
     def _check_rows(self, X) -> np.ndarray:
         X = self._check_any_rows(X)
-        self._check_support(X)
+        self._check_support(TrainingRows(X))
         return X
 
     def _check_any_rows(self, X) -> np.ndarray:
@@ -309,23 +336,24 @@ class BaseVAE(BaseEstimator):
         check_is_fitted(self)
         return check_rows(self, X, reset=False)
 
-    def _check_support(self, X: np.ndarray, source: np.ndarray | None = None) -> None:
+    def _check_support(self, rows: TrainingRows) -> None:
         support = self.module_.likelihood.support
         if support is not None:
-            with self._places_in_table(source):
-                support.check(X, self.likelihood)
+            self._placed(lambda X: support.check(X, self.likelihood), rows)
 
-    @contextmanager
-    def _places_in_table(self, source: np.ndarray | None) -> Iterator[None]:
-        """Give errors for a value the row of the table and, if it has one, the column's name.
+    def _placed(self, function: Callable[[np.ndarray], Any], rows: TrainingRows) -> Any:
+        """Apply a function to rows; an error for a value gives its first place in the table.
 
-        `source` are the numbers of the rows in the table; None if they are those of the error.
+        That is the number of the row and, if it has one, the name of the column.
         """
         try:
-            yield
+            return function(rows.X)
+        except OutsideSupportError:
+            rows, names = rows.in_order_of_table(), self._feature_names()
+        try:
+            return function(rows.X)
         except OutsideSupportError as exc:
-            names = self._feature_names()
-            row = exc.row if source is None else int(source[exc.row])
+            row = exc.row if rows.source is None else int(rows.source[exc.row])
             raise exc.at(row=row, name=None if names is None else names[exc.column]) from None
 
     def _feature_names(self) -> np.ndarray | None:
@@ -357,18 +385,16 @@ class BaseVAE(BaseEstimator):
     def _net_to_train(self, rows: TrainingRows, seed: int, goes_on: bool) -> VAENet:
         settings = self._settings(rows, seed)
         if not goes_on:
-            specs = (
-                resolve(role, getattr(self, role)) for role in ("network", "likelihood", "prior")
-            )
-            with self._places_in_table(rows.source):
-                module = build_module(*specs, rows.X, self.n_components)
+            roles = ("network", "likelihood", "prior")
+            specs = [resolve(role, getattr(self, role)) for role in roles]
+            module = self._placed(lambda X: build_module(*specs, X, self.n_components), rows)
             return new_net(module, settings)
         if self.n_components != self.n_components_:
             raise ValueError(
                 f"n_components={self.n_components} differs from the {self.n_components_} of the "
                 "fit to continue. Set warm_start=False, or clone the estimator, to start anew."
             )
-        self._check_support(rows.X, rows.source)
+        self._check_support(rows)
         if self._net is None:
             return new_net(copy.deepcopy(self.module_), settings, self._history)
         kept = ("objective", "optimizer", "weight_decay", "precision", "device")

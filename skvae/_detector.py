@@ -243,6 +243,9 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             Training rows, at least two, in any units that the likelihood accepts.
         y : Ignored
             For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
 
         Returns
         -------
@@ -253,9 +256,24 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         ------
         ValueError
             If X is not a finite two-dimensional array that the likelihood and the network accept,
-            or if `calibration_fraction` leaves fewer than two rows to train on.
+            if weights are negative, not finite or not one per row, or if they or
+            `calibration_fraction` leave fewer than two rows to train on.
         FloatingPointError
             If the loss becomes NaN or infinite.
+
+        Notes
+        -----
+        Whole weights give the same bits as copies of the rows. A row of weight 2.5 is seen 2.5
+        times per epoch on average. Weights that sum to less than the number of rows with positive
+        weight, as probabilities do, are multiplied by a factor so that they sum to it. If they sum
+        to more than 100,000, or if all copies would hold more than 100 million values, they are
+        divided accordingly, but sum to no less than the number of rows with positive weight.
+
+        As with copies, a row set aside for validation or calibration may have copies among the rows
+        to train on.
+
+        In a table of up to a million values, copies included, the order of the rows has no
+        influence on the result.
         """
         with self._unchanged_on_failure():
             score = resolve("anomaly_score", self.anomaly_score)
@@ -278,6 +296,9 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             A chunk of training rows.
         y : Ignored
             For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
 
         Returns
         -------
@@ -288,9 +309,15 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         ------
         ValueError
             If X is not a finite two-dimensional array that the likelihood and the network accept,
-            or if `calibration_fraction` leaves fewer than two rows to train on.
+            if weights are negative, not finite or not one per row, or if they or
+            `calibration_fraction` leave fewer than two rows to train on.
         FloatingPointError
             If the loss becomes NaN or infinite.
+
+        Notes
+        -----
+        The weights of a chunk are treated as in `fit`. Chunks that differ in their mean weight
+        should therefore have weights of at least one per row on average.
         """
         with self._unchanged_on_failure():
             score = resolve("anomaly_score", self.anomaly_score)

