@@ -22,7 +22,7 @@ from skvae._model.module import Parts, VAEModule, build_module, restore_module
 from skvae._parts import Likelihood, Network, Objective, Prior
 from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._rows.arrays import check_latent_rows, check_rows
-from skvae._rows.weights import TrainingRows, training_rows
+from skvae._rows.batches import TrainingRows, training_rows
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import resolve_device, resolve_precision, training_budget
 from skvae._training.callbacks import FitCallback, Start, is_a, without_name

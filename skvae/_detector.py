@@ -16,7 +16,7 @@ from skvae._base import BaseVAE, EmbeddingMixin
 from skvae._model import inference
 from skvae._model.module import Parts, VAEModule
 from skvae._parts import Score
-from skvae._rows.weights import TrainingRows
+from skvae._rows.batches import TrainingRows
 from skvae._specs import SHORT_NAMES, resolve
 from skvae._validation import Interval, StrOptions, _fit_context
 from skvae.scores._contributions import explain

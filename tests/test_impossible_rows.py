@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from sklearn.metrics import roc_auc_score
 
 from skvae import VAEAnomalyDetector, load, save
-from skvae._rows.weights import training_rows
+from skvae._rows.batches import training_rows
 from skvae._specs import SHORT_NAMES
 from skvae.likelihoods import Categorical, DiscretizedLogistic
 from skvae.networks import MLP

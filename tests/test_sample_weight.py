@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skvae import Autosave, VAEAnomalyDetector, VAETransformer
-from skvae._rows.weights import training_rows
+from skvae._rows.batches import training_rows
 from skvae.networks import MLP
 from skvae.objectives import BetaTCVAE
 

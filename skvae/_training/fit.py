@@ -17,8 +17,7 @@ from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
 from skvae._random import make_generator
-from skvae._rows.batches import n_batches, resident
-from skvae._rows.weights import draw, n_drawn
+from skvae._rows.batches import draw, n_batches, n_drawn, resident
 from skvae._training.callbacks import (
     FitCallback,
     OneCycle,

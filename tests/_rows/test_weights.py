@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skvae._rows import weights as module
-from skvae._rows.weights import draw, training_rows
+from skvae._rows import batches as module
+from skvae._rows.batches import draw, training_rows
 
 WHOLE = st.lists(st.integers(0, 6), min_size=1, max_size=20).filter(any)
 # of any size, from those that underflow beside the largest to those whose sum overflows
