@@ -43,6 +43,9 @@ PARTS = {
     },
     "anomaly_score": {
         "residual_neighbors": "ResidualNeighbors(n_neighbors=5, max_rows='auto')",
+        "novelty_rarity": (
+            "NoveltyRarity(novelty=2.0, n_neighbors=5, n_estimators=100, max_rows='auto')"
+        ),
         "latent_neighbors": "LatentNeighbors(n_neighbors=5)",
         "log_likelihood": "ModelScore(quantity='log_likelihood')",
         "elbo": "ModelScore(quantity='elbo')",

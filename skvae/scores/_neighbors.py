@@ -13,7 +13,6 @@ from skvae._parts import Score
 from skvae._scaling import measure
 from skvae._validation import Interval, StrOptions
 
-_BLOCK_ROWS = 2**13  # number of rows to which distances are computed at a time
 _LEAST_SPREAD = 0.01  # of a residual, in units of the scale; an exact column has spread zero
 _SAME_ROW = 1e-3  # a smaller distance is due to rounding: the row itself, or a copy of it
 _MOST_ROWS = 10_000
@@ -75,35 +74,15 @@ class ResidualNeighbors(Score):
         self.max_rows = max_rows
 
     def build(self, module, X, n_samples):
-        scaling = measure(X, module.likelihood.scaling)
-        known = {"loc": torch.from_numpy(scaling.loc), "scale": torch.from_numpy(scaling.scale)}
-        kept = X[np.linspace(0, len(X) - 1, self._n_kept(*X.shape)).astype(int)]
-        vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
-        spread = _spread(vectors, scaling.kind)
-        return {
-            **known,
-            "spread": torch.from_numpy(spread),
-            "rows": torch.from_numpy(vectors / spread),
-        }
+        return ReferenceRows(self.max_rows).build(module, X, n_samples)[0]
 
     def __call__(self, module, x, known, n_samples):
-        vectors = _Vectors()(module, x, known, n_samples) / known["spread"]
+        vectors = ReferenceRows.vectors(module, x, known)
         nearest = nearest_distances(vectors, known["rows"], self.n_neighbors + 1)
-        # the rounding of equal rows depends on the batch, so their distance is set to zero
-        nearest = torch.where(nearest < _SAME_ROW, 0.0, nearest)
-        others = torch.where(nearest[:, :1] == 0, nearest[:, 1:], nearest[:, :-1])
-        return -others.mean(1)
+        return -without_itself(nearest).mean(1)
 
     def shapes(self, parts):
-        n_features = parts.n_features
-        columns = dict.fromkeys(("loc", "scale"), (n_features,))
-        return {**columns, "spread": (2 * n_features,), "rows": ("n_rows", 2 * n_features)}
-
-    def _n_kept(self, n_rows, n_features):
-        most = self.max_rows
-        if most == "auto":
-            most = min(_MOST_ROWS, max(2, _MOST_NUMBERS // (2 * n_features)))
-        return min(most, n_rows)
+        return ReferenceRows.shapes(parts)
 
 
 class LatentNeighbors(Score):
@@ -153,6 +132,48 @@ class LatentNeighbors(Score):
         return {"embedding": ("n_rows", parts.n_components)}
 
 
+class ReferenceRows:
+    """Training rows that a score keeps: standardised, beside their residuals.
+
+    Parameters
+    ----------
+    max_rows : int or "auto"
+        Largest number of them.
+    """
+
+    def __init__(self, max_rows):
+        self.max_rows = max_rows
+
+    def build(self, module, X, n_samples):
+        """Return what `vectors` needs to know, `rows` among it, and the rows of X that are kept."""
+        scaling = measure(X, module.likelihood.scaling)
+        known = {"loc": torch.from_numpy(scaling.loc), "scale": torch.from_numpy(scaling.scale)}
+        kept = self.keep(X)
+        vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
+        known["spread"] = torch.from_numpy(_spread(vectors, scaling.kind))
+        known["rows"] = torch.from_numpy(vectors) / known["spread"]
+        return known, kept
+
+    def keep(self, X):
+        """Return the rows of X that are kept."""
+        most = self.max_rows
+        if most == "auto":
+            most = min(_MOST_ROWS, max(2, _MOST_NUMBERS // (2 * X.shape[1])))
+        return X[evenly_spaced(len(X), most)]
+
+    @staticmethod
+    def vectors(module, x, known):
+        """Return what distances are measured between, (n_samples, 2 * n_features)."""
+        return _Vectors()(module, x, known, 1) / known["spread"]
+
+    @staticmethod
+    def shapes(parts):
+        """Return the shapes of what `build` returns."""
+        n_features = parts.n_features
+        columns = dict.fromkeys(("loc", "scale"), (n_features,))
+        return {**columns, "spread": (2 * n_features,), "rows": ("n_rows", 2 * n_features)}
+
+
 class _Vectors(Score):
     """Standardised rows beside their residuals, as a score so that they are computed in chunks."""
 
@@ -170,6 +191,11 @@ def _spread(vectors, kind):
     return np.repeat(shared, len(inputs))
 
 
+def evenly_spaced(n_rows: int, most: int) -> np.ndarray:
+    """Return indices of at most so many rows, from the first to the last."""
+    return np.linspace(0, n_rows - 1, min(most, n_rows)).astype(int)
+
+
 def nearest_distances(points: Tensor, rows: Tensor, n_nearest: int) -> Tensor:
     """Return the distances of every point from its nearest rows, in ascending order.
 
@@ -180,10 +206,31 @@ def nearest_distances(points: Tensor, rows: Tensor, n_nearest: int) -> Tensor:
     n_nearest : int
         Number of distances per point; all rows if there are fewer.
     """
-    nearest = points.new_empty(len(points), 0)
-    for block in rows.split(_BLOCK_ROWS):
-        # the rounding errors of a matrix product would hide small distances
-        distances = torch.cdist(points, block, compute_mode="donot_use_mm_for_euclid_dist")
-        nearest = torch.cat([nearest, distances], dim=1)
-        nearest = nearest.topk(min(n_nearest, nearest.shape[1]), dim=1, largest=False).values
-    return nearest
+    return exact_nearest(points, rows, squared_distances(points, rows), n_nearest)
+
+
+def squared_distances(points: Tensor, rows: Tensor) -> Tensor:
+    """Return squared distances by a matrix product, (n_points, n_rows).
+
+    The difference of large squares loses digits, so that a small distance is due to rounding.
+    """
+    lengths = points.square().sum(1, keepdim=True) + rows.square().sum(1)
+    squared = torch.addmm(lengths, points, rows.T, alpha=-2)
+    return torch.where(squared < _SAME_ROW**2, 0.0, squared)
+
+
+def exact_nearest(points: Tensor, rows: Tensor, squared: Tensor, n_nearest: int) -> Tensor:
+    """Return the smallest distances, in ascending order, from the approximate squares of all.
+
+    They are computed from the differences, which do not depend on the batch, and are zero between
+    copies. A square that is infinite stays so.
+    """
+    found = squared.topk(min(n_nearest, len(rows)), dim=1, largest=False)
+    exact = (points[:, None] - rows[found.indices]).square().sum(2).sqrt()
+    exact = torch.where(exact < _SAME_ROW, 0.0, exact)
+    return torch.where(found.values.isinf(), torch.inf, exact).sort(1).values
+
+
+def without_itself(nearest: Tensor) -> Tensor:
+    """Return one distance fewer: without the first if it is zero, else without the last."""
+    return torch.where(nearest[:, :1] == 0, nearest[:, 1:], nearest[:, :-1])

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import rankdata
 
-from skvae.scores import Combined, LatentDensity, ModelScore, RelativeError, Score, _combined
+from skvae.scores import Combined, LatentDensity, ModelScore, RelativeError, Score, _ranks
 from tests.scores.helpers import scored_by
 
 PARTS = (RelativeError(), LatentDensity(n_components=3), ModelScore(quantity="kl"))
@@ -36,7 +36,7 @@ def test_training_rows_score_their_ranks(detector, X):
 def test_few_quantiles_approximate_the_ranks(detector, X, monkeypatch):
     score = Combined(scores=PARTS, standardization="rank")
     exact = scored_by(score, detector, X).score_samples(X)
-    monkeypatch.setattr(_combined, "_MOST_QUANTILES", 51)
+    monkeypatch.setattr(_ranks, "_MOST_QUANTILES", 51)
     combined = scored_by(score, detector, X)
     assert combined.anomaly_score_.tensors["quantiles"].shape == (3, 51)
     assert_allclose(combined.score_samples(X), exact, atol=0.06)
