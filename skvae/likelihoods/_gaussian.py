@@ -202,6 +202,12 @@ class _Gaussian(ScaledModule):
         noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
         return self.in_units(mean + variance.sqrt() * noise)
 
+    def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        # squared errors would let a single wild value decide the fit of all other rows
+        reach = self.largest_input * self.scale
+        low, high = (self.loc - reach).to(x.dtype), (self.loc + reach).to(x.dtype)
+        return torch.minimum(torch.maximum(x, low), high)
+
     def _moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of p(x|z) in units of the scale; they broadcast."""
         if self.fixed_noise is not None:

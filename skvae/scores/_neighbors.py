@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
-from skvae._scaling import measure
+from skvae._scaling import measure, winsorized
 from skvae._validation import Interval, StrOptions
 
 _BLOCK_ROWS = 2**13  # number of rows to which distances are computed at a time
@@ -46,7 +46,7 @@ class ResidualNeighbors(Score):
     The distance is Euclidean between vectors of ``2 * n_features`` numbers, the standardised row
     and its residuals: ``(x - loc) / scale`` and ``(x - x_hat) / scale``, where x_hat is E[p(x|z)]
     at the posterior mean. Both halves are divided by their spread, the root mean square over the
-    rows kept plus 0.01, so that they have equal weight. Features that share one scale, as chosen by
+    rows kept, without wild values, plus 0.01, so that they have equal weight. Features that share one scale, as chosen by
     :class:`~skvae.likelihoods.Gaussian`, share one spread as well, so that the border pixels of an
     image do not outweigh its middle. If each feature has its own scale, each residual has its own
     spread, and the inputs, whose standard deviations are 1, are not divided. A training row does
@@ -163,7 +163,7 @@ class _Vectors(Score):
 
 
 def _spread(vectors, kind):
-    inputs, residuals = np.split(np.square(vectors).mean(axis=0), 2)
+    inputs, residuals = np.split(np.square(winsorized(vectors)).mean(axis=0), 2)
     if kind == "feature":  # the standard deviations of the inputs are one already
         return np.concatenate([np.ones_like(inputs), np.sqrt(residuals) + _LEAST_SPREAD])
     shared = np.sqrt([inputs.mean(), residuals.mean()]) + _LEAST_SPREAD

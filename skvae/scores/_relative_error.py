@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
-from skvae._scaling import measure
+from skvae._scaling import measure, winsorized
 from skvae._validation import Interval, StrOptions
 from skvae.networks._images import shape_of_rows
 
@@ -84,7 +84,7 @@ class RelativeError(Score):
             "origin": torch.from_numpy(self._origin(statistics)),
         }
         norms = _inference.evaluate(_SquaredNorm(), module, X, known, n_samples)
-        return {**known, "floor": torch.tensor(self.floor * (norms.mean() or 1.0))}
+        return {**known, "floor": torch.tensor(self.floor * (winsorized(norms[:, None]).mean() or 1.0))}
 
     def __call__(self, module, x, known, n_samples):
         residual = (x.double() - module(x)) / known["scale"]
