@@ -159,9 +159,7 @@ def _most_wild(n_rows: int) -> int:
     return min(max(2, int(_WILD_SHARE * n_rows)), n_rows // 4)
 
 
-def _largest_input(
-    loc: np.ndarray, std: np.ndarray, scale: np.ndarray, ends: Ends
-) -> np.ndarray:
+def _largest_input(loc: np.ndarray, std: np.ndarray, scale: np.ndarray, ends: Ends) -> np.ndarray:
     """Return the cut-off of the encoder's inputs, in units of the scale.
 
     It is 20 standard deviations, or in columns with wild values twice the largest deviation of the
@@ -191,40 +189,51 @@ def choose_scaling(X: np.ndarray, std: np.ndarray, ends: Ends) -> str:
         return "feature"
     low, high = ends.low[varied], ends.high[varied]
     rows = X[:: _stride(X.size, _SAMPLED_VALUES)][:, varied].clip(low, high)
-    return "global" if _share_one_range(low, high) or _run_smoothly(rows, low, high) else "feature"
+    alike = _share_one_range(rows, low, high) or _run_smoothly(rows, low, high)
+    return "global" if alike else "feature"
 
 
-def _share_one_range(low: np.ndarray, high: np.ndarray) -> bool:
-    """Return whether three quarters of the columns cover half of the common range, as pixels do.
+def _share_one_range(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
+    """Return whether the columns cover a common range, or lie in its background, as pixels do.
 
     The common range extends from the median of the minima to the median of the maxima. The range
-    of all columns together may be at most twice as wide.
+    of all columns together may be at most twice as wide. Three quarters of the columns cover half
+    of the common range. If there are others, a quarter of the table is background, a twentieth of
+    the range at one of its ends, and a quarter of each of the others lies that close to an end.
     """
     common_low, common_high = np.median(low), np.median(high)
-    within_reach = high.max() - low.min() <= 2 * (common_high - common_low)
-    return bool(within_reach and _mostly_overlap(low, high, common_low, common_high))
+    width = common_high - common_low
+    wide = _overlap(low, high, common_low, common_high) >= 0.5
+    if high.max() - low.min() > 2 * width or wide.mean() < 0.75:
+        return False
+    at_low, at_high = rows <= common_low + width / 20, rows >= common_high - width / 20
+    shares = at_low.mean(axis=0), at_high.mean(axis=0)
+    has_background = max(share.mean() for share in shares) >= 0.25
+    return bool(wide.all() or (has_background and np.maximum(*shares)[~wide].min() >= 0.25))
 
 
 def _run_smoothly(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
     """Return whether neighbouring columns resemble each other, as in spectra and time series.
 
     Three quarters of the neighbouring pairs share half of their ranges, and the median of their
-    correlations is above 0.9.
+    correlations is above 0.9. Every pair shares a tenth of its range or has such a correlation.
     """
-    if not _mostly_overlap(low[:-1], high[:-1], low[1:], high[1:]):
+    overlap = _overlap(low[:-1], high[:-1], low[1:], high[1:])
+    if np.mean(overlap >= 0.5) < 0.75:
         return False
     centred = rows / np.maximum(np.abs(low), np.abs(high))  # squares of large values overflow
     centred = centred - centred.mean(axis=0, dtype=np.float64)
     products = (centred[:, :-1] * centred[:, 1:]).mean(axis=0)
     std = np.maximum(centred.std(axis=0), np.finfo(np.float64).tiny)
-    return bool(np.median(products / std[:-1] / std[1:]) > 0.9)
+    correlation = products / std[:-1] / std[1:]
+    related = (overlap >= 0.1) | (correlation > 0.9)
+    return bool(np.median(correlation) > 0.9 and related.all())
 
 
-def _mostly_overlap(low, high, other_low, other_high) -> bool:
-    """Return whether at least three quarters of the pairs of ranges share half of their union."""
+def _overlap(low, high, other_low, other_high) -> np.ndarray:
+    """Return the share of the union of two ranges that both cover, negative if they are apart."""
     shared = np.minimum(high, other_high) - np.maximum(low, other_low)
-    covered = np.maximum(high, other_high) - np.minimum(low, other_low)
-    return bool(np.mean(shared >= 0.5 * covered) >= 0.75)
+    return shared / (np.maximum(high, other_high) - np.minimum(low, other_low))
 
 
 def _stride(size: int, enough: int) -> int:

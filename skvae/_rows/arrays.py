@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, time, timedelta
 from functools import partial
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -142,20 +143,17 @@ def _refuse_shape(X: Any) -> None:
 
 def _refuse_times(X: Any, names: list[Any] | None = None) -> None:
     names = names or _column_names(X)
-    types = _type_names(X)
-    if names is None and types[0].startswith(_TIMES):
-        names, types = ["X"], types[:1]
-    times = [name for name, kind in zip(names or (), types, strict=False) if kind.startswith(_TIMES)]
-    if times:
-        raise _error_of_times(times)
+    are_times = [kind.startswith(_TIMES) for kind in _type_names(X)]
+    if any(are_times):
+        raise _error_of_times(list(compress(names, are_times)) if names else "all")
 
 
-def _error_of_times(names: list[Any]) -> ValueError:
-    first = repr(names[0])
+def _error_of_times(names: list[Any] | str) -> ValueError:
+    which = names if isinstance(names, str) else ", ".join(map(repr, names))
     return ValueError(
-        f"X has columns of dates or times: {', '.join(map(repr, names))}. Drop them, or subtract a "
-        f"reference and take the seconds: (X[{first}] - X[{first}].min()).dt.total_seconds() in "
-        "pandas or polars."
+        f"X has columns of dates or times: {which}. Drop them, or subtract a reference and take "
+        "the seconds: (column - column.min()).dt.total_seconds() in pandas and polars, "
+        "(column - column.min()) / numpy.timedelta64(1, 's') in NumPy."
     )
 
 
@@ -169,7 +167,7 @@ def _explain_cells(X: Any, exc: Exception, names: list[Any] | None = None) -> No
     faults = {name: _not_numbers(column) for name, column in zip(names, cells.T, strict=True)}
     if times := [name for name, wrong in faults.items() if _are_times(wrong)]:
         raise _error_of_times(times) from exc
-    if texts := [name for name, wrong in faults.items() if 2 * len(wrong) > len(cells)]:
+    if texts := [name for name, wrong in faults.items() if 2 * len(wrong) >= len(cells)]:
         raise ValueError(
             f"X has columns that do not hold numbers: {', '.join(map(repr, texts))}. Drop them, or "
             f"encode them first, for example with sklearn.preprocessing.OneHotEncoder ({exc})."

@@ -52,10 +52,18 @@ class Gaussian(Likelihood):
 
     Features share one range if at least 16 of them vary, if their standard deviations differ by
     more than a factor of 1.2, and if they resemble pixels or a spectrum. They resemble pixels if
-    three quarters of them cover half of the range from the median minimum to the median maximum,
-    and the range of all is at most twice as wide. They resemble a spectrum if three quarters of the
-    neighbouring pairs share half of their ranges, and the median of their correlations is above
-    0.9.
+    the range of all is at most twice as wide as that from the median minimum to the median maximum,
+    and all features cover half of the latter. Up to a quarter of them may cover less if the images
+    have a background: a quarter of all values, and of those of each such feature, lie within a
+    twentieth of that range of its end. Features resemble a spectrum if three quarters of the
+    neighbouring pairs share half of their ranges, if the median of their correlations is above 0.9,
+    and if every pair shares a tenth of its range or has such a correlation.
+
+    A value is wild if a gap separates it from the rest of its column: its distance from the median
+    is at least five times the next smaller one. At most 2 % of a column are wild, or two values if
+    it is short. Centre and scale are computed as if they were the nearest ordinary values, and in
+    training they count as values at most twice as far out, other values as at most 20 standard
+    deviations from the centre. Scores are computed with the values themselves.
 
     The common scale is the pooled standard deviation, or half of the range if at least 1 % of the
     values lie at its ends. The noise is never smaller than a thousandth of the scale, nor than the

@@ -46,10 +46,11 @@ class ResidualNeighbors(Score):
     The distance is Euclidean between vectors of ``2 * n_features`` numbers, the standardised row
     and its residuals: ``(x - loc) / scale`` and ``(x - x_hat) / scale``, where x_hat is E[p(x|z)]
     at the posterior mean. Both halves are divided by their spread, the root mean square over the
-    rows kept, without wild values, plus 0.01, so that they have equal weight. Features that share one scale, as chosen by
-    :class:`~skvae.likelihoods.Gaussian`, share one spread as well, so that the border pixels of an
-    image do not outweigh its middle. If each feature has its own scale, each residual has its own
-    spread, and the inputs, whose standard deviations are 1, are not divided. A training row does
+    rows kept plus 0.01, so that they have equal weight; wild values, as defined in
+    :class:`~skvae.likelihoods.Gaussian`, count as the nearest ordinary ones. Features that share
+    one scale, as chosen there, share one spread as well, so that the border pixels of an image do
+    not outweigh its middle. If each feature has its own scale, each residual has its own spread,
+    and the inputs, whose standard deviations are 1, are not divided. A training row does
     not count as its own neighbour. Its residuals are nevertheless smaller than those of a new row,
     so set `calibration_fraction` of the detector to place the threshold for new rows.
 

@@ -84,7 +84,8 @@ class RelativeError(Score):
             "origin": torch.from_numpy(self._origin(statistics)),
         }
         norms = _inference.evaluate(_SquaredNorm(), module, X, known, n_samples)
-        return {**known, "floor": torch.tensor(self.floor * (winsorized(norms[:, None]).mean() or 1.0))}
+        usual = winsorized(norms[:, None]).mean() or 1.0
+        return {**known, "floor": torch.tensor(self.floor * usual)}
 
     def __call__(self, module, x, known, n_samples):
         residual = (x.double() - module(x)) / known["scale"]
