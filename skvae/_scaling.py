@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 LARGEST_INPUT = 20.0  # in standard deviations: an outlier must not blow up the encoder
+LARGEST_SCALED = 1e100  # in units of the scale: sums of squares of such values are finite
 _CHUNK_VALUES = 2**18
 _NOISE_FLOOR = 1e-3  # of the scale
 _SATURATED_SHARE = 0.01

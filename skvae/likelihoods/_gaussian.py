@@ -15,6 +15,7 @@ from skvae._validation import Interval, StrOptions
 
 _LOG_2PI = math.log(2 * math.pi)
 _LARGEST_LOG_VARIANCE = 20.0
+_LARGEST_RESIDUAL = 1e14  # its square over the least variance is still finite in float32
 NOISE_SPEED = 10.0  # step of a log variance per step of a weight, as it may change by decades
 
 
@@ -198,6 +199,7 @@ class _Gaussian(ScaledModule):
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         mean, variance = self._moments(outputs)
         residual = self.scaled(x).to(mean.dtype) - mean  # (..., n_features)
+        residual = residual.clamp(-_LARGEST_RESIDUAL, _LARGEST_RESIDUAL)
         log_peak = -0.5 * (variance.log() + _LOG_2PI) - self.scale.log().to(mean.dtype)
         return log_peak - residual.square() / (2 * variance)
 

@@ -48,7 +48,8 @@ class StudentT(Likelihood):
 
     Centre and scale are computed after clipping the values at Tukey's outer fences [2]_, three
     interquartile ranges beyond the quartiles, so that outliers do not determine them. If more than
-    half of a column is one value, the quartiles are those of the others. The lower bounds of the noise are those of :class:`~skvae.likelihoods.Gaussian`.
+    half of a column is one value, the quartiles are those of the other values. The lower bounds of
+    the noise are those of :class:`~skvae.likelihoods.Gaussian`.
 
     References
     ----------

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
-from skvae._scaling import measure, winsorized
+from skvae._scaling import LARGEST_SCALED, measure, winsorized
 from skvae._validation import Interval, StrOptions
 
 _BLOCK_ROWS = 2**13  # number of rows to which distances are computed at a time
@@ -160,7 +160,8 @@ class _Vectors(Score):
     def __call__(self, module, x, known, n_samples):
         scaled = (x.double() - known["loc"]) / known["scale"]
         residual = (x.double() - module(x)) / known["scale"]
-        return torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
+        vectors = torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
+        return vectors.clamp(-LARGEST_SCALED, LARGEST_SCALED)
 
 
 def _spread(vectors, kind):
