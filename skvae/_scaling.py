@@ -18,11 +18,22 @@ _SAMPLED_ROWS = 10_000
 
 
 class Ends(NamedTuple):
-    """The smallest and the largest ordinary value of every column, (n_features,)."""
+    """The smallest and the largest value of every column, float64 of shape (n_features,)."""
 
-    low: np.ndarray
+    low: np.ndarray  # of the ordinary values
     high: np.ndarray
-    wild: np.ndarray  # bool: columns with values beyond these two
+    least: np.ndarray  # of all values
+    greatest: np.ndarray
+
+    @property
+    def wild(self) -> np.ndarray:
+        """Which columns have values beyond their ordinary ends."""
+        return (self.least < self.low) | (self.greatest > self.high)
+
+    def in_common(self) -> Ends:
+        """Return the ends of all columns together, for columns that share one range."""
+        low, high = (np.full_like(self.low, end) for end in (self.low.min(), self.high.max()))
+        return self._replace(low=low, high=high)
 
 
 class Scaling(NamedTuple):
@@ -54,7 +65,7 @@ def measure(X: np.ndarray, scaling: str) -> Scaling:
     loc, std = column_moments(X, ends)
     kind = choose_scaling(X, std, ends) if scaling == "auto" else scaling
     if kind != "feature" and ends.wild.any():
-        ends = common_ends(ends)
+        ends = ends.in_common()
         loc, std = column_moments(X, ends)
     low, high = float(ends.low.min()), float(ends.high.max())
     sample = X[:: _stride(X.size, _SAMPLED_VALUES)]
@@ -105,15 +116,7 @@ def ordinary_ends(X: np.ndarray) -> Ends:
         for column in np.flatnonzero(furthest >= _WILD_GAP * usual):
             deviations = np.abs(X[:, column].astype(np.float64) - median[column])
             reach[column] = _ordinary_reach(deviations)
-        wild = furthest > reach
-        return Ends(np.maximum(low, median - reach), np.minimum(high, median + reach), wild)
-
-
-def common_ends(ends: Ends) -> Ends:
-    """Return the ends of all columns together, for columns that share one range."""
-    low, high = (np.full_like(end, ends.low.min()) for end in (ends.low, ends.high))
-    high[:] = ends.high.max()
-    return Ends(low, high, ends.wild)
+        return Ends(np.maximum(low, median - reach), np.minimum(high, median + reach), low, high)
 
 
 def winsorized(X: np.ndarray) -> np.ndarray:
@@ -130,7 +133,9 @@ def column_moments(X: np.ndarray, ends: Ends | None = None) -> tuple[np.ndarray,
     exact and its standard deviation is zero, and the variance, which is at least
     1 / (2 n_samples) on that scale, is not lost in the difference of two sums.
     """
-    low, high = (X.min(axis=0), X.max(axis=0)) if ends is None else (ends.low, ends.high)
+    low, high, has_wild = X.min(axis=0), X.max(axis=0), False
+    if ends is not None and ends.wild.any():
+        low, high, has_wild = ends.low, ends.high, True
     low = low.astype(np.float64)
     width = high.astype(np.float64) - low
     width[width == 0] = 1.0
@@ -138,7 +143,7 @@ def column_moments(X: np.ndarray, ends: Ends | None = None) -> tuple[np.ndarray,
     sums, squares = np.zeros_like(low), np.zeros_like(low)
     for start in range(0, len(X), n_rows):
         shares = (X[start : start + n_rows] - low) / width
-        if ends is not None and ends.wild.any():
+        if has_wild:
             shares = shares.clip(0, 1)
         sums += shares.sum(axis=0)
         squares += np.einsum("ij,ij->j", shares, shares)

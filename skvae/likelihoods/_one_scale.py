@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
-from skvae._scaling import LARGEST_INPUT, column_moments, common_ends, ordinary_ends
+from skvae._scaling import LARGEST_INPUT, column_moments, ordinary_ends
 
 
 class OneScaleModule(LikelihoodModule):
@@ -28,8 +28,7 @@ class OneScaleModule(LikelihoodModule):
 
     def __init__(self, spec: Likelihood, n_outputs: int, X: np.ndarray, least_scale: float = 0.0):
         super().__init__(spec, n_outputs)
-        ends = ordinary_ends(X)
-        mean, std = column_moments(X, common_ends(ends) if ends.wild.any() else ends)
+        mean, std = column_moments(X, ordinary_ends(X).in_common())
         scale = max(float(np.sqrt(np.mean(np.square(std)))), least_scale)
         self.register_buffer("loc", torch.from_numpy(mean))
         self.register_buffer("scale", torch.tensor(scale or 1.0, dtype=torch.float64))
