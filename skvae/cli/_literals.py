@@ -21,7 +21,7 @@ PARTS = {
         "student_t": "StudentT(df='learned', scaling='auto')",
         "bernoulli": "Bernoulli(binarize=None)",
         "continuous_bernoulli": "ContinuousBernoulli()",
-        "categorical": "Categorical(n_categories=256, ordered=True)",
+        "categorical": "Categorical(n_categories=256, ordered=True, levels='auto')",
         "discretized_logistic": "DiscretizedLogistic(n_levels=256, n_mixtures=1, "
         "noise='per_sample')",
         "poisson": "Poisson()",

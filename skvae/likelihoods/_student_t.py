@@ -47,8 +47,9 @@ class StudentT(Likelihood):
     ``d = (u - mean) / noise`` and the gamma function G.
 
     Centre and scale are computed after clipping the values at Tukey's outer fences [2]_, three
-    interquartile ranges beyond the quartiles, so that outliers do not determine them. The lower
-    bounds of the noise are those of :class:`~skvae.likelihoods.Gaussian`.
+    interquartile ranges beyond the quartiles, so that outliers do not determine them. If more than
+    half of a column is one value, the quartiles are those of the other values. The lower bounds of
+    the noise are those of :class:`~skvae.likelihoods.Gaussian`.
 
     References
     ----------
@@ -147,15 +148,25 @@ class _StudentT(ScaledModule):
 
 
 def within_fences(X: np.ndarray) -> np.ndarray:
-    """Return the rows clipped at the outer fences, except columns whose quartiles are equal."""
+    """Return the rows clipped at the outer fences."""
     low, high = outer_fences(X)
     return np.clip(X, low, high)
 
 
 def outer_fences(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values three interquartile ranges below and above the quartiles."""
+    """Return the values three interquartile ranges below and above the quartiles.
+
+    If more than half of a column is one value, they are the quartiles of the others, widened to
+    include that value. A column of two values has no fences.
+    """
     rows = X[:: max(1, len(X) // _QUARTILES_ROWS)].astype(np.float64)
     lower, upper = np.percentile(rows, [25, 75], axis=0)
+    spike = np.median(rows, axis=0)
+    for column in np.flatnonzero((rows == spike).mean(axis=0) > 0.5):
+        others = rows[rows[:, column] != spike[column], column]
+        if len(others):
+            quartiles = np.percentile(others, [25, 75])
+            lower[column], upper[column] = np.sort([*quartiles, spike[column]])[[0, 2]]
     with np.errstate(over="ignore"):  # a fence that overflows clips nothing
         reach = 3 * (upper - lower)
         reach[reach == 0] = np.inf

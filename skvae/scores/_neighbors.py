@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
-from skvae._scaling import measure
+from skvae._scaling import LARGEST_SCALED, measure, winsorized
 from skvae._validation import Interval, StrOptions
 
 _LEAST_SPREAD = 0.01  # of a residual, in units of the scale; an exact column has spread zero
@@ -45,10 +45,11 @@ class ResidualNeighbors(Score):
     The distance is Euclidean between vectors of ``2 * n_features`` numbers, the standardised row
     and its residuals: ``(x - loc) / scale`` and ``(x - x_hat) / scale``, where x_hat is E[p(x|z)]
     at the posterior mean. Both halves are divided by their spread, the root mean square over the
-    rows kept plus 0.01, so that they have equal weight. Features that share one scale, as chosen by
-    :class:`~skvae.likelihoods.Gaussian`, share one spread as well, so that the border pixels of an
-    image do not outweigh its middle. If each feature has its own scale, each residual has its own
-    spread, and the inputs, whose standard deviations are 1, are not divided. A training row does
+    rows kept plus 0.01, so that they have equal weight; wild values, as defined in
+    :class:`~skvae.likelihoods.Gaussian`, count as the nearest ordinary ones. Features that share
+    one scale, as chosen there, share one spread as well, so that the border pixels of an image do
+    not outweigh its middle. If each feature has its own scale, each residual has its own spread,
+    and the inputs, whose standard deviations are 1, are not divided. A training row does
     not count as its own neighbour. Its residuals are nevertheless smaller than those of a new row,
     so set `calibration_fraction` of the detector to place the threshold for new rows.
 
@@ -180,11 +181,12 @@ class _Vectors(Score):
     def __call__(self, module, x, known, n_samples):
         scaled = (x.double() - known["loc"]) / known["scale"]
         residual = (x.double() - module(x)) / known["scale"]
-        return torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
+        vectors = torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
+        return vectors.clamp(-LARGEST_SCALED, LARGEST_SCALED)
 
 
 def _spread(vectors, kind):
-    inputs, residuals = np.split(np.square(vectors).mean(axis=0), 2)
+    inputs, residuals = np.split(np.square(winsorized(vectors)).mean(axis=0), 2)
     if kind == "feature":  # the standard deviations of the inputs are one already
         return np.concatenate([np.ones_like(inputs), np.sqrt(residuals) + _LEAST_SPREAD])
     shared = np.sqrt([inputs.mean(), residuals.mean()]) + _LEAST_SPREAD

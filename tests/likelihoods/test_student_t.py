@@ -113,7 +113,6 @@ def test_outliers_do_not_determine_the_scale():
     wild, tame = StudentT().build(rows), StudentT().build(X)
     assert torch.all(wild.scale < 1.3 * tame.scale)
     assert torch.all((wild.loc - tame.loc).abs() < 0.2 * tame.scale)
-    assert Gaussian().build(rows).scale.min() > 1e8
 
 
 def test_values_beyond_three_interquartile_ranges_are_clipped():
