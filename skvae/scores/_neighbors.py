@@ -216,9 +216,10 @@ def squared_distances(points: Tensor, rows: Tensor) -> Tensor:
 
     The difference of large squares loses digits, so that a small distance is due to rounding.
     """
-    lengths = points.square().sum(1, keepdim=True) + rows.square().sum(1)
-    squared = torch.addmm(lengths, points, rows.T, alpha=-2)
-    return torch.where(squared < _SAME_ROW**2, 0.0, squared)
+    ones = points.new_ones(len(points), 1), rows.new_ones(len(rows), 1)
+    left = torch.cat([points, points.square().sum(1, keepdim=True), ones[0]], dim=1)
+    right = torch.cat([-2 * rows, ones[1], rows.square().sum(1, keepdim=True)], dim=1)
+    return torch.threshold_(left @ right.T, _SAME_ROW**2, 0.0)
 
 
 def exact_nearest(points: Tensor, rows: Tensor, squared: Tensor, n_nearest: int) -> Tensor:
