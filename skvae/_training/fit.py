@@ -18,8 +18,11 @@ from skorch.helper import predefined_split
 
 from skvae._random import make_generator
 from skvae._rows.batches import resident
+from skvae._training.budget import warmup_epochs
 from skvae._training.callbacks import FitCallback, OneCycle, ProgressBar, is_a
+from skvae._training.collapse import warn_of_collapse
 from skvae._training.net import VAENet
+from skvae._training.pseudo_rows import pseudo_rows
 
 
 def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
@@ -51,7 +54,15 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
     if settings.verbose:
         steps_per_epoch = -(-len(x) // settings.batch_size)
         callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
-    _run(net, x, x_valid, settings.max_epochs, callbacks)
+    net.pseudo_rows = pseudo_rows(net.module_, x.numpy())
+    net.module_.warmup_epochs = warmup_epochs(
+        settings.max_epochs, settings.patience is not None, net.module_.likelihood.heavy_tailed
+    )
+    try:
+        _run(net, x, x_valid, settings.max_epochs, callbacks)
+    finally:
+        net.pseudo_rows, net.module_.warmup_epochs = None, 0.0
+    warn_of_collapse(X, net.history[-1].get("train_kl", np.inf), net.module_.parts.n_components)
 
 
 def train_one_pass(net: VAENet, X: np.ndarray) -> None:

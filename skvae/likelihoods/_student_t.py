@@ -97,6 +97,7 @@ class StudentT(Likelihood):
 
 
 class _StudentT(ScaledModule):
+    heavy_tailed = True
     free_log_df: nn.Parameter | None
 
     def __init__(self, spec: StudentT, statistics: Scaling):
