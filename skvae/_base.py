@@ -333,7 +333,7 @@ class BaseVAE(BaseEstimator):
         self._check_support(X)
         if self._net is None:
             return new_net(copy.deepcopy(self.module_), settings, self._history)
-        kept = ("objective", "optimizer", "weight_decay", "precision", "device")
+        kept = ("objective", "optimizer", "weight_decay", "pseudo_rows", "precision", "device")
         if self.batch_size == "auto":
             kept += ("batch_size",)
         settings = replace(settings, **{name: getattr(self._net.settings, name) for name in kept})
@@ -353,6 +353,7 @@ class BaseVAE(BaseEstimator):
             lr=self.learning_rate,
             optimizer=resolve_optimizer(self.optimizer),
             weight_decay=decay if self.weight_decay == "auto" else self.weight_decay,
+            pseudo_rows=self.weight_decay == "auto",
             precision=resolve_precision(self.precision, device, X.shape[1]),
             device=device,
             callbacks=_checked_callbacks(self.callbacks),

@@ -6,26 +6,32 @@ import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from skorch.history import History
 
 _LEAST_KL = 1e-2  # nats per latent dimension
 _LEAST_CORRELATION = 0.3  # independent features leave nothing to encode
 _LEAST_Z = 5.0  # of the correlation, so that among thousands of pairs none passes by chance
+_LEAST_STEPS = 250
 _MOST_ROWS, _MOST_COLUMNS = 2000, 200
 
 
-def warn_of_collapse(X: np.ndarray, kl: float, n_components: int) -> None:
+def warn_of_collapse(X: np.ndarray, history: History, n_components: int) -> None:
     """Warn if all dimensions have collapsed onto the prior and features are correlated.
+
+    A few steps of training may not have left the prior yet, which is not a collapse.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
         Training rows.
-    kl : float
-        KL(q(z|x) || p(z)) per row, in nats.
+    history : skorch.history.History
+        With the KL divergence of the last epoch, unless the objective does not record it.
     n_components : int
         Number of latent dimensions.
     """
-    if kl >= _LEAST_KL * n_components or not features_depend(X):
+    n_steps = sum(epoch["train_batch_count"] for epoch in history)
+    kl = history[-1].get("train_kl", np.inf)
+    if n_steps < _LEAST_STEPS or kl >= _LEAST_KL * n_components or not features_depend(X):
         return
     warnings.warn(
         f"All {n_components} latent dimensions have collapsed onto the prior (KL divergence "

@@ -54,15 +54,24 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
     if settings.verbose:
         steps_per_epoch = -(-len(x) // settings.batch_size)
         callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
-    net.pseudo_rows = pseudo_rows(net.module_, x.numpy())
-    net.module_.warmup_epochs = warmup_epochs(
-        settings.max_epochs, settings.patience is not None, net.module_.likelihood.heavy_tailed
+    with _aids_of_a_fit(net, x.numpy()):
+        _run(net, x, x_valid, settings.max_epochs, callbacks)
+    warn_of_collapse(X, net.history, net.module_.parts.n_components)
+
+
+@contextmanager
+def _aids_of_a_fit(net: VAENet, X: np.ndarray) -> Iterator[None]:
+    """Lend the net its pseudo-rows and the length of the warm-up, which belong to the run."""
+    settings, module = net.settings, net.module_
+    if settings.pseudo_rows:
+        net.pseudo_rows = pseudo_rows(module, X)
+    module.warmup_epochs = warmup_epochs(
+        settings.max_epochs, settings.patience is not None, module.likelihood.heavy_tailed
     )
     try:
-        _run(net, x, x_valid, settings.max_epochs, callbacks)
+        yield
     finally:
-        net.pseudo_rows, net.module_.warmup_epochs = None, 0.0
-    warn_of_collapse(X, net.history[-1].get("train_kl", np.inf), net.module_.parts.n_components)
+        net.pseudo_rows, module.warmup_epochs = None, 0.0
 
 
 def train_one_pass(net: VAENet, X: np.ndarray) -> None:

@@ -35,6 +35,7 @@ class Settings:
 
     `max_epochs` counts all epochs that the module has ever been trained for. `patience` is the
     number of epochs without improvement that ends training; None trains without early stopping.
+    `pseudo_rows` tells whether a table may be given some if it has too few rows.
     """
 
     objective: Any
@@ -44,6 +45,7 @@ class Settings:
     lr: float
     optimizer: type[torch.optim.Optimizer]
     weight_decay: float
+    pseudo_rows: bool
     precision: str
     device: str
     callbacks: tuple[Any, ...] = ()

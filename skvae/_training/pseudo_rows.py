@@ -60,7 +60,7 @@ def pseudo_rows(module: VAEModule, X: np.ndarray) -> PseudoRows | None:
     produce draws of a Gaussian. Outliers are moved to the fences first.
     """
     likelihood, n_components = module.likelihood, module.parts.n_components
-    share = pseudo_row_share(*X.shape, n_components)
+    share = pseudo_row_share(len(X), X.shape[1], n_components)
     if not share or likelihood.support is not None or likelihood.heavy_tailed:
         return None
     X = within_fences(X)
@@ -90,7 +90,9 @@ def factor_analysis(rows: np.ndarray, n_factors: int) -> tuple[np.ndarray, np.nd
 
     variances = (np.einsum("ij,ij->j", rows, rows) + _PRIOR_ROWS) / total
     n_factors = min(n_factors, n_rows, n_features)
-    _, singular, directions = randomized_svd(rows, n_factors, random_state=0)
+    _, singular, directions = randomized_svd(
+        rows, n_factors, power_iteration_normalizer="QR", random_state=0
+    )
     loadings = directions.T * singular / np.sqrt(total)
     noise = variances - (loadings**2).sum(axis=1)
     for _ in range(_N_STEPS):
