@@ -9,6 +9,7 @@ from skorch.history import History
 
 from skvae import VAETransformer
 from skvae._training.collapse import features_depend, warn_of_collapse
+from skvae.likelihoods import Gaussian, Mixed, StudentT
 from skvae.objectives import ELBO
 from tests._training.helpers import model
 
@@ -58,6 +59,20 @@ def test_a_collapse_warns_if_features_depend_on_each_other(X, kl, n_steps, warns
 def test_independent_features_never_depend(n_rows, seed):
     rng = np.random.default_rng(seed)
     assert not features_depend(rng.standard_t(1.0, size=(n_rows, 50)))
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "heavy_tailed"),
+    [
+        (Gaussian(), False),
+        (StudentT(), True),
+        (Mixed(columns=[("gaussian", [0, 1]), ("student_t", [2, 3, 4, 5])]), True),
+        (Mixed(columns=[("gaussian", [0, 1, 2, 3, 4, 5])]), False),
+    ],
+    ids=["gaussian", "student_t", "mixed with student_t", "mixed without"],
+)
+def test_likelihoods_say_whether_they_have_heavy_tails(likelihood, heavy_tailed):
+    assert likelihood.build(INDEPENDENT).heavy_tailed is heavy_tailed
 
 
 def test_fit_warns_once_and_says_what_to_try(X):
