@@ -54,10 +54,10 @@ def test_a_summary_counts_deficits_of_more_than_three_nats(small_tables):
     found = small_tables.summary("all", cases)
     assert found["number"] == 3
     assert found["behind"] == "33.3 %"
-    assert found["less PCA"] == 1.0
-    assert found["less FA"] == 2.0
-    assert found["less the better"] == -2.5
-    assert found["worst"] == -5.0
+    assert found["less PCA"] == "+1.00"
+    assert found["less FA"] == "+2.00"
+    assert found["less the better"] == "-2.50"
+    assert found["worst"] == "-5.00"
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "friedman", "factors", "spectra"])
