@@ -45,9 +45,9 @@ class PseudoRows:
         """Return the batch with pseudo-rows in place of some of its rows."""
         loc, loadings, noise = self._tensors = [part.to(x) for part in self._tensors]
 
-        def normal(width: int) -> Tensor:
-            shape = (len(x), width)
-            return torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
+        def normal(width: int) -> Tensor:  # the same draws for rows of either precision
+            shape, single = (len(x), width), torch.float32
+            return torch.randn(shape, generator=generator, dtype=single, device=x.device).to(x)
 
         draws = loc + normal(loadings.shape[1]) @ loadings.T + normal(len(loc)) * noise
         replaced = torch.rand(len(x), 1, generator=generator, device=x.device) < self.share
