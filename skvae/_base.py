@@ -23,7 +23,12 @@ from skvae._parts import Likelihood, Network, Objective, Prior
 from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._rows.arrays import check_latent_rows, check_rows
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
-from skvae._training.budget import resolve_device, resolve_precision, training_budget
+from skvae._training.budget import (
+    EARLY_STOPPING_CEILING,
+    resolve_device,
+    resolve_precision,
+    training_budget,
+)
 from skvae._training.callbacks import FitCallback, Start, is_a, without_name
 from skvae._training.fit import train, train_one_pass
 from skvae._training.net import Settings, VAENet, copy_net, new_net
@@ -36,8 +41,6 @@ from skvae._validation import (
     check_count,
     check_is_fitted,
 )
-
-_EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
 
 
 class BaseVAE(BaseEstimator):
@@ -352,7 +355,7 @@ class BaseVAE(BaseEstimator):
         self._check_support(X)
         if self._net is None:
             return new_net(copy.deepcopy(self.module_), settings, self._history)
-        kept = ("objective", "optimizer", "weight_decay", "precision", "device")
+        kept = ("objective", "optimizer", "weight_decay", "pseudo_rows", "precision", "device")
         if self.batch_size == "auto":
             kept += ("batch_size",)
         settings = replace(settings, **{name: getattr(self._net.settings, name) for name in kept})
@@ -361,7 +364,7 @@ class BaseVAE(BaseEstimator):
     def _settings(self, X: np.ndarray, seed: int) -> Settings:
         """Resolve every parameter of training, once."""
         budget = training_budget(len(X), self.batch_size)
-        ceiling = budget.max_epochs * (_EARLY_STOPPING_CEILING if self.early_stopping else 1)
+        ceiling = budget.max_epochs * (EARLY_STOPPING_CEILING if self.early_stopping else 1)
         decay = budget.weight_decay if self.optimizer == "adam" else 0.0
         device = resolve_device(self.device)
         return Settings(
@@ -372,6 +375,7 @@ class BaseVAE(BaseEstimator):
             lr=self.learning_rate,
             optimizer=resolve_optimizer(self.optimizer),
             weight_decay=decay if self.weight_decay == "auto" else self.weight_decay,
+            pseudo_rows=self.weight_decay == "auto",
             precision=resolve_precision(self.precision, device, X.shape[1]),
             device=device,
             callbacks=_checked_callbacks(self.callbacks),

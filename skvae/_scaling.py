@@ -125,6 +125,32 @@ def winsorized(X: np.ndarray) -> np.ndarray:
     return np.clip(X, ends.low, ends.high)
 
 
+def within_fences(X: np.ndarray) -> np.ndarray:
+    """Return the rows clipped at the outer fences."""
+    low, high = outer_fences(X)
+    return np.clip(X, low, high)
+
+
+def outer_fences(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values three interquartile ranges below and above the quartiles.
+
+    If more than half of a column is one value, they are the quartiles of the others, widened to
+    include that value. A column of two values has no fences.
+    """
+    rows = X[:: max(1, len(X) // _SAMPLED_ROWS)].astype(np.float64)
+    lower, upper = np.percentile(rows, [25, 75], axis=0)
+    spike = np.median(rows, axis=0)
+    for column in np.flatnonzero((rows == spike).mean(axis=0) > 0.5):
+        others = rows[rows[:, column] != spike[column], column]
+        if len(others):
+            quartiles = np.percentile(others, [25, 75])
+            lower[column], upper[column] = np.sort([*quartiles, spike[column]])[[0, 2]]
+    with np.errstate(over="ignore"):  # a fence that overflows clips nothing
+        reach = 3 * (upper - lower)
+        reach[reach == 0] = np.inf
+        return (lower - reach).astype(X.dtype), (upper + reach).astype(X.dtype)
+
+
 def column_moments(X: np.ndarray, ends: Ends | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of the columns, float64, without a second copy of X.
 

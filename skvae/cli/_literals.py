@@ -36,7 +36,7 @@ PARTS = {
         "ex_post": "ExPostMixture(n_mixtures=20)",
     },
     "objective": {
-        "elbo": "ELBO(beta=1.0, free_bits=0.0, warmup=0, n_samples=1)",
+        "elbo": "ELBO(beta=1.0, free_bits=0.0, warmup='auto', n_samples=1)",
         "iwae": "IWAE(n_samples=8, gradient='standard')",
         "beta_tcvae": "BetaTCVAE(alpha=1.0, beta=6.0, gamma=1.0)",
         "info_vae": "InfoVAE(alpha=0.0, scale=100.0, kernel='rbf', bandwidth='auto')",

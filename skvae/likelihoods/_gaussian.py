@@ -72,6 +72,13 @@ class Gaussian(Likelihood):
     per feature, a column that is constant in training has unit noise at the median scale of the
     others. The density is thus bounded for every column.
 
+    A network learns a few rows by heart, and the noise then becomes too small for any other row.
+    If ``share = m / (m + n)`` with ``m = 20 * n_features * min(n_components, n_features) / n`` is
+    at least 3 %, that share of every training batch is therefore replaced by draws of a factor
+    analysis of the n rows. The held-out log-likelihood then stays near that of the better of PCA
+    and factor analysis, or above it (``benchmarks/quality/small_tables.py``). A number as
+    `weight_decay` of the estimator switches this off.
+
     References
     ----------
     .. [1] Tipping & Bishop (1999), "Probabilistic Principal Component Analysis".

@@ -161,6 +161,7 @@ class _Mixed(LikelihoodModule):
         super().__init__(Mixed(columns=settled), sum(self._n_outputs))
         self.parts = nn.ModuleList(parts)
         self.support = _Supports(parts, columns)
+        self.heavy_tailed = any(part.heavy_tailed for part in parts)
         # Index tensors, which follow from the spec and are not saved: the columns part after part,
         # the inverse order, and the positions of each part's outputs among all outputs.
         side_by_side = torch.tensor(list(chain(*columns)), device="cpu")

@@ -13,9 +13,13 @@ from skvae._validation import InvalidParameterError, StrOptions
 from skvae.scores._latent_density import LatentDensity
 from skvae.scores._likelihood_regret import LikelihoodRegret
 from skvae.scores._model_score import ModelScore
-from skvae.scores._neighbors import LatentNeighbors, ResidualNeighbors
-from skvae.scores._novelty_rarity import NoveltyRarity
-from skvae.scores._ranks import quantiles, rank
+from skvae.scores._neighbors import (
+    LatentNeighbors,
+    NoveltyRarity,
+    ResidualNeighbors,
+    quantiles,
+    rank,
+)
 from skvae.scores._relative_error import RelativeError
 from skvae.scores._typicality import Typicality
 

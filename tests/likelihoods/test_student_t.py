@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import integrate, stats
 
+from skvae._scaling import within_fences
 from skvae.likelihoods import Gaussian, StudentT
-from skvae.likelihoods._student_t import within_fences
 
 X = np.random.default_rng(0).normal([3, 40, -5], [1, 9, 0.1], size=(50, 3))
 CASES = [
