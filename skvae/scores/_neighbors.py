@@ -27,8 +27,6 @@ _CALIBRATION_ROWS = 2000
 _SHORTEST = 1e-3  # added to a distance before its logarithm is taken
 _TAIL = 0.1  # share of the training rows from which the tail is extrapolated
 _DIGITS = 4  # of latent coordinates in the forest; those beyond depend on the batch
-# distance from the nearest rows, from random subsets, anomaly by the forest
-_RARITY_WEIGHTS = (0.5, 1.0, 2.0)
 _MOST_QUANTILES = 1001
 _TIE = 1e-6  # of the range: scores that differ by less are equal but for rounding
 _TREE_ROWS = 256  # per tree (Liu et al., 2008, section 4.2)
@@ -51,8 +49,7 @@ class NoveltyRarity(Score):
         be scored as the training rows are, and to 10 or more if all training rows are known to be
         normal.
     n_neighbors : int, default=5
-        Number of neighbours in the local part of the rarity, at most one less than the number of
-        rows kept.
+        Number of neighbours in the more likely half, at most one less than its number of rows.
     n_estimators : int, default=100
         Number of isolation trees.
     max_rows : int or "auto", default="auto"
@@ -74,11 +71,12 @@ class NoveltyRarity(Score):
 
     - Novelty: the distance from the nearest training row, which is the row itself for a training
       row; the part of ``-log p`` above log 2, so that nothing closer than the median counts.
-    - Rarity: the weighted mean of three parts. Weight 1/2: the mean distance from the nearest
-      training rows, the row itself excepted. Weight 1: the mean distance from the nearest row of a
-      random subset of eight training rows, over 128 subsets [1]_; a group of outliers is rarely
-      found in a subset, so its members do not vouch for one another. Weight 2: the anomaly score of
-      an isolation forest [2]_ on the standardised row beside its posterior mean.
+    - Rarity: the mean of three parts, in which outliers do not vouch for one another as in a search
+      among all rows. The mean distance from the nearest of those training rows that are in the more
+      likely half under the model, the row itself excepted. The mean distance from the nearest row
+      of a random subset of eight training rows, over 128 subsets [1]_, in which a small group is
+      rarely found. And the anomaly score of an isolation forest [2]_ on the standardised row beside
+      its posterior mean.
 
     If more training rows were given than are kept, those not kept have a novelty as new rows do.
 
@@ -119,7 +117,8 @@ class NoveltyRarity(Score):
     def build(self, module, X, n_samples):
         known, kept = ReferenceRows(self.max_rows).build(module, X, n_samples)
         embedding = _inference.encode_mean(module, kept).astype(np.float64)
-        known["subsets"] = _subsets(len(kept))
+        log_likelihood = _inference.score(module, kept, "log_likelihood", n_samples)
+        known |= {"core": _likelier_half(log_likelihood), "subsets": _subsets(len(kept))}
         inputs = _forest_inputs(known["rows"], torch.from_numpy(embedding))
         known |= grown_forest(inputs.numpy(), self.n_estimators)
         sampled = evenly_spaced(len(kept), _CALIBRATION_ROWS)
@@ -135,21 +134,22 @@ class NoveltyRarity(Score):
         vectors = ReferenceRows.vectors(module, x, known)
         inputs = _forest_inputs(vectors, module.encode(x)[0].double())
         values = self._quantities(vectors, inputs, known)
-        novelty, *rarity = (
-            _log_tail(value, *tail)
-            for value, *tail in zip(
-                values.T, known["quantiles"], known["start"], known["excess"], strict=True
-            )
-        )
-        weighted = sum(
-            weight * part for weight, part in zip(_RARITY_WEIGHTS, rarity, strict=True)
-        ) / sum(_RARITY_WEIGHTS)
-        return -(self.novelty * (novelty - math.log(2)).clamp(min=0) + weighted)
+        tails = torch.stack(
+            [
+                _log_tail(value, *tail)
+                for value, *tail in zip(
+                    values.T, known["quantiles"], known["start"], known["excess"], strict=True
+                )
+            ]
+        )  # (4, n_samples)
+        novelty = (tails[0] - math.log(2)).clamp(min=0)
+        return -(self.novelty * novelty + tails[1:].mean(0))
 
     def shapes(self, parts):
         n_splits = 2**_TREE_DEPTH - 1
         return {
             **ReferenceRows.shapes(parts),
+            "core": ("n_core",),
             "subsets": ("n_subsets", "subset_rows"),
             "split_feature": (self.n_estimators, n_splits),
             "split_value": (self.n_estimators, n_splits),
@@ -167,14 +167,15 @@ class NoveltyRarity(Score):
         With the indices of their `own` rows among those kept, rows are compared with the others.
         """
         rows = known["rows"]
+        core, subsets = (known[name].long().clamp(0, len(rows) - 1) for name in ("core", "subsets"))
         squared = squared_distances(vectors, rows)  # (n_samples, n_rows)
         if own is not None:
             squared[torch.arange(len(own)), own] = math.inf
-        nearest = exact_nearest(vectors, rows, squared, self.n_neighbors + 1)
-        others = nearest[:, :-1] if own is not None else without_itself(nearest)
-        subsets = known["subsets"].long().clamp(0, len(rows) - 1)
-        from_subsets = squared[:, subsets].amin(2).sqrt().mean(1)
-        distances = torch.stack([nearest[:, 0], others.mean(1), from_subsets], dim=1)
+        nearest = exact_nearest(vectors, rows, squared, 1)[:, 0]
+        in_core = exact_nearest(vectors, rows[core], squared[:, core], self.n_neighbors + 1)
+        others = in_core[:, :-1] if own is not None else without_itself(in_core)
+        in_subsets = squared[:, subsets].amin(2).sqrt()
+        distances = torch.stack([nearest, others.mean(1), in_subsets.mean(1)], dim=1)
         isolated = isolation(inputs, known)
         return torch.cat([(distances + _SHORTEST).log(), isolated[:, None]], dim=1)
 
@@ -397,6 +398,13 @@ def exact_nearest(points: Tensor, rows: Tensor, squared: Tensor, n_nearest: int)
 def without_itself(nearest: Tensor) -> Tensor:
     """Return one distance fewer: without the first if it is zero, else without the last."""
     return torch.where(nearest[:, :1] == 0, nearest[:, 1:], nearest[:, :-1])
+
+
+def _likelier_half(log_likelihood: np.ndarray) -> Tensor:
+    """Return the indices of the rows with the highest log-likelihoods, at least two."""
+    n_core = max(2, len(log_likelihood) // 2)
+    likeliest = np.argsort(-log_likelihood, kind="stable")[:n_core]
+    return torch.from_numpy(np.sort(likeliest).astype(float))
 
 
 def _subsets(n_rows: int) -> Tensor:

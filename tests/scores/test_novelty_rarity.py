@@ -35,10 +35,10 @@ def quantities(detector, X, training=None):
     distances = np.linalg.norm(own[:, None] - rows, axis=2)
     if training is not None:
         distances[np.arange(len(X)), training] = np.inf
-    ordered = np.sort(distances, axis=1)
+    core = np.sort(distances[:, known["core"].astype(int)], axis=1)
     of_subsets = distances[:, known["subsets"].astype(int)].min(2).mean(1)
     inputs = np.hstack([own[:, : X.shape[1]], detector.transform(X)])
-    distances = np.stack([ordered[:, 0], ordered[:, :5].mean(1), of_subsets])
+    distances = np.stack([distances.min(1), core[:, :5].mean(1), of_subsets])
     return np.log(distances + 1e-3), inputs
 
 
@@ -50,7 +50,7 @@ def test_scores_of_new_rows_have_the_documented_definition(detector, X):
     forest = IsolationForest(random_state=0).fit(training_inputs.round(4))
     isolation = [-forest.score_samples(rows.round(4)) for rows in (inputs, training_inputs)]
     novelty, near, subsets = (tail(*pair) for pair in zip(distances, of_training, strict=True))
-    rarity = (0.5 * near + subsets + 2 * tail(*isolation)) / 3.5
+    rarity = (near + subsets + tail(*isolation)) / 3
     expected = -(2 * np.maximum(novelty - np.log(2), 0) + rarity)
     errors = np.abs(scored.score_samples(new) - expected)
     assert np.quantile(errors, 0.95) < 0.1  # shares are interpolated between training rows
@@ -98,6 +98,14 @@ def test_repeated_rows_get_one_answer_alone_and_in_any_batch(score, seed, n_leve
     assert (np.array(alone) == answers[first]).all()
     for row, answer in zip(rows, alone, strict=True):
         assert set(answers[(row == X).all(1)]) == {answer}
+
+
+def test_the_core_is_the_likelier_half_of_the_rows_kept(detector, X):
+    scored = scored_by("novelty_rarity", detector, X)
+    likelihood = scored_by("log_likelihood", detector, X).score_samples(X)
+    core = scored.anomaly_score_.tensors["core"].numpy().astype(int)
+    assert len(core) == len(X) // 2
+    assert likelihood[core].min() >= np.delete(likelihood, core).max()
 
 
 def test_rows_that_were_not_kept_are_compared_with_those_that_were(detector, X):
