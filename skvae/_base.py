@@ -24,7 +24,12 @@ from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._rows.arrays import check_latent_rows, check_rows
 from skvae._rows.batches import TrainingRows, training_rows
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
-from skvae._training.budget import resolve_device, resolve_precision, training_budget
+from skvae._training.budget import (
+    EARLY_STOPPING_CEILING,
+    resolve_device,
+    resolve_precision,
+    training_budget,
+)
 from skvae._training.callbacks import FitCallback, Start, is_a, without_name
 from skvae._training.fit import train, train_one_pass
 from skvae._training.net import Settings, VAENet, copy_net, new_net
@@ -38,8 +43,6 @@ from skvae._validation import (
     check_is_fitted,
     check_weights,
 )
-
-_EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
 
 
 class BaseVAE(BaseEstimator):
@@ -397,7 +400,7 @@ class BaseVAE(BaseEstimator):
         self._check_support(rows)
         if self._net is None:
             return new_net(copy.deepcopy(self.module_), settings, self._history)
-        kept = ("objective", "optimizer", "weight_decay", "precision", "device")
+        kept = ("objective", "optimizer", "weight_decay", "pseudo_rows", "precision", "device")
         if self.batch_size == "auto":
             kept += ("batch_size",)
         settings = replace(settings, **{name: getattr(self._net.settings, name) for name in kept})
@@ -406,7 +409,7 @@ class BaseVAE(BaseEstimator):
     def _settings(self, rows: TrainingRows, seed: int) -> Settings:
         """Resolve every parameter of training, once."""
         budget = training_budget(rows.n_rows, self.batch_size)
-        ceiling = budget.max_epochs * (_EARLY_STOPPING_CEILING if self.early_stopping else 1)
+        ceiling = budget.max_epochs * (EARLY_STOPPING_CEILING if self.early_stopping else 1)
         decay = budget.weight_decay if self.optimizer == "adam" else 0.0
         device = resolve_device(self.device)
         return Settings(
@@ -417,6 +420,7 @@ class BaseVAE(BaseEstimator):
             lr=self.learning_rate,
             optimizer=resolve_optimizer(self.optimizer),
             weight_decay=decay if self.weight_decay == "auto" else self.weight_decay,
+            pseudo_rows=self.weight_decay == "auto",
             precision=resolve_precision(self.precision, device, rows.X.shape[1]),
             device=device,
             callbacks=_checked_callbacks(self.callbacks),

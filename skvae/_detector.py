@@ -24,6 +24,8 @@ from skvae.scores._contributions import explain
 # Score per value that the likelihood does not accept: finite, for metrics that refuse infinities.
 IMPOSSIBLE = -1e30
 _SPLIT_SEED = 0  # the same rows at every fit: a fit that continues must not train on them
+_MOST_RANKED = 20_000  # training rows by which the threshold is set
+_TIE = 1e-5  # of the interquartile range: scores that differ by less can be equal but for rounding
 
 
 class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
@@ -66,7 +68,9 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
     weight_decay : float or "auto", default="auto"
         Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
         a fixed prior on the weights counts for less the more rows there are, and 0 for other
-        optimisers.
+        optimisers. "auto" also keeps small tables from being overfitted: if n is small for
+        ``n_features * n_components``, part of every training batch are draws of a factor analysis.
+        The notes of :class:`~skvae.likelihoods.Gaussian` state the rule.
     early_stopping : bool, default=False
         Whether to set `validation_fraction` of the rows aside, to stop when the validation loss has
         not improved for `n_iter_no_change` epochs, and to return to the best epoch.
@@ -95,11 +99,14 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the order of the rows, and all draws. The global generators are
         neither read nor changed. None takes fresh entropy from the operating system.
-    anomaly_score : str or Score, default="residual_neighbors"
+    anomaly_score : str or Score, default="novelty_rarity"
         The score that `score_samples` returns, higher for more normal rows: a short name, or a
-        configured object of :mod:`skvae.scores`. "residual_neighbors": minus the distance from the
-        nearest of up to 10,000 training rows, by the standardised values and by the residuals of
-        the reconstruction; "latent_neighbors": minus that distance in the latent space.
+        configured object of :mod:`skvae.scores`. "novelty_rarity": minus the distance from the
+        nearest training row, and minus a measure of how rare such rows are in training, which finds
+        outliers among the training rows too, see :class:`~skvae.scores.NoveltyRarity`.
+        "residual_neighbors": minus the distance from the five nearest training rows, by the
+        standardised values and by the residuals of the reconstruction; "latent_neighbors": minus
+        that distance in the latent space.
         "log_likelihood": the importance-weighted log-likelihood [2]_; "elbo": the evidence lower
         bound; "reconstruction": the expected log p(x|z) under q(z|x); "kl": minus the KL divergence
         of q(z|x) from the prior; all of these in nats. "relative_error": minus the squared error of
@@ -144,9 +151,11 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         `partial_fit`: `spec`, and `tensors` by name.
     offset_ : float
         Threshold of `score_samples`: the quantile `contamination` of the scores of the training
-        rows or, with `calibration_fraction`, of `calibration_scores_`, so that `predict` returns -1
-        if and only if the p-value is at most `contamination`. If too few rows were set aside for a
-        p-value that small, it is the lowest of their scores.
+        rows, or of 20,000 evenly spaced ones if there are more. With `calibration_fraction`, it is
+        taken from `calibration_scores_`, so that `predict` returns -1 if and only if the p-value is
+        at most `contamination`. If too few rows were set aside for a p-value that small, it is the
+        lowest of their scores. It is lowered by the size of rounding errors, so that rows with the
+        score of a training row at the threshold are inliers.
     calibration_scores_ : ndarray of shape (n_calibration,) or None
         Scores of the rows set aside, in ascending order; None without `calibration_fraction`.
 
@@ -203,7 +212,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         warm_start=False,
         verbose=0,
         random_state=None,
-        anomaly_score="residual_neighbors",
+        anomaly_score="novelty_rarity",
         contamination=0.1,
         calibration_fraction=None,
     ):
@@ -427,7 +436,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
                 "p_values requires calibration scores, but this detector was fitted with "
                 "calibration_fraction=None. Fit it with calibration_fraction=0.2, for example."
             )
-        return _p_values(scores, self.calibration_scores_)
+        return _p_values(scores, _below_ties(self.calibration_scores_))
 
     def explain(self, X):
         """Return by how much each feature lowers the score of a row.
@@ -500,11 +509,13 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         self.anomaly_score_ = FittedScore(score, known)
         if len(held_out):
             self.calibration_scores_ = np.sort(self._scores(held_out))
-            threshold = _threshold(self.calibration_scores_, self.contamination)
+            threshold = _threshold(_below_ties(self.calibration_scores_), self.contamination)
             self.offset_ = max(threshold, IMPOSSIBLE / 2)  # impossible rows are never inliers
         else:
             self.calibration_scores_ = None
-            self.offset_ = float(np.percentile(self._scores(X), 100 * self.contamination))
+            sample = X[np.linspace(0, len(X) - 1, min(_MOST_RANKED, len(X))).astype(int)]
+            scores = _below_ties(self._scores(sample))
+            self.offset_ = float(np.percentile(scores, 100 * self.contamination))
 
     def _get_state(self) -> dict[str, Any]:
         return {
@@ -564,6 +575,12 @@ class FittedScore:
     def __call__(self, module: VAEModule, X: np.ndarray, n_samples: int) -> np.ndarray:
         """Return the score of every row, float64."""
         return inference.evaluate(self.spec, module, X, self.tensors, n_samples)
+
+
+def _below_ties(scores: np.ndarray) -> np.ndarray:
+    """Lower scores by more than their rounding, which depends on the batch."""
+    low, high = np.percentile(scores, [25, 75]) if len(scores) else (0.0, 0.0)
+    return scores - _TIE * (high - low) - 1e-6 * np.abs(scores)
 
 
 def _p_values(scores: np.ndarray, calibration_scores: np.ndarray) -> np.ndarray:

@@ -292,6 +292,9 @@ class LikelihoodModule(nn.Module):
     scaling : {"auto", "feature", "global", "none"}
         How the features are measured, as in :class:`~skvae.likelihoods.Gaussian`; scores that
         measure features follow it.
+    heavy_tailed : bool
+        Whether large deviations cost little. Training then begins with a warm-up of the KL term,
+        without which such likelihoods often leave the latent dimensions unused.
 
     Examples
     --------
@@ -306,6 +309,7 @@ class LikelihoodModule(nn.Module):
 
     support: Support | None = None
     scaling: str = "auto"
+    heavy_tailed: bool = False
 
     def __init__(self, spec: Likelihood, n_outputs: int):
         super().__init__()
@@ -544,7 +548,7 @@ class Objective(Part):
         ----------
         module : torch.nn.Module
             The model: `encode`, `decode`, `draw_posterior`, `log_conditional`, `log_posterior`,
-            `log_prior`, `kl`, `sample_prior`, `likelihood`, `prior` and `n_rows`.
+            `log_prior`, `kl`, `sample_prior`, `likelihood`, `prior`, `n_rows` and `warmup_epochs`.
         x : Tensor of shape (n_samples, n_features)
             Rows in the units of X.
         epoch : float or None, default=None

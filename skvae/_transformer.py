@@ -47,7 +47,9 @@ class VAETransformer(EmbeddingMixin, BaseVAE):
     weight_decay : float or "auto", default="auto"
         Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
         a fixed prior on the weights counts for less the more rows there are, and 0 for other
-        optimisers.
+        optimisers. "auto" also keeps small tables from being overfitted: if n is small for
+        ``n_features * n_components``, part of every training batch are draws of a factor analysis.
+        The notes of :class:`~skvae.likelihoods.Gaussian` state the rule.
     early_stopping : bool, default=False
         Whether to set `validation_fraction` of the rows aside, to stop when the validation loss has
         not improved for `n_iter_no_change` epochs, and to return to the best epoch.

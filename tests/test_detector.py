@@ -157,7 +157,8 @@ def test_outliers_are_exactly_the_rows_with_a_p_value_of_at_most_contamination(n
 def test_with_too_few_calibration_scores_the_threshold_is_the_lowest():
     detector = ranked(np.arange(12), calibration_fraction=0.25, contamination=0.1)
     assert len(detector.calibration_scores_) == 3
-    assert detector.offset_ == detector.calibration_scores_[0]
+    assert detector.offset_ < detector.calibration_scores_[0]  # by less than rows differ
+    assert detector.offset_ == pytest.approx(detector.calibration_scores_[0], rel=1e-4)
 
 
 @pytest.mark.parametrize("score", ["log_likelihood", "relative_error", "latent_density"])

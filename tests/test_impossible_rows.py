@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import roc_auc_score
 
 from skvae import VAEAnomalyDetector, load, save
@@ -53,7 +53,7 @@ def detectors():
 
 @pytest.mark.parametrize("likelihood", CASES, ids=str)
 @given(data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_an_impossible_row_is_an_outlier_alone_and_in_a_batch(detectors, likelihood, data):
     detector, (rows, impossible) = detectors(likelihood), CASES[likelihood]
     dtype = data.draw(st.sampled_from([np.float64, np.float32]))
@@ -68,7 +68,7 @@ def test_an_impossible_row_is_an_outlier_alone_and_in_a_batch(detectors, likelih
     assert np.isfinite(scores).all()
     assert scores[row] < detector.score_samples(rows).min()
     assert_array_equal(detector.score_samples(batch[[row]]), scores[[row]])
-    assert_array_equal(np.delete(scores, row), np.delete(before, row))
+    assert_allclose(np.delete(scores, row), np.delete(before, row), rtol=1e-9)
     assert detector.predict(batch)[row] == -1
     assert detector.decision_function(batch)[row] < 0
     assert detector.p_values(batch)[row] == 1 / (1 + len(detector.calibration_scores_))

@@ -65,6 +65,7 @@ CONFIGURATIONS = {
     "sgd": {"optimizer": "sgd", "learning_rate": 1e-4},
     "bfloat16": {"precision": "bfloat16"},
     "warm-up": {"objective": ELBO(warmup=4)},
+    "heavy tails": {"likelihood": "student_t"},
     "ex-post prior": {"prior": ExPostMixture(n_mixtures=2)},
     "VampPrior": {"prior": VampPrior(n_pseudo_inputs=5)},
     "own generator": {"random_state": np.random.RandomState(3)},

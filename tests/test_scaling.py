@@ -1,11 +1,17 @@
 """The rule of scaling="auto" on data of many kinds, and the statistics of the columns."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
-from skvae._scaling import column_moments, measure
+from skvae._scaling import column_moments, measure, ordinary_ends, winsorized
+from skvae.datasets import fetch_emnist
 from skvae.likelihoods import Gaussian
 
 
@@ -36,6 +42,52 @@ def terrain(n_samples=3000):
 def test_images_get_one_scale(digits, factor):
     assert chosen(digits.data * factor) == "global"
     assert chosen((digits.data * factor).astype(np.float32)) == "global"
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_images_of_one_class_get_one_scale(digits, digit):
+    assert chosen(digits.data[digits.target == digit]) == "global"
+
+
+@pytest.mark.parametrize("n_samples", [30, 100])
+def test_few_images_get_one_scale(digits, n_samples):
+    assert chosen(digits.data[:n_samples]) == "global"
+
+
+def test_images_with_noise_in_the_background_get_one_scale(digits):
+    noise = np.random.default_rng(0).normal(size=digits.data.shape)
+    assert chosen(digits.data + 0.1 * noise) == "global"
+    assert chosen(16 - digits.data) == "global"
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_column_in_other_units_is_seen(seed):
+    rng = np.random.default_rng(seed)
+    ability = rng.normal(size=(300, 1))
+    marks = 60 + 12 * ability + rng.normal(size=(300, 18)) * rng.uniform(5, 20, 18)
+    percentages = 100 * rng.beta(*rng.uniform(0.5, 3, (2, 18)), size=(300, 18))
+    average = 2.5 + 0.5 * ability + rng.normal(0, 0.3, (300, 1))
+    weather = rng.normal([15, 7], [8, 0.5], (300, 2))
+    for columns, others in ((marks.clip(0, 100), average.clip(0, 4)), (percentages, weather)):
+        order = rng.permutation(columns.shape[1] + others.shape[1])
+        assert chosen(np.hstack([columns, others])[:, order]) == "feature"
+
+
+@pytest.mark.parametrize("place", [0, 75, 150])
+def test_a_measurement_beside_a_spectrum_is_seen(place):
+    acidity = np.random.default_rng(0).normal(7, 0.5, 200)
+    assert chosen(np.insert(spectra(), place, acidity, axis=1)) == "feature"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*holds other data than the official EMNIST:UserWarning")
+def test_emnist_gets_one_scale():
+    folder = os.environ.get("SKVAE_DATA")
+    if not folder or not (Path(folder).expanduser() / "emnist").is_dir():
+        pytest.skip("the environment variable SKVAE_DATA names no folder that holds emnist/")
+    emnist = fetch_emnist(split="letters", download_if_missing=False)
+    assert chosen(emnist.data[:3000]) == "global"
+    assert chosen(emnist.data[emnist.target == 1]) == "global"
 
 
 @pytest.mark.slow
@@ -156,3 +208,75 @@ def test_a_constant_column_gets_the_median_scale_of_the_others():
     table = measure(X, "feature")
     assert table.unknown.tolist() == [False, False, False, True]
     assert table.scale[3] == pytest.approx(X[:, 1].std())
+
+
+def clean_column(kind, n, rng):
+    return {
+        "normal": rng.normal(size=n),
+        "uniform": rng.random(n),
+        "log-normal": rng.lognormal(size=n),
+        "counts": rng.poisson(3, n).astype(float),
+        "rare counts": rng.poisson(0.02, n).astype(float),
+        "rare ones": (rng.random(n) < 0.01).astype(float),
+        "zeros and a rest": np.where(rng.random(n) < 0.8, 0, rng.lognormal(size=n)),
+        "constant": np.full(n, 7.0),
+    }[kind]
+
+
+CLEAN = ["normal", "uniform", "counts", "rare counts", "rare ones", "constant"]
+WITH_SPREAD = ["normal", "uniform", "log-normal", "counts", "zeros and a rest"]
+
+
+@given(st.sampled_from(CLEAN), st.integers(20, 2000), st.integers(0, 2**32 - 1))
+def test_clean_columns_have_no_wild_values(kind, n, seed):
+    X = clean_column(kind, n, np.random.default_rng(seed))[:, None]
+    ends = ordinary_ends(X)
+    assert not ends.wild.any()
+    assert (ends.low[0], ends.high[0]) == (X.min(), X.max())
+
+
+@given(
+    st.sampled_from(WITH_SPREAD),
+    st.integers(50, 2000),
+    st.floats(1e4, 1e300),
+    st.sampled_from([-1, 1]),
+    st.integers(0, 2**32 - 1),
+)
+def test_one_wild_cell_does_not_decide_the_scale(kind, n, size, sign, seed):
+    X = clean_column(kind, n, np.random.default_rng(seed))[:, None]
+    clean = measure(X, "feature")
+    X[n // 2] = sign * size
+    spoilt = measure(X, "feature")
+    assert spoilt.scale[0] <= 1.5 * clean.scale[0]
+    assert abs(spoilt.loc[0] - clean.loc[0]) <= 0.5 * clean.scale[0]
+    assert winsorized(X).std() <= 1.5 * clean.scale[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_wild_pixel_does_not_decide_the_common_scale(digits, dtype):
+    X = digits.data.astype(dtype)
+    clean = measure(X, "auto")
+    X[5, 30] = 1e30
+    spoilt = measure(X, "auto")
+    assert (spoilt.kind, spoilt.saturated, spoilt.high) == ("global", True, 16)
+    np.testing.assert_allclose(spoilt.scale, clean.scale)
+
+
+@pytest.mark.parametrize("kind", ["zeros and a rest", "rare ones"])
+def test_a_spike_leaves_a_spread(kind):
+    X = clean_column(kind, 1000, np.random.default_rng(0))[:, None]
+    assert measure(X, "feature").scale[0] >= 0.999 * X.std()
+    assert not measure(X, "feature").unknown[0]
+
+
+def test_a_share_of_large_values_is_ordinary():
+    X = np.r_[np.random.default_rng(0).normal(size=950), np.full(50, 1000.0)][:, None]
+    assert not ordinary_ends(X).wild.any()
+
+
+def test_inputs_of_columns_with_wild_values_are_cut_off_sooner():
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    X[3, 1] = 1e9
+    largest = measure(X, "feature").largest_input
+    assert largest[0] == 20
+    assert 5 < largest[1] < 8

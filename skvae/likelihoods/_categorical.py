@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 
 import numpy as np
@@ -9,28 +10,37 @@ import torch
 from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
+from skvae._scaling import column_moments
 from skvae._validation import Interval, StrOptions
 from skvae.likelihoods._one_scale import OneScaleModule
-from skvae.likelihoods._support import ROUNDING, categories
+from skvae.likelihoods._support import ROUNDING, ObservedLevels, categories
 
 _MOST_CATEGORIES = 2**16
+_LOG_OF_NOTHING = -1e4  # finite, as weights in a file are
 
 
 class Categorical(Likelihood):
-    """Independent categorical variables: any distribution over the whole numbers 0 to K - 1.
+    """Independent categorical variables: any distribution over K levels.
 
     For images of K grey levels, with a softmax over all of them for each pixel [1]_, and for table
-    columns that hold codes. The log-likelihood is that of a probability mass function, so
-    :func:`~skvae.metrics.bits_per_dim` converts it to a code length.
+    columns that hold codes, whatever numbers these are. The log-likelihood is that of a probability
+    mass function, so :func:`~skvae.metrics.bits_per_dim` converts it to a code length.
 
     Parameters
     ----------
     n_categories : int or "auto", default=256
-        Number of categories K, from 2 to 65,536. "auto" is the largest value in training plus one.
+        Number of categories K, from 2 to 65,536. "auto" is the largest number of different levels
+        in a column of the training rows.
     ordered : bool, default=True
         True for amounts, such as grey levels or grades, whose mean is the expectation. False for
         codes of names: `reconstruct` and ``sample(mean=True)`` then return the most probable
         category instead of a mean.
+    levels : {"auto", "range", "observed"}, default="auto"
+        "range": the whole numbers from 0 to K - 1; any other value is an error. "observed": the
+        whole numbers that occur in the training rows, for each column its own; there are at most K.
+        A level that did not occur is unlikely, but not an error, so that a rare one may be missing
+        in a fold of a cross-validation. "auto": "observed" if `n_categories` is "auto", else
+        "range".
 
     See Also
     --------
@@ -40,8 +50,9 @@ class Categorical(Likelihood):
     Notes
     -----
     ``log p(x|z) = sum_j log softmax(logits_j(z) + start_j)[x_j]``, where `start` are the log
-    frequencies in the training rows and one additional row that is spread evenly over the K
-    categories. The decoder has K outputs per feature, grouped by category: 200,704 outputs for
+    frequencies in the training rows and one additional row. Over a range of levels that row is
+    spread evenly; with observed levels it stands for all others, whose share does not depend on z.
+    The decoder has K outputs per feature, grouped by category: 200,704 outputs for
     28 × 28 pixels of 256 levels.
 
     References
@@ -64,11 +75,13 @@ class Categorical(Likelihood):
             StrOptions({"auto"}),
         ],
         "ordered": ["boolean"],
+        "levels": [StrOptions({"auto", "range", "observed"})],
     }
 
-    def __init__(self, *, n_categories=256, ordered=True):
+    def __init__(self, *, n_categories=256, ordered=True, levels="auto"):
         self.n_categories = n_categories
         self.ordered = ordered
+        self.levels = levels
 
     def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
@@ -76,26 +89,48 @@ class Categorical(Likelihood):
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Whole numbers from 0 to `n_categories` - 1.
+            Whole numbers, from 0 to `n_categories` - 1 unless the levels are the observed ones.
 
         Returns
         -------
         likelihood : LikelihoodModule
-            Its `spec` holds the number of categories.
+            Its `spec` holds the number of categories and the kind of levels.
 
         Raises
         ------
         InvalidParameterError
             If a parameter of this object is out of range.
         ValueError
-            If a value is not a whole number in that range.
+            If a value is not a whole number in that range, or there are more than `n_categories`
+            observed levels.
         """
         self.validate()
+        if self.levels == "observed" or (self.levels, self.n_categories) == ("auto", "auto"):
+            return self._build_observed(X)
         n_categories = self.n_categories
         if n_categories == "auto":
             n_categories = int(np.clip(X.max() + 1, 2, _MOST_CATEGORIES))
         categories(n_categories).check(X, self)
-        return _Categorical(Categorical(n_categories=n_categories, ordered=self.ordered), X)
+        spec = Categorical(n_categories=n_categories, ordered=self.ordered, levels="range")
+        return _Categorical(spec, X)
+
+    def _build_observed(self, X: np.ndarray) -> LikelihoodModule:
+        if (np.rint(X) != X).any():
+            raise ValueError(
+                f"{self!r} accepts whole numbers, but X holds {X[np.rint(X) != X][0]:g}. Round X "
+                "if it holds codes, or choose likelihood='gaussian', which accepts any real values."
+            )
+        observed = [np.unique(column) for column in X.T]
+        n_observed = max(2, *map(len, observed))
+        n_categories = n_observed if self.n_categories == "auto" else self.n_categories
+        if n_observed > min(n_categories, _MOST_CATEGORIES):
+            raise ValueError(
+                f"{self!r} accepts columns of at most {min(n_categories, _MOST_CATEGORIES)} "
+                f"different levels, but X has one of {n_observed}. Set n_categories='auto' if "
+                "they are fewer than 65,536, or choose likelihood='gaussian' for amounts."
+            )
+        spec = Categorical(n_categories=n_categories, ordered=self.ordered, levels="observed")
+        return _Observed(spec, X, observed)
 
 
 class _Categorical(OneScaleModule):
@@ -128,6 +163,80 @@ class _Categorical(OneScaleModule):
     def _logits(self, outputs: Tensor) -> Tensor:
         """Return unnormalised log probabilities, (..., n_categories, n_features)."""
         return outputs.unflatten(-1, (-1, self.n_features)) + self.start.to(outputs.dtype)
+
+
+class _Observed(LikelihoodModule):
+    """Any distribution over the levels that occur in training, with some mass for all others.
+
+    Columns with fewer levels than others repeat their last one; the repetitions have no mass.
+    """
+
+    level_values: Tensor  # ascending, float64 (n_categories, n_features)
+    start: Tensor  # log frequencies, (n_categories, n_features)
+    start_of_others: Tensor
+    loc: Tensor  # of the positions of the levels
+    scale: Tensor
+
+    def __init__(self, spec: Categorical, X: np.ndarray, observed: list[np.ndarray]):
+        n_features, n_categories = X.shape[1], spec.n_categories
+        super().__init__(spec, n_features * n_categories)
+        self.n_features = n_features
+        self.ordered = spec.ordered
+        values = np.empty((n_categories, n_features))
+        start = np.full((n_categories, n_features), _LOG_OF_NOTHING)
+        positions = np.empty(X.shape, dtype=np.float32)
+        for feature, (column, own) in enumerate(zip(X.T, observed, strict=True)):
+            positions[:, feature] = np.searchsorted(own, column)
+            counts = np.bincount(positions[:, feature].astype(np.int64))
+            values[:, feature] = own[np.minimum(np.arange(n_categories), len(own) - 1)]
+            start[: len(own), feature] = np.log(counts / (len(X) + 1))
+        mean, std = column_moments(positions)
+        self.support = ObservedLevels(self._observed_levels)
+        self.register_buffer("level_values", torch.from_numpy(values))
+        self.register_buffer("start", torch.from_numpy(start))
+        self.register_buffer("start_of_others", torch.tensor(-math.log(len(X) + 1)).double())
+        self.register_buffer("loc", torch.from_numpy(mean))
+        self.register_buffer("scale", torch.from_numpy(np.maximum(std, ROUNDING)))
+
+    def standardize(self, x: Tensor) -> Tensor:
+        positions, _ = self._nearest(x)
+        return ((positions - self.loc) / self.scale).to(x.dtype)
+
+    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
+        logits = self._logits(outputs)
+        others = self.start_of_others.to(logits.dtype).expand_as(logits[..., :1, :])
+        log_shares = torch.cat([logits, others], dim=-2).log_softmax(-2)
+        positions, distance = self._nearest(x)
+        index = torch.where(distance == 0, positions, len(self.level_values))
+        shape = torch.broadcast_shapes(log_shares[..., 0, :].shape, x.shape)
+        log_shares = log_shares.expand(*shape[:-1], -1, -1)
+        return log_shares.gather(-2, index.expand(shape)[..., None, :]).squeeze(-2)
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        logits = self._logits(outputs)
+        if not self.ordered:
+            return self._values_at(logits.argmax(-2))
+        return (logits.softmax(-2) * self.level_values).sum(-2)
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return self._values_at(draw_categories(self._logits(outputs).mT, generator))
+
+    def _logits(self, outputs: Tensor) -> Tensor:
+        """Return unnormalised log probabilities, (..., n_categories, n_features)."""
+        return outputs.unflatten(-1, (-1, self.n_features)) + self.start.to(outputs.dtype)
+
+    def _nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the position of the level nearest to every value, and the distance from it."""
+        distances = (x.double().unsqueeze(-2) - self.level_values).abs()
+        distance, position = distances.min(-2)
+        return position, distance
+
+    def _observed_levels(self) -> np.ndarray:
+        return self.level_values.cpu().numpy()
+
+    def _values_at(self, positions: Tensor) -> Tensor:
+        values = self.level_values.gather(0, positions.reshape(-1, self.n_features))
+        return values.view(positions.shape)
 
 
 def _log_frequencies(X: np.ndarray, n_categories: int) -> Tensor:

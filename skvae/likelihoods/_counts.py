@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
-from skvae._scaling import column_moments, measure
+from skvae._scaling import column_moments, measure, ordinary_ends
 from skvae.likelihoods._support import COUNTS, LARGEST_COUNT
 
 _LOG_MEAN_RANGE = (-40.0, math.log(LARGEST_COUNT))
@@ -42,6 +42,11 @@ class CountModule(LikelihoodModule):
         loc, scale, limit = (constant.to(x.dtype) for constant in constants)
         return ((x.clamp(min=0).log1p() - loc) / scale).clamp(-limit, limit)
 
+    def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        # a count beyond the largest input has as much weight in training as one at that limit
+        largest = (self.loc + self.scale * self.largest_input).expm1().clamp(max=LARGEST_COUNT)
+        return torch.minimum(x, largest.ceil().to(x.dtype))
+
     def mean(self, outputs: Tensor) -> Tensor:
         return self.log_mean(outputs).exp()
 
@@ -51,7 +56,7 @@ class CountModule(LikelihoodModule):
 
 def training_mean(X: np.ndarray) -> np.ndarray:
     """Return the mean of the columns, at least that of half a count in all rows together."""
-    return np.maximum(column_moments(X)[0], 0.5 / len(X))
+    return np.maximum(column_moments(X, ordinary_ends(X))[0], 0.5 / len(X))
 
 
 def draw_counts(rate: Tensor, generator: torch.Generator | None) -> Tensor:

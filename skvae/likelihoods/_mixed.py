@@ -120,12 +120,13 @@ def mixed_likelihood(X):
     -----
     The first condition that a column meets decides:
 
-    - its dtype is an unordered pandas categorical: :class:`Categorical` with ``ordered=False``;
+    - its dtype is an unordered pandas categorical: :class:`Categorical` with ``ordered=False`` and
+      the levels that occur;
     - it holds only 0 and 1: :class:`Bernoulli`;
     - it holds fractions or negative numbers: :class:`StudentT` if at least 0.5 % of them lie more
       than three interquartile ranges beyond the quartiles, else :class:`Gaussian`;
     - its largest number is below 20 and occurs in at least 1 % of the rows, and every whole number
-      between it and the smallest occurs: :class:`Categorical`;
+      between it and the smallest occurs: :class:`Categorical` with the levels that occur;
     - its variance is below half of its mean: :class:`Gaussian`;
     - its variance is at most 1.5 times its mean: :class:`Poisson`;
     - otherwise: :class:`NegativeBinomial`.
@@ -160,6 +161,7 @@ class _Mixed(LikelihoodModule):
         super().__init__(Mixed(columns=settled), sum(self._n_outputs))
         self.parts = nn.ModuleList(parts)
         self.support = _Supports(parts, columns)
+        self.heavy_tailed = any(part.heavy_tailed for part in parts)
         # Index tensors, which follow from the spec and are not saved: the columns part after part,
         # the inverse order, and the positions of each part's outputs among all outputs.
         side_by_side = torch.tensor(list(chain(*columns)), device="cpu")

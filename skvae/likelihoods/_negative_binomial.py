@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from skvae._parts import Likelihood, LikelihoodModule
-from skvae._scaling import column_moments
+from skvae._scaling import column_moments, ordinary_ends
 from skvae.likelihoods._counts import CountModule, draw_counts, training_mean
 from skvae.likelihoods._gaussian import NOISE_SPEED
 from skvae.likelihoods._support import COUNTS
@@ -96,5 +96,5 @@ class _NegativeBinomial(CountModule):
 
 def _theta_by_moments(X: np.ndarray) -> np.ndarray:
     """Return mean^2 / (variance - mean), between 1/100 and 100."""
-    mean, variance = training_mean(X), np.square(column_moments(X)[1])
+    mean, variance = training_mean(X), np.square(column_moments(X, ordinary_ends(X))[1])
     return np.maximum(mean**2 / np.maximum(variance - mean, mean**2 / 100), 0.01)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
-from skvae._scaling import column_moments
+from skvae._scaling import LARGEST_INPUT, column_moments, ordinary_ends
 
 
 class OneScaleModule(LikelihoodModule):
@@ -20,7 +20,7 @@ class OneScaleModule(LikelihoodModule):
     X : ndarray of shape (n_samples, n_features)
         Training rows.
     least_scale : float, default=0.0
-        Lower bound of the scale, which is the pooled standard deviation.
+        Lower bound of the scale, which is the pooled standard deviation without wild values.
     """
 
     loc: Tensor
@@ -28,7 +28,7 @@ class OneScaleModule(LikelihoodModule):
 
     def __init__(self, spec: Likelihood, n_outputs: int, X: np.ndarray, least_scale: float = 0.0):
         super().__init__(spec, n_outputs)
-        mean, std = column_moments(X)
+        mean, std = column_moments(X, ordinary_ends(X).in_common())
         scale = max(float(np.sqrt(np.mean(np.square(std)))), least_scale)
         self.register_buffer("loc", torch.from_numpy(mean))
         self.register_buffer("scale", torch.tensor(scale or 1.0, dtype=torch.float64))
@@ -36,4 +36,7 @@ class OneScaleModule(LikelihoodModule):
     def standardize(self, x: Tensor) -> Tensor:
         # a single pass; no mean is so large relative to the range that it must be subtracted first
         shift, inverse_scale = -self.loc / self.scale, 1 / self.scale
-        return torch.addcmul(shift.to(x.dtype), x, inverse_scale.to(x.dtype))
+        standardized = torch.addcmul(shift.to(x.dtype), x, inverse_scale.to(x.dtype))
+        # a column may have a standard deviation of that many times the pooled one
+        limit = LARGEST_INPUT * self.loc.numel() ** 0.5
+        return standardized.clamp(-limit, limit)

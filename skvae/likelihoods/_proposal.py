@@ -9,12 +9,13 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skvae._parts import Likelihood
+from skvae._rows.arrays import column_of_numbers
 from skvae.likelihoods._bernoulli import Bernoulli
 from skvae.likelihoods._categorical import Categorical
 from skvae.likelihoods._gaussian import Gaussian
 from skvae.likelihoods._negative_binomial import NegativeBinomial
 from skvae.likelihoods._poisson import Poisson
-from skvae.likelihoods._student_t import StudentT, outer_fences
+from skvae.likelihoods._student_t import StudentT
 
 _MOST_LEVELS = 20
 _SHARE_OF_LAST_LEVEL = 0.01
@@ -31,7 +32,7 @@ def propose(X) -> list[tuple[Likelihood, list[int]]]:
     """
     proposals: dict[str, tuple[Likelihood, list[int]]] = {}
     for position, (name, values, nominal) in enumerate(_columns(X)):
-        numbers = _numbers(name, values)
+        numbers = column_of_numbers(name, values)
         likelihood = _for_names(name, numbers) if nominal else _for_numbers(numbers)
         proposals.setdefault(repr(likelihood), (likelihood, []))[1].append(position)
     return list(proposals.values())
@@ -48,29 +49,13 @@ def _columns(X) -> Iterator[tuple[Any, Any, bool]]:
         yield name, X[name], is_category and not dtype.ordered
 
 
-def _numbers(name: Any, values: Any) -> np.ndarray:
-    try:
-        numbers = np.asarray(values).astype(np.float64)
-    except (ValueError, TypeError) as exc:
-        raise ValueError(
-            f"Column {name!r} holds values that are not numbers. Drop it, or encode it first, for "
-            "example with sklearn.preprocessing.OrdinalEncoder."
-        ) from exc
-    if not np.isfinite(numbers).all():
-        raise ValueError(
-            f"Column {name!r} holds missing or infinite values. Fill them first, for example with "
-            "sklearn.impute.SimpleImputer."
-        )
-    return numbers
-
-
 def _for_names(name: Any, codes: np.ndarray) -> Likelihood:
     if codes.min() < 0 or (codes != np.rint(codes)).any():
         raise ValueError(
             f"Column {name!r} has categories that are not whole numbers from 0. Replace them by "
             "their codes first, for example with sklearn.preprocessing.OrdinalEncoder."
         )
-    return Categorical(n_categories=max(2, int(codes.max()) + 1), ordered=False)
+    return _for_levels(codes, ordered=False)
 
 
 def _for_numbers(values: np.ndarray) -> Likelihood:
@@ -80,8 +65,13 @@ def _for_numbers(values: np.ndarray) -> Likelihood:
     if (values != np.rint(values)).any() or values.min() < 0:
         return StudentT() if _has_heavy_tails(values) else Gaussian()
     if _has_few_levels(values):
-        return Categorical(n_categories=int(values.max()) + 1)
+        return _for_levels(values, ordered=True)
     return _for_counts(values.mean(), values.var())
+
+
+def _for_levels(values: np.ndarray, ordered: bool) -> Likelihood:
+    n_levels = len(np.unique(values))
+    return Categorical(n_categories=max(2, n_levels), ordered=ordered, levels="observed")
 
 
 def _for_counts(mean: float, variance: float) -> Likelihood:
@@ -103,5 +93,7 @@ def _has_few_levels(values: np.ndarray) -> bool:
 
 
 def _has_heavy_tails(values: np.ndarray) -> bool:
-    low, high = outer_fences(values[:, None])
-    return bool(np.mean((values < low) | (values > high)) >= _SHARE_OF_OUTLIERS)
+    lower, upper = np.percentile(values, [25, 75])
+    reach = 3 * (upper - lower)
+    beyond = (values < lower - reach) | (values > upper + reach)
+    return bool(beyond.mean() >= _SHARE_OF_OUTLIERS)

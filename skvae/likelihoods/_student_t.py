@@ -10,14 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule
-from skvae._scaling import Scaling, measure
+from skvae._scaling import Scaling, measure, within_fences
 from skvae._validation import Interval, StrOptions
 from skvae.likelihoods._gaussian import NOISE_SPEED, ScaledModule
 
 _LEAST_DF, _START_DF = 1.0, 4.0  # the mean exists above 1; Lange et al. start from 4
 _LOG_DF_RANGE = (-5.0, 10.0)
 _LARGEST_DEVIATION = 1e18  # its square is still finite in float32
-_QUARTILES_ROWS = 10_000
 
 
 class StudentT(Likelihood):
@@ -47,8 +46,9 @@ class StudentT(Likelihood):
     ``d = (u - mean) / noise`` and the gamma function G.
 
     Centre and scale are computed after clipping the values at Tukey's outer fences [2]_, three
-    interquartile ranges beyond the quartiles, so that outliers do not determine them. The lower
-    bounds of the noise are those of :class:`~skvae.likelihoods.Gaussian`.
+    interquartile ranges beyond the quartiles, so that outliers do not determine them. If more than
+    half of a column is one value, the quartiles are those of the other values. The lower bounds of
+    the noise are those of :class:`~skvae.likelihoods.Gaussian`.
 
     References
     ----------
@@ -97,6 +97,7 @@ class StudentT(Likelihood):
 
 
 class _StudentT(ScaledModule):
+    heavy_tailed = True
     free_log_df: nn.Parameter | None
 
     def __init__(self, spec: StudentT, statistics: Scaling):
@@ -144,19 +145,3 @@ class _StudentT(ScaledModule):
         """Return the log density at the centre for unit noise, float64 of shape (n_features,)."""
         half = self.df() / 2
         return torch.lgamma(half + 0.5) - torch.lgamma(half) - 0.5 * (2 * math.pi * half).log()
-
-
-def within_fences(X: np.ndarray) -> np.ndarray:
-    """Return the rows clipped at the outer fences, except columns whose quartiles are equal."""
-    low, high = outer_fences(X)
-    return np.clip(X, low, high)
-
-
-def outer_fences(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values three interquartile ranges below and above the quartiles."""
-    rows = X[:: max(1, len(X) // _QUARTILES_ROWS)].astype(np.float64)
-    lower, upper = np.percentile(rows, [25, 75], axis=0)
-    with np.errstate(over="ignore"):  # a fence that overflows clips nothing
-        reach = 3 * (upper - lower)
-        reach[reach == 0] = np.inf
-        return (lower - reach).astype(X.dtype), (upper + reach).astype(X.dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from skvae._parts import Support
@@ -69,6 +71,34 @@ class WholeNumbers(Support):
 
     def remedy(self, X: np.ndarray) -> str:
         return f"{self._remedy}, {_REAL}"
+
+
+class ObservedLevels(Support):
+    """The levels that occurred in training. Others are unlikely, but not an error.
+
+    Parameters
+    ----------
+    levels : callable
+        Returns the levels of every column in ascending order, (n_levels, n_features).
+    """
+
+    def __init__(self, levels: Callable[[], np.ndarray]):
+        self.levels = levels
+
+    def check(self, X: np.ndarray, likelihood: object) -> None:
+        pass
+
+    def accepts(self, X: np.ndarray) -> np.ndarray:
+        """Return which values are levels that occurred in training."""
+        return self.nearest(X) == X
+
+    def nearest(self, X: np.ndarray) -> np.ndarray:
+        nearest = np.empty_like(X)
+        for feature, (column, own) in enumerate(zip(X.T, self.levels().T, strict=True)):
+            above = np.searchsorted(own, column).clip(1, len(own) - 1)
+            closer_below = column - own[above - 1] <= own[above] - column
+            nearest[:, feature] = own[above - closer_below]
+        return nearest
 
 
 UNIT_INTERVAL = UnitInterval()

@@ -53,7 +53,7 @@ def active_units(estimator, X, *, threshold=0.01):
     >>> from skvae.metrics import active_units
     >>> from skvae.networks import MLP
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(200, 2)) @ rng.normal(size=(2, 10))  # rows of two factors
+    >>> X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 10))  # rows of two factors
     >>> X += 0.3 * rng.normal(size=X.shape)
     >>> vae = VAETransformer(
     ...     8, network=MLP(hidden_layer_sizes=()), learning_rate=0.03, max_epochs=60, random_state=0

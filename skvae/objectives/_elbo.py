@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from skvae._parts import Objective
-from skvae._validation import Interval
+from skvae._validation import Interval, StrOptions
 
 
 class ELBO(Objective):
@@ -28,8 +28,10 @@ class ELBO(Objective):
         prior: the KL divergence of a dimension, averaged over the batch, counts as at least this
         ([3]_, equation 15). If the prior has no closed-form KL divergence, all dimensions together
         share their free nats.
-    warmup : float, default=0
-        Epochs over which the weight of the KL term grows linearly from 0 to `beta` [4]_.
+    warmup : float or "auto", default="auto"
+        Epochs over which the weight of the KL term grows linearly from 0 to `beta` [4]_. "auto" is
+        the first third of the epochs of a fit if the likelihood has heavy tails, such as
+        :class:`~skvae.likelihoods.StudentT`, else 0.
     n_samples : int, default=1
         Number of posterior draws per row, over which the estimate is averaged ([1]_, equation 7).
         More draws reduce the variance of the gradient; the cost of a step is proportional to them.
@@ -56,11 +58,11 @@ class ELBO(Objective):
     _parameter_constraints: dict = {
         "beta": [Interval(Real, 0, None, closed="left")],
         "free_bits": [Interval(Real, 0, None, closed="left")],
-        "warmup": [Interval(Real, 0, None, closed="left")],
+        "warmup": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "n_samples": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, *, beta=1.0, free_bits=0.0, warmup=0, n_samples=1):
+    def __init__(self, *, beta=1.0, free_bits=0.0, warmup="auto", n_samples=1):
         self.beta = beta
         self.free_bits = free_bits
         self.warmup = warmup
@@ -99,14 +101,15 @@ class ELBO(Objective):
         terms = module.kl(mean[:, None], log_var[:, None], z).mean((0, 1))  # (n_terms,)
         free = self.free_bits * mean.shape[1] / len(terms)
         counted = terms.clamp_min(free) if self.free_bits else terms
-        beta = self.beta * self._warmed_up(epoch)
+        beta = self.beta * self._warmed_up(epoch, module)
         return {
             "loss": beta * counted.sum() - reconstruction,
             "reconstruction": reconstruction,
             "kl": terms.sum(),
         }
 
-    def _warmed_up(self, epoch: float | None) -> float:
-        if epoch is None or not self.warmup:
+    def _warmed_up(self, epoch: float | None, module: Any) -> float:
+        if epoch is None:
             return 1.0
-        return min(1.0, epoch / self.warmup)
+        n_epochs = module.warmup_epochs if self.warmup == "auto" else self.warmup
+        return min(1.0, epoch / n_epochs) if n_epochs else 1.0

@@ -5,7 +5,7 @@ from skvae.scores._combined import Combined
 from skvae.scores._latent_density import LatentDensity
 from skvae.scores._likelihood_regret import LikelihoodRegret
 from skvae.scores._model_score import ModelScore
-from skvae.scores._neighbors import LatentNeighbors, ResidualNeighbors
+from skvae.scores._neighbors import LatentNeighbors, NoveltyRarity, ResidualNeighbors
 from skvae.scores._relative_error import RelativeError
 from skvae.scores._typicality import Typicality
 
@@ -15,6 +15,7 @@ __all__ = [
     "LatentNeighbors",
     "LikelihoodRegret",
     "ModelScore",
+    "NoveltyRarity",
     "RelativeError",
     "ResidualNeighbors",
     "Score",

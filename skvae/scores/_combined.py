@@ -13,11 +13,15 @@ from skvae._validation import InvalidParameterError, StrOptions
 from skvae.scores._latent_density import LatentDensity
 from skvae.scores._likelihood_regret import LikelihoodRegret
 from skvae.scores._model_score import ModelScore
-from skvae.scores._neighbors import LatentNeighbors, ResidualNeighbors
+from skvae.scores._neighbors import (
+    LatentNeighbors,
+    NoveltyRarity,
+    ResidualNeighbors,
+    quantiles,
+    rank,
+)
 from skvae.scores._relative_error import RelativeError
 from skvae.scores._typicality import Typicality
-
-_MOST_QUANTILES = 1001
 
 # the short names of all scores but Combined itself
 SINGLE_SCORES = {
@@ -26,6 +30,7 @@ SINGLE_SCORES = {
     "latent_density": LatentDensity,
     "latent_neighbors": LatentNeighbors,
     "residual_neighbors": ResidualNeighbors,
+    "novelty_rarity": NoveltyRarity,
     "typicality": Typicality,
     "likelihood_regret": LikelihoodRegret,
 }
@@ -85,7 +90,7 @@ class Combined(Score):
             "spread": torch.from_numpy(np.where(varies, spread, 1.0)),
         }
         if self.standardization == "rank":
-            known["quantiles"] = _quantiles(scores)
+            known["quantiles"] = quantiles(scores)
         for index, (_, part) in enumerate(parts):
             known |= {f"{index}.{name}": tensor for name, tensor in part.items()}
         return known
@@ -132,9 +137,9 @@ class Combined(Score):
         spread = known["spread"][index]
         if self.standardization == "z":
             return (scores - known["mean"][index]) / spread
-        quantiles = known["quantiles"][index]
-        inside = scores.clamp(quantiles[0], quantiles[-1])
-        return _rank(inside, quantiles) + (scores - inside) / spread
+        levels = known["quantiles"][index]
+        beyond = scores - scores.clamp(levels[0], levels[-1])
+        return rank(scores, levels) + beyond / spread
 
 
 def _under(prefix, tensors):
@@ -144,17 +149,3 @@ def _under(prefix, tensors):
         for name, tensor in tensors.items()
         if name.startswith(prefix)
     }
-
-
-def _quantiles(scores):
-    levels = np.linspace(0, 1, min(scores.shape[1], _MOST_QUANTILES))
-    return torch.from_numpy(np.ascontiguousarray(np.quantile(scores, levels, axis=1).T))
-
-
-def _rank(scores, quantiles):
-    """Return the share of `quantiles` below each score; equal ones count half."""
-    above = torch.searchsorted(quantiles, scores)  # the first that is not less
-    below = torch.searchsorted(quantiles, scores, right=True) - 1  # the last that is not greater
-    gap = quantiles[above] - quantiles[below]
-    share = torch.where(gap > 0, (scores - quantiles[below]) / gap, 0.5)
-    return (below + (above - below) * share) / max(len(quantiles) - 1, 1)

@@ -1,23 +1,183 @@
-"""Distances from the nearest training rows, in the data space and in the latent space."""
+"""Comparison of a row with the training rows: distances from them, and its rank among them."""
+
+# Over 500 lines: a score enters one file, whichever of the comparisons it needs.
 
 from __future__ import annotations
 
-from numbers import Integral
+import math
+from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.ensemble import IsolationForest
 from torch import Tensor
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
-from skvae._scaling import measure
+from skvae._scaling import LARGEST_SCALED, measure, winsorized
 from skvae._validation import Interval, StrOptions
 
-_BLOCK_ROWS = 2**13  # number of rows to which distances are computed at a time
 _LEAST_SPREAD = 0.01  # of a residual, in units of the scale; an exact column has spread zero
 _SAME_ROW = 1e-3  # a smaller distance is due to rounding: the row itself, or a copy of it
 _MOST_ROWS = 10_000
 _MOST_NUMBERS = 2**21  # 16 MB in the model and in its file
+_N_SUBSETS = 128
+_SUBSET_ROWS = 8
+_CALIBRATION_ROWS = 2000
+_SHORTEST = 1e-3  # added to a distance before its logarithm is taken
+_TAIL = 0.1  # share of the training rows from which the tail is extrapolated
+_DIGITS = 4  # of latent coordinates in the forest; those beyond depend on the batch
+_MOST_QUANTILES = 1001
+_TIE = 1e-6  # of the range: scores that differ by less are equal but for rounding
+_TREE_ROWS = 256  # per tree (Liu et al., 2008, section 4.2)
+_TREE_DEPTH = 8  # log2 of that; deeper paths are estimated by their mean length
+_EULER = 0.5772156649015329
+
+
+class NoveltyRarity(Score):
+    """Minus the novelty of a row to the training rows, and minus its rarity among them.
+
+    If the training rows are all normal, an outlier is a row unlike any of them: its distance from
+    the nearest training row decides. If the training rows hold outliers themselves, that distance
+    says nothing about them, and groups of similar outliers are close to one another: the share of
+    the training rows near a row decides. This score is the sum of both.
+
+    Parameters
+    ----------
+    novelty : float, default=2.0
+        Weight of the novelty. Training rows have a novelty of zero. Set it to 0 if new rows should
+        be scored as the training rows are, and to 10 or more if all training rows are known to be
+        normal.
+    n_neighbors : int, default=5
+        Number of neighbours in the more likely half, at most one less than its number of rows.
+    n_estimators : int, default=100
+        Number of isolation trees.
+    max_rows : int or "auto", default="auto"
+        Largest number of training rows to keep, at least two; they are evenly spaced. They are part
+        of the model and of its file. "auto" keeps 10,000, or fewer if those would hold more than
+        2**21 numbers, at two per feature: 1,337 images of 784 pixels.
+
+    See Also
+    --------
+    ResidualNeighbors : Uses the distances alone.
+
+    Notes
+    -----
+    Distances are those of :class:`ResidualNeighbors`, between standardised rows beside their
+    standardised residuals. All quantities become logarithms of tail probabilities, ``-log p``,
+    where p is the share of the training rows with a larger value of the quantity, each compared
+    with the others; beyond the largest tenth, p is extrapolated by an exponential distribution. So
+    the score is in nats.
+
+    - Novelty: the distance from the nearest training row, which is the row itself for a training
+      row; the part of ``-log p`` above log 2, so that nothing closer than the median counts.
+    - Rarity: the mean of three parts, in which outliers do not vouch for one another as in a search
+      among all rows. The mean distance from the nearest of those training rows that are in the more
+      likely half under the model, the row itself excepted. The mean distance from the nearest row
+      of a random subset of eight training rows, over 128 subsets [1]_, in which a small group is
+      rarely found. And the anomaly score of an isolation forest [2]_ on the standardised row beside
+      its posterior mean.
+
+    If more training rows were given than are kept, those not kept have a novelty as new rows do.
+
+    References
+    ----------
+    .. [1] Pang, Ting & Albrecht (2015), "LeSiNN: Detecting Anomalies by Identifying Least Similar
+       Nearest Neighbours".
+    .. [2] Liu, Ting & Zhou (2008), "Isolation Forest".
+
+    Examples
+    --------
+    Twenty copies of one outlier among a hundred normal rows:
+
+    >>> import numpy as np
+    >>> from skvae import VAEAnomalyDetector
+    >>> X = np.random.default_rng(0).normal(size=(200, 4))
+    >>> X = np.vstack([X, np.full((20, 4), 6.0)])
+    >>> detector = VAEAnomalyDetector(2, anomaly_score="novelty_rarity", random_state=0).fit(X)
+    >>> scores = detector.score_samples(X)
+    >>> bool(scores[200:].max() < np.quantile(scores[:200], 0.01))
+    True
+    """
+
+    unit = "nats"
+    _parameter_constraints: dict = {
+        "novelty": [Interval(Real, 0, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "max_rows": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+    }
+
+    def __init__(self, *, novelty=2.0, n_neighbors=5, n_estimators=100, max_rows="auto"):
+        self.novelty = novelty
+        self.n_neighbors = n_neighbors
+        self.n_estimators = n_estimators
+        self.max_rows = max_rows
+
+    def build(self, module, X, n_samples):
+        known, kept = ReferenceRows(self.max_rows).build(module, X, n_samples)
+        embedding = _inference.encode_mean(module, kept).astype(np.float64)
+        log_likelihood = _inference.score(module, kept, "log_likelihood", n_samples)
+        known |= {"core": _likelier_half(log_likelihood), "subsets": _subsets(len(kept))}
+        inputs = _forest_inputs(known["rows"], torch.from_numpy(embedding))
+        known |= grown_forest(inputs.numpy(), self.n_estimators)
+        sampled = evenly_spaced(len(kept), _CALIBRATION_ROWS)
+        values = torch.cat(
+            [
+                self._quantities(known["rows"][own], inputs[own], known, own)
+                for own in torch.from_numpy(sampled).split(500)
+            ]
+        )
+        return {**known, **_tails(values.numpy())}
+
+    def __call__(self, module, x, known, n_samples):
+        vectors = ReferenceRows.vectors(module, x, known)
+        inputs = _forest_inputs(vectors, module.encode(x)[0].double())
+        values = self._quantities(vectors, inputs, known)
+        tails = torch.stack(
+            [
+                _log_tail(value, *tail)
+                for value, *tail in zip(
+                    values.T, known["quantiles"], known["start"], known["excess"], strict=True
+                )
+            ]
+        )  # (4, n_samples)
+        novelty = (tails[0] - math.log(2)).clamp(min=0)
+        return -(self.novelty * novelty + tails[1:].mean(0))
+
+    def shapes(self, parts):
+        n_splits = 2**_TREE_DEPTH - 1
+        return {
+            **ReferenceRows.shapes(parts),
+            "core": ("n_core",),
+            "subsets": ("n_subsets", "subset_rows"),
+            "split_feature": (self.n_estimators, n_splits),
+            "split_value": (self.n_estimators, n_splits),
+            "path_length": (self.n_estimators, n_splits + 1),
+            "quantiles": (4, "n_quantiles"),
+            "start": (4,),
+            "excess": (4,),
+        }
+
+    def _quantities(
+        self, vectors: Tensor, inputs: Tensor, known: dict[str, Tensor], own: Tensor | None = None
+    ) -> Tensor:
+        """Return what is compared with the training rows, (n_samples, 4), larger if unusual.
+
+        With the indices of their `own` rows among those kept, rows are compared with the others.
+        """
+        rows = known["rows"]
+        core, subsets = (known[name].long().clamp(0, len(rows) - 1) for name in ("core", "subsets"))
+        squared = squared_distances(vectors, rows)  # (n_samples, n_rows)
+        if own is not None:
+            squared[torch.arange(len(own)), own] = math.inf
+        nearest = exact_nearest(vectors, rows, squared, 1)[:, 0]
+        in_core = exact_nearest(vectors, rows[core], squared[:, core], self.n_neighbors + 1)
+        others = in_core[:, :-1] if own is not None else without_itself(in_core)
+        in_subsets = squared[:, subsets].amin(2).sqrt()
+        distances = torch.stack([nearest, others.mean(1), in_subsets.mean(1)], dim=1)
+        isolated = isolation(inputs, known)
+        return torch.cat([(distances + _SHORTEST).log(), isolated[:, None]], dim=1)
 
 
 class ResidualNeighbors(Score):
@@ -46,10 +206,11 @@ class ResidualNeighbors(Score):
     The distance is Euclidean between vectors of ``2 * n_features`` numbers, the standardised row
     and its residuals: ``(x - loc) / scale`` and ``(x - x_hat) / scale``, where x_hat is E[p(x|z)]
     at the posterior mean. Both halves are divided by their spread, the root mean square over the
-    rows kept plus 0.01, so that they have equal weight. Features that share one scale, as chosen by
-    :class:`~skvae.likelihoods.Gaussian`, share one spread as well, so that the border pixels of an
-    image do not outweigh its middle. If each feature has its own scale, each residual has its own
-    spread, and the inputs, whose standard deviations are 1, are not divided. A training row does
+    rows kept plus 0.01, so that they have equal weight; wild values, as defined in
+    :class:`~skvae.likelihoods.Gaussian`, count as the nearest ordinary ones. Features that share
+    one scale, as chosen there, share one spread as well, so that the border pixels of an image do
+    not outweigh its middle. If each feature has its own scale, each residual has its own spread,
+    and the inputs, whose standard deviations are 1, are not divided. A training row does
     not count as its own neighbour. Its residuals are nevertheless smaller than those of a new row,
     so set `calibration_fraction` of the detector to place the threshold for new rows.
 
@@ -75,35 +236,15 @@ class ResidualNeighbors(Score):
         self.max_rows = max_rows
 
     def build(self, module, X, n_samples):
-        scaling = measure(X, module.likelihood.scaling)
-        known = {"loc": torch.from_numpy(scaling.loc), "scale": torch.from_numpy(scaling.scale)}
-        kept = X[np.linspace(0, len(X) - 1, self._n_kept(*X.shape)).astype(int)]
-        vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
-        spread = _spread(vectors, scaling.kind)
-        return {
-            **known,
-            "spread": torch.from_numpy(spread),
-            "rows": torch.from_numpy(vectors / spread),
-        }
+        return ReferenceRows(self.max_rows).build(module, X, n_samples)[0]
 
     def __call__(self, module, x, known, n_samples):
-        vectors = _Vectors()(module, x, known, n_samples) / known["spread"]
+        vectors = ReferenceRows.vectors(module, x, known)
         nearest = nearest_distances(vectors, known["rows"], self.n_neighbors + 1)
-        # the rounding of equal rows depends on the batch, so their distance is set to zero
-        nearest = torch.where(nearest < _SAME_ROW, 0.0, nearest)
-        others = torch.where(nearest[:, :1] == 0, nearest[:, 1:], nearest[:, :-1])
-        return -others.mean(1)
+        return -without_itself(nearest).mean(1)
 
     def shapes(self, parts):
-        n_features = parts.n_features
-        columns = dict.fromkeys(("loc", "scale"), (n_features,))
-        return {**columns, "spread": (2 * n_features,), "rows": ("n_rows", 2 * n_features)}
-
-    def _n_kept(self, n_rows, n_features):
-        most = self.max_rows
-        if most == "auto":
-            most = min(_MOST_ROWS, max(2, _MOST_NUMBERS // (2 * n_features)))
-        return min(most, n_rows)
+        return ReferenceRows.shapes(parts)
 
 
 class LatentNeighbors(Score):
@@ -153,21 +294,69 @@ class LatentNeighbors(Score):
         return {"embedding": ("n_rows", parts.n_components)}
 
 
+class ReferenceRows:
+    """Training rows that a score keeps: standardised, beside their residuals.
+
+    Parameters
+    ----------
+    max_rows : int or "auto"
+        Largest number of them.
+    """
+
+    def __init__(self, max_rows):
+        self.max_rows = max_rows
+
+    def build(self, module, X, n_samples):
+        """Return what `vectors` needs to know, `rows` among it, and the rows of X that are kept."""
+        scaling = measure(X, module.likelihood.scaling)
+        known = {"loc": torch.from_numpy(scaling.loc), "scale": torch.from_numpy(scaling.scale)}
+        kept = self.keep(X)
+        vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
+        known["spread"] = torch.from_numpy(_spread(vectors, scaling.kind))
+        known["rows"] = torch.from_numpy(vectors) / known["spread"]
+        return known, kept
+
+    def keep(self, X):
+        """Return the rows of X that are kept."""
+        most = self.max_rows
+        if most == "auto":
+            most = min(_MOST_ROWS, max(2, _MOST_NUMBERS // (2 * X.shape[1])))
+        return X[evenly_spaced(len(X), most)]
+
+    @staticmethod
+    def vectors(module, x, known):
+        """Return what distances are measured between, (n_samples, 2 * n_features)."""
+        return _Vectors()(module, x, known, 1) / known["spread"]
+
+    @staticmethod
+    def shapes(parts):
+        """Return the shapes of what `build` returns."""
+        n_features = parts.n_features
+        columns = dict.fromkeys(("loc", "scale"), (n_features,))
+        return {**columns, "spread": (2 * n_features,), "rows": ("n_rows", 2 * n_features)}
+
+
 class _Vectors(Score):
     """Standardised rows beside their residuals, as a score so that they are computed in chunks."""
 
     def __call__(self, module, x, known, n_samples):
         scaled = (x.double() - known["loc"]) / known["scale"]
         residual = (x.double() - module(x)) / known["scale"]
-        return torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
+        vectors = torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
+        return vectors.clamp(-LARGEST_SCALED, LARGEST_SCALED)
 
 
 def _spread(vectors, kind):
-    inputs, residuals = np.split(np.square(vectors).mean(axis=0), 2)
+    inputs, residuals = np.split(np.square(winsorized(vectors)).mean(axis=0), 2)
     if kind == "feature":  # the standard deviations of the inputs are one already
         return np.concatenate([np.ones_like(inputs), np.sqrt(residuals) + _LEAST_SPREAD])
     shared = np.sqrt([inputs.mean(), residuals.mean()]) + _LEAST_SPREAD
     return np.repeat(shared, len(inputs))
+
+
+def evenly_spaced(n_rows: int, most: int) -> np.ndarray:
+    """Return indices of at most so many rows, from the first to the last."""
+    return np.linspace(0, n_rows - 1, min(most, n_rows)).astype(int)
 
 
 def nearest_distances(points: Tensor, rows: Tensor, n_nearest: int) -> Tensor:
@@ -180,10 +369,163 @@ def nearest_distances(points: Tensor, rows: Tensor, n_nearest: int) -> Tensor:
     n_nearest : int
         Number of distances per point; all rows if there are fewer.
     """
-    nearest = points.new_empty(len(points), 0)
-    for block in rows.split(_BLOCK_ROWS):
-        # the rounding errors of a matrix product would hide small distances
-        distances = torch.cdist(points, block, compute_mode="donot_use_mm_for_euclid_dist")
-        nearest = torch.cat([nearest, distances], dim=1)
-        nearest = nearest.topk(min(n_nearest, nearest.shape[1]), dim=1, largest=False).values
-    return nearest
+    return exact_nearest(points, rows, squared_distances(points, rows), n_nearest)
+
+
+def squared_distances(points: Tensor, rows: Tensor) -> Tensor:
+    """Return squared distances by a matrix product, (n_points, n_rows).
+
+    The difference of large squares loses digits, so that a small distance is due to rounding.
+    """
+    ones = points.new_ones(len(points), 1), rows.new_ones(len(rows), 1)
+    left = torch.cat([points, points.square().sum(1, keepdim=True), ones[0]], dim=1)
+    right = torch.cat([-2 * rows, ones[1], rows.square().sum(1, keepdim=True)], dim=1)
+    return torch.threshold_(left @ right.T, _SAME_ROW**2, 0.0)
+
+
+def exact_nearest(points: Tensor, rows: Tensor, squared: Tensor, n_nearest: int) -> Tensor:
+    """Return the smallest distances, in ascending order, from the approximate squares of all.
+
+    They are computed from the differences, which do not depend on the batch, and are zero between
+    copies. A square that is infinite stays so.
+    """
+    found = squared.topk(min(n_nearest, len(rows)), dim=1, largest=False)
+    exact = (points[:, None] - rows[found.indices]).square().sum(2).sqrt()
+    exact = torch.where(exact < _SAME_ROW, 0.0, exact)
+    return torch.where(found.values.isinf(), torch.inf, exact).sort(1).values
+
+
+def without_itself(nearest: Tensor) -> Tensor:
+    """Return one distance fewer: without the first if it is zero, else without the last."""
+    return torch.where(nearest[:, :1] == 0, nearest[:, 1:], nearest[:, :-1])
+
+
+def _likelier_half(log_likelihood: np.ndarray) -> Tensor:
+    """Return the indices of the rows with the highest log-likelihoods, at least two."""
+    n_core = max(2, len(log_likelihood) // 2)
+    likeliest = np.argsort(-log_likelihood, kind="stable")[:n_core]
+    return torch.from_numpy(np.sort(likeliest).astype(float))
+
+
+def _subsets(n_rows: int) -> Tensor:
+    """Return the rows of random subsets, in all of which together rows are equally frequent."""
+    size = min(_SUBSET_ROWS, n_rows)
+    rng = np.random.default_rng(0)
+    n_shuffles = -(-_N_SUBSETS // (n_rows // size))
+    shuffles = [rng.permutation(n_rows)[: n_rows // size * size] for _ in range(n_shuffles)]
+    return torch.from_numpy(np.concatenate(shuffles).reshape(-1, size)[:_N_SUBSETS].astype(float))
+
+
+def _forest_inputs(vectors: Tensor, embedding: Tensor) -> Tensor:
+    """Return standardised rows, the first half of the vectors, beside their posterior means."""
+    return torch.cat(
+        [vectors[:, : vectors.shape[1] // 2], embedding.round(decimals=_DIGITS)], dim=1
+    )
+
+
+def _tails(values: np.ndarray) -> dict[str, Tensor]:
+    """Return quantiles, where the tail starts, and its mean excess, of every column of `values`."""
+    start = np.quantile(values, 1 - _TAIL, axis=0)
+    beyond = np.ma.masked_less_equal(values - start, 0)
+    excess = beyond.mean(axis=0).filled(0.0)
+    spread = values.std(axis=0)
+    least = np.where(spread > 0, 1e-3 * spread, 1.0)  # if all training rows are copies: e-folds
+    return {
+        "quantiles": quantiles(values.T),
+        "start": torch.from_numpy(start),
+        "excess": torch.from_numpy(np.maximum(excess, least)),
+    }
+
+
+def _log_tail(values: Tensor, quantiles: Tensor, start: Tensor, excess: Tensor) -> Tensor:
+    """Return ``-log p``, where p is the share of the training rows beyond each value."""
+    within = -(1 - rank(values, quantiles)).clamp(min=_TAIL).log()
+    return torch.where(values > start, (values - start) / excess - math.log(_TAIL), within)
+
+
+def quantiles(scores: np.ndarray) -> Tensor:
+    """Return evenly spaced quantiles of every row of `scores`, (n_scores, n_quantiles)."""
+    levels = np.linspace(0, 1, min(scores.shape[1], _MOST_QUANTILES))
+    return torch.from_numpy(np.ascontiguousarray(np.quantile(scores, levels, axis=1).T))
+
+
+def rank(scores: Tensor, quantiles: Tensor) -> Tensor:
+    """Return the share of `quantiles` below each score, from 0 to 1; equal ones count half.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n_samples,)
+    quantiles : Tensor of shape (n_quantiles,)
+        In ascending order.
+    """
+    scores = scores.clamp(quantiles[0], quantiles[-1])
+    tolerance = _TIE * (quantiles[-1] - quantiles[0])
+    above = torch.searchsorted(quantiles, scores - tolerance)  # the first that is not less
+    below = torch.searchsorted(quantiles, scores + tolerance, right=True) - 1  # the last not more
+    first, last = torch.minimum(above, below), torch.maximum(above, below)
+    gap = quantiles[last] - quantiles[first]
+    between = (scores - quantiles[first]) / torch.where(gap > 0, gap, 1.0)
+    share = torch.where(below < above, between, 0.5)  # else all from `above` to `below` are ties
+    return (first + (last - first) * share) / max(len(quantiles) - 1, 1)
+
+
+def grown_forest(rows: np.ndarray, n_trees: int) -> dict[str, Tensor]:
+    """Grow an isolation forest (Liu et al., 2008).
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+    n_trees : int
+
+    Returns
+    -------
+    forest : dict of str to Tensor
+        Every tree as a complete binary tree, one level after another: `split_feature` and
+        `split_value` of shape (n_trees, 255), and the length of the path to each of the 256 leaves
+        as `path_length`. Below a leaf that is reached early, all leaves have its path length.
+    """
+    forest = IsolationForest(
+        n_estimators=n_trees, max_samples=min(_TREE_ROWS, len(rows)), random_state=0
+    ).fit(rows)
+    completed = [_complete(estimator.tree_) for estimator in forest.estimators_]
+    names = ("split_feature", "split_value", "path_length")
+    return {
+        name: torch.from_numpy(np.stack(values))
+        for name, values in zip(names, zip(*completed, strict=True), strict=True)
+    }
+
+
+def isolation(rows: Tensor, forest: dict[str, Tensor]) -> Tensor:
+    """Return the anomaly score of rows, from 0 to 1 (Liu et al., 2008, equation 2)."""
+    features = forest["split_feature"].long().clamp(0, rows.shape[1] - 1)
+    tree = torch.arange(len(features), device=rows.device)
+    slot = torch.zeros(len(rows), len(features), dtype=torch.long, device=rows.device)
+    for level in range(_TREE_DEPTH):
+        node = 2**level - 1 + slot  # (n_samples, n_trees)
+        value = rows.gather(1, features[tree, node])
+        slot = 2 * slot + (value > forest["split_value"][tree, node])
+    length = forest["path_length"][tree, slot].mean(1)
+    return torch.exp2(-length / float(_mean_length(_TREE_ROWS)))
+
+
+def _complete(tree) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the features and values of all splits, and the path lengths of all leaves."""
+    nodes, lengths = np.zeros(1, dtype=int), np.zeros(1)
+    features, values = [], []
+    for _ in range(_TREE_DEPTH):
+        is_leaf = tree.children_left[nodes] == -1
+        features.append(np.where(is_leaf, 0, tree.feature[nodes]))
+        values.append(np.where(is_leaf, 0.0, tree.threshold[nodes]))
+        children = np.stack([tree.children_left[nodes], tree.children_right[nodes]], axis=1)
+        nodes = np.where(is_leaf[:, None], nodes[:, None], children).ravel()
+        lengths = np.repeat(lengths + ~is_leaf, 2)
+    lengths += _mean_length(tree.n_node_samples[nodes])
+    return np.concatenate(features).astype(float), np.concatenate(values), lengths
+
+
+def _mean_length(n_rows):
+    """Return the mean length of a path among `n_rows` rows (Liu et al., 2008, equation 1)."""
+    n_rows = np.asarray(n_rows, dtype=float)
+    many = np.maximum(n_rows, 3)
+    harmonic = 2 * (np.log(many - 1) + _EULER) - 2 * (many - 1) / many
+    return np.where(n_rows <= 1, 0.0, np.where(n_rows == 2, 1.0, harmonic))

@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
-from skvae._scaling import measure
+from skvae._scaling import LARGEST_SCALED, measure, winsorized
 from skvae._validation import Interval, StrOptions
 from skvae.networks._images import shape_of_rows
 
@@ -84,10 +84,12 @@ class RelativeError(Score):
             "origin": torch.from_numpy(self._origin(statistics)),
         }
         norms = _inference.evaluate(_SquaredNorm(), module, X, known, n_samples)
-        return {**known, "floor": torch.tensor(self.floor * (norms.mean() or 1.0))}
+        usual = winsorized(norms[:, None]).mean() or 1.0
+        return {**known, "floor": torch.tensor(self.floor * usual)}
 
     def __call__(self, module, x, known, n_samples):
         residual = (x.double() - module(x)) / known["scale"]
+        residual = residual.clamp(-LARGEST_SCALED, LARGEST_SCALED)
         if self.blur:
             residual = _blurred(residual, self.blur, shape_of_rows(self, x.shape[1]))
         error = residual.square().sum(-1)
@@ -124,4 +126,5 @@ def _blurred(rows: Tensor, sigma: float, shape: tuple[int, int, int]) -> Tensor:
 
 
 def _squared_norm(deviation, scale):
-    return (deviation / scale).square().sum(-1)
+    scaled = (deviation / scale).clamp(-LARGEST_SCALED, LARGEST_SCALED)
+    return scaled.square().sum(-1)

@@ -11,6 +11,7 @@ from skvae._training.budget import (
     resolve_device,
     resolve_precision,
     training_budget,
+    warmup_epochs,
 )
 
 
@@ -78,3 +79,11 @@ def test_auto_precision_on_a_gpu_is_bfloat16_if_native(monkeypatch, supported, e
 def test_a_device_that_is_not_available_raises():
     with pytest.raises(ValueError, match="device='cuda:99' cannot be used here: .*device='cpu'"):
         resolve_device("cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "early_stopping", "heavy_tailed", "expected"),
+    [(60, False, True, 20), (600, True, True, 20), (60, False, False, 0), (600, True, False, 0)],
+)
+def test_heavy_tails_are_warmed_up_over_a_third(max_epochs, early_stopping, heavy_tailed, expected):
+    assert warmup_epochs(max_epochs, early_stopping, heavy_tailed) == expected

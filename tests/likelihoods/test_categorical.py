@@ -76,17 +76,88 @@ def test_draws_have_the_probabilities_of_the_density(density):
         assert np.all(np.abs(shares - p[feature]) < 5 * errors)
 
 
-@pytest.mark.parametrize(("largest", "expected"), [(0.0, 2), (1.0, 2), (6.0, 7)])
-def test_auto_counts_the_categories(largest, expected):
-    rows = np.array([[0.0], [largest]])
-    density = Categorical(n_categories="auto").build(rows)
-    assert density.spec.n_categories == expected
-    assert density.n_outputs == expected
+CODES = np.array([[60306.0, 9e6], [10115, 5], [60306, 9e6], [80331, 9e6]])
 
 
-def test_auto_raises_for_more_than_65536_categories():
-    with pytest.raises(ValueError, match="from 0 to 65535, but column 0 of X holds 1000000"):
-        Categorical(n_categories="auto").build(np.array([[1.0], [1e6]]))
+def observed_probabilities(outputs, column):
+    """Softmax over the levels of a column of CODES and all others, as documented."""
+    levels, counts = np.unique(CODES[:, column], return_counts=True)
+    frequencies = np.r_[counts, 1] / (len(CODES) + 1)
+    logits = np.r_[outputs.reshape(3, 2)[: len(levels), column], 0]
+    weights = frequencies * np.exp(logits)
+    return dict(zip([*levels, "other"], weights / weights.sum(), strict=True))
+
+
+def test_auto_has_an_output_for_each_level_that_occurs():
+    density = Categorical(n_categories="auto").build(CODES)
+    assert (density.spec.n_categories, density.spec.levels) == (3, "observed")
+    assert density.n_outputs == 6
+    assert Categorical(n_categories="auto").build(CODES[:, 1:]).n_outputs == 2
+    assert Categorical(n_categories="auto").build(np.zeros((2, 1))).n_outputs == 2
+
+
+def test_observed_levels_and_others_have_the_documented_probabilities():
+    density = Categorical(n_categories="auto").build(CODES).double()
+    outputs = torch.randn(6, generator=torch.Generator().manual_seed(0)).double()
+    x = np.array([[10115.0, 5.0], [60306, 9e6], [80331, 6], [7, -1]])
+    found = density.log_prob(outputs, torch.from_numpy(x)).exp()
+    for column in range(2):
+        shares = observed_probabilities(outputs.numpy(), column)
+        expected = [shares.get(value, shares["other"]) for value in x[:, column]]
+        np.testing.assert_allclose(found[:, column], expected)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_draws_and_modes_of_observed_levels_are_levels(ordered):
+    density = Categorical(n_categories="auto", ordered=ordered).build(CODES)
+    outputs = 3 * torch.randn(500, 6, generator=torch.Generator().manual_seed(0))
+    draws = density.sample(outputs, torch.Generator().manual_seed(0))
+    means = density.mean(outputs)
+    for column in range(2):
+        levels = set(np.unique(CODES[:, column]))
+        assert set(draws[:, column].tolist()) == levels
+        if ordered:
+            assert min(levels) <= means[:, column].min() <= means[:, column].max() <= max(levels)
+        else:
+            assert set(means[:, column].tolist()) <= levels
+
+
+def test_inputs_are_the_standardised_positions_of_the_levels():
+    x = torch.from_numpy(CODES)
+    inputs = Categorical(n_categories="auto").build(CODES).standardize(x)
+    np.testing.assert_allclose(inputs.std(0, correction=0), [1, 1])
+    positions = torch.tensor([[1.0, 1], [0, 0], [1, 1], [2, 1]])
+    np.testing.assert_allclose(
+        inputs, (positions - positions.mean(0)) / positions.std(0, correction=0)
+    )
+
+
+def test_a_level_that_did_not_occur_is_accepted_and_recognised():
+    support = Categorical(n_categories="auto").build(CODES).support
+    X = np.array([[10115.0, 7.0], [10116, 8.9e6]])
+    support.check(X, "categorical")
+    np.testing.assert_array_equal(support.accepts(X), [[True, False], [False, False]])
+    np.testing.assert_array_equal(support.nearest(X), [[10115, 5], [10115, 9e6]])
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "message"),
+    [
+        (Categorical(n_categories=2, levels="observed"), "at most 2 different levels.* one of 3"),
+        (
+            Categorical(n_categories="auto", levels="range"),
+            "from 0 to 65535, but column 1 of X holds 9000000",
+        ),
+    ],
+)
+def test_too_many_levels_raise(likelihood, message):
+    with pytest.raises(ValueError, match=message):
+        likelihood.build(CODES)
+
+
+def test_observed_levels_are_whole_numbers():
+    with pytest.raises(ValueError, match="accepts whole numbers, but X holds 0.5"):
+        Categorical(n_categories="auto").build(np.array([[0.5], [1.0]]))
 
 
 def test_more_than_65536_categories_raise():

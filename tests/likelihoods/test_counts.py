@@ -116,3 +116,17 @@ def test_inputs_of_the_encoder_are_standardised_logarithms(likelihood):
     varied = [0, 1, 3]
     expected = (logs - logs.mean(0))[:, varied] / logs.std(0)[varied]
     np.testing.assert_allclose(inputs[:, varied], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("likelihood", BOTH, ids=repr)
+def test_one_wild_count_decides_neither_the_start_nor_the_training(likelihood):
+    rows = X.copy()
+    rows[0, 0] = 1e12
+    tame, wild = likelihood.build(X), likelihood.build(rows)
+    zeros = torch.zeros(1, 4)
+    np.testing.assert_allclose(wild.mean(zeros), tame.mean(zeros), rtol=0.2)
+    np.testing.assert_allclose(wild.scale, tame.scale, rtol=0.2)
+    drawn = wild.redraw(torch.from_numpy(rows)).numpy()
+    np.testing.assert_array_equal(drawn[1:], rows[1:])
+    assert rows[1:, 0].max() < drawn[0, 0] < 300
+    assert drawn[0, 0] == np.rint(drawn[0, 0])

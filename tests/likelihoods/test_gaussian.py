@@ -229,3 +229,27 @@ def test_single_precision_agrees_with_double(X, noise):
     assert single.dtype == torch.float32
     double = density.double().log_prob(outputs, torch.from_numpy(X))
     torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_training_sees_ordinary_values_as_they_are_and_wild_ones_nearer(X, dtype):
+    X = X.astype(dtype)
+    X[7, 1] = 1e30
+    density = Gaussian(scaling="feature").build(X)
+    drawn = density.redraw(torch.from_numpy(X)).numpy()
+    assert drawn.dtype == dtype
+    others = np.arange(50) != 7
+    np.testing.assert_array_equal(drawn[others], X[others])
+    furthest = np.abs(X[others, 1] - 100).max()
+    assert furthest < drawn[7, 1] - 100 < 3 * furthest
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("noise", NOISES)
+def test_the_density_of_the_largest_number_is_low_and_finite(X, noise, dtype):
+    X = X.astype(dtype)
+    density = Gaussian(noise=noise).build(X).to(torch.from_numpy(X).dtype)
+    x = torch.tensor([[0.0, np.finfo(dtype).max, 0]], dtype=torch.from_numpy(X).dtype)
+    log_prob = density.log_prob(torch.zeros(1, density.n_outputs, dtype=x.dtype), x)
+    assert torch.isfinite(log_prob).all()
+    assert log_prob[0, 1] < -1e20

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_wine
+from sklearn.model_selection import KFold, cross_val_score
 
 from skvae import VAETransformer
 from skvae.likelihoods import mixed_likelihood
@@ -14,7 +15,7 @@ KINDS = {
     "Bernoulli()": RNG.random(N) < 0.2,
     "Gaussian()": RNG.normal(size=N),
     "StudentT()": RNG.standard_t(2, size=N),
-    "Categorical(n_categories=6)": RNG.integers(1, 6, size=N),  # grades from 1 to 5
+    "Categorical(levels='observed', n_categories=5)": RNG.integers(1, 6, size=N),
     "Poisson()": RNG.poisson(3.0, N),  # with a rare largest count
     "NegativeBinomial()": RNG.negative_binomial(1, 0.02, N),
 }
@@ -41,9 +42,10 @@ def test_each_kind_of_column_is_recognised(expected, values, dtype):
         (RNG.integers(0, 256, N), "NegativeBinomial()"),
         (np.where(RNG.random(N) < 0.5, 0, 7), "NegativeBinomial()"),  # levels between are missing
         (np.zeros(N), "Bernoulli()"),
-        (np.full(N, 5), "Categorical(n_categories=6)"),
+        (np.full(N, 5), "Categorical(levels='observed', n_categories=2)"),
         (np.full(N, 0.5), "Gaussian()"),
-        (np.where(RNG.random(N) < 0.9, 0, RNG.random(N)), "Gaussian()"),  # one quartile
+        (np.where(RNG.random(N) < 0.8, 0, RNG.lognormal(size=N)), "StudentT()"),  # equal quartiles
+        (np.where(RNG.random(N) < 0.999, 0.5, RNG.random(N)), "Gaussian()"),
     ],
 )
 def test_the_rule_in_less_common_cases(values, expected):
@@ -71,9 +73,9 @@ def test_pandas_categories_are_unordered_unless_the_dtype_is_ordered():
     frame = frame.astype({"named": "category", "graded": ordered})
     likelihood = mixed_likelihood(frame)
     assert proposed(frame) == [
-        "Categorical(n_categories=40, ordered=False)",
-        "Categorical(n_categories=4)",
-        "Categorical(n_categories=4)",
+        "Categorical(levels='observed', n_categories=40, ordered=False)",
+        "Categorical(levels='observed', n_categories=4)",
+        "Categorical(levels='observed', n_categories=4)",
     ]
     vae = VAETransformer(
         2, network=MLP(hidden_layer_sizes=(8,)), likelihood=likelihood, max_epochs=1, random_state=0
@@ -87,9 +89,10 @@ def test_pandas_categories_are_unordered_unless_the_dtype_is_ordered():
     [
         (
             ["red", "green", "red"],
-            "Column 'x' holds values that are not numbers. Drop it",
+            "columns that do not hold numbers: 'x'. Drop",
         ),
-        ([1.0, None, 2.0], "Column 'x' holds missing or infinite values"),
+        ([1.0, None, 2.0], "NaN, a missing value, in column 'x', row 1"),
+        ([1.0, np.inf, 2.0], "infinity or a value too large for .* in column 'x', row 1"),
     ],
 )
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -112,3 +115,28 @@ def test_invalid_arrays_raise():
         mixed_likelihood([1.0, 2.0])
     with pytest.raises(ValueError, match="contains NaN"):
         mixed_likelihood([[1.0], [np.nan]])
+
+
+def test_a_fold_without_a_rare_level_is_scored():
+    codes = np.r_[np.full(5, 4), np.arange(95) % 4]
+    grades = np.r_[np.full(5, 7), 1 + np.arange(95) % 6]
+    X = np.column_stack([RNG.normal(size=100), codes, grades])
+    vae = VAETransformer(
+        2, network=MLP(hidden_layer_sizes=(8,)), likelihood="mixed", max_epochs=1, random_state=0
+    )
+    scores = cross_val_score(vae, X, cv=KFold(4), error_score="raise")
+    assert np.isfinite(scores).all()
+    known, unseen = vae.fit(X[5:]).score_samples([[0.0, 1, 2], [0.0, 4, 2]])
+    assert known - 10 < unseen < known
+
+
+def test_codes_cost_an_output_for_each_that_occurs():
+    pandas = pytest.importorskip("pandas")
+    codes = RNG.choice([10115, 20095, 50667, 60306, 80331], 200)
+    frame = pandas.DataFrame({"code": pandas.Categorical(codes), "x": RNG.normal(size=200)})
+    likelihood = mixed_likelihood(frame)
+    assert likelihood.build(frame.to_numpy(float)).n_outputs == 6
+    settings = {"network": MLP(hidden_layer_sizes=(8,)), "max_epochs": 1, "random_state": 0}
+    vae = VAETransformer(2, likelihood=likelihood, **settings).fit(frame)
+    assert set(vae.sample(100, random_state=0)[:, 0]) <= set(codes)
+    assert set(vae.reconstruct(frame)[:, 0]) <= set(codes)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import integrate, stats
 
+from skvae._scaling import within_fences
 from skvae.likelihoods import Gaussian, StudentT
-from skvae.likelihoods._student_t import within_fences
 
 X = np.random.default_rng(0).normal([3, 40, -5], [1, 9, 0.1], size=(50, 3))
 CASES = [
@@ -113,7 +113,6 @@ def test_outliers_do_not_determine_the_scale():
     wild, tame = StudentT().build(rows), StudentT().build(X)
     assert torch.all(wild.scale < 1.3 * tame.scale)
     assert torch.all((wild.loc - tame.loc).abs() < 0.2 * tame.scale)
-    assert Gaussian().build(rows).scale.min() > 1e8
 
 
 def test_values_beyond_three_interquartile_ranges_are_clipped():

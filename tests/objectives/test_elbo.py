@@ -94,6 +94,14 @@ def test_warmup_is_linear_in_the_epoch(module, epoch, share):
     torch.testing.assert_close(record["loss"], expected)
 
 
+@pytest.mark.parametrize("warmup_epochs", [0.0, 8.0])
+def test_an_automatic_warmup_lasts_as_long_as_the_module_says(module, warmup_epochs):
+    module.warmup_epochs = warmup_epochs
+    record = evaluate(ELBO(), module, epoch=2.0)
+    expected = evaluate(ELBO(warmup=warmup_epochs), module, epoch=2.0)
+    torch.testing.assert_close(record["loss"], expected["loss"])
+
+
 @pytest.mark.parametrize(
     "objective", [ELBO(), ELBO(beta=2.0, free_bits=0.02, warmup=4), ELBO(beta=0.5)], ids=repr
 )

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import rankdata
 
-from skvae.scores import Combined, LatentDensity, ModelScore, RelativeError, Score, _combined
+from skvae.scores import Combined, LatentDensity, ModelScore, RelativeError, Score, _neighbors
 from tests.scores.helpers import scored_by
 
 PARTS = (RelativeError(), LatentDensity(n_components=3), ModelScore(quantity="kl"))
@@ -25,7 +25,7 @@ def test_every_score_is_standardised_by_mean_and_deviation_in_training(detector,
     assert_allclose(found, expected.sum(0), rtol=1e-7, atol=1e-7)
 
 
-def test_training_rows_score_their_ranks(detector, X):
+def test_training_rows_score_their_neighbors(detector, X):
     parts = scores_of_parts(detector, X[:100], 100)
     expected = (rankdata(parts, axis=1) - 1) / 99
     combined = scored_by(Combined(scores=PARTS, standardization="rank"), detector, X[:100])
@@ -33,10 +33,10 @@ def test_training_rows_score_their_ranks(detector, X):
     assert_allclose(combined.score_samples(X[:100]), expected.sum(0), atol=1e-5)
 
 
-def test_few_quantiles_approximate_the_ranks(detector, X, monkeypatch):
+def test_few_quantiles_approximate_the_neighbors(detector, X, monkeypatch):
     score = Combined(scores=PARTS, standardization="rank")
     exact = scored_by(score, detector, X).score_samples(X)
-    monkeypatch.setattr(_combined, "_MOST_QUANTILES", 51)
+    monkeypatch.setattr(_neighbors, "_MOST_QUANTILES", 51)
     combined = scored_by(score, detector, X)
     assert combined.anomaly_score_.tensors["quantiles"].shape == (3, 51)
     assert_allclose(combined.score_samples(X), exact, atol=0.06)
@@ -47,7 +47,7 @@ class FirstFeature(Score):
         return x[:, 0]
 
 
-def test_ranks_continue_beyond_the_training_rows_and_halve_ties(detector):
+def test_neighbors_continue_beyond_the_training_rows_and_halve_ties(detector):
     X = np.zeros((5, 64))
     X[:, 0] = [0, 1, 1, 1, 2]
     score = Combined(scores=[FirstFeature()], standardization="rank")

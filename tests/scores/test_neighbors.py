@@ -8,7 +8,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from skvae import VAEAnomalyDetector
 from skvae.networks import MLP
-from skvae.scores import LatentNeighbors, ResidualNeighbors, _neighbors
+from skvae.scores import LatentNeighbors, ResidualNeighbors
+from skvae.scores._neighbors import ReferenceRows
 from tests.scores.helpers import scored_by
 
 
@@ -90,12 +91,11 @@ def test_a_row_far_from_all_others_scores_lowest(detector, X, score):
     ("n_rows", "n_features", "n_kept"), [(150, 4, 150), (10_001, 2, 10_000), (1400, 784, 1337)]
 )
 def test_by_default_the_number_of_kept_rows_is_bounded_by_memory(n_rows, n_features, n_kept):
-    assert ResidualNeighbors()._n_kept(n_rows, n_features) == n_kept
+    kept = ReferenceRows("auto").keep(np.zeros((n_rows, n_features), dtype=np.float32))
+    assert len(kept) == n_kept
 
 
-@pytest.mark.parametrize("block_rows", [1, 7, 10_000])
-def test_latent_neighbours_are_the_nearest(detector, X, block_rows, monkeypatch):
-    monkeypatch.setattr(_neighbors, "_BLOCK_ROWS", block_rows)
+def test_latent_neighbours_are_the_nearest(detector, X):
     Z = detector.transform(X)
     for n_neighbors in (1, 5):
         by_neighbors = scored_by(LatentNeighbors(n_neighbors=n_neighbors), detector, X[:60])
