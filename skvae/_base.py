@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
@@ -22,6 +22,7 @@ from skvae._model.module import Parts, VAEModule, build_module, restore_module
 from skvae._parts import Likelihood, Network, Objective, Prior
 from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._rows.arrays import check_latent_rows, check_rows
+from skvae._rows.batches import TrainingRows, training_rows
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import (
     EARLY_STOPPING_CEILING,
@@ -40,6 +41,7 @@ from skvae._validation import (
     _fit_context,
     check_count,
     check_is_fitted,
+    check_weights,
 )
 
 
@@ -115,7 +117,7 @@ class BaseVAE(BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the model.
 
         Parameters
@@ -124,6 +126,9 @@ class BaseVAE(BaseEstimator):
             Training rows, at least two, in any units that the likelihood accepts.
         y : Ignored
             For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
 
         Returns
         -------
@@ -133,16 +138,31 @@ class BaseVAE(BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array that the likelihood and the network accept.
+            If X is not a finite two-dimensional array that the likelihood and the network accept,
+            or if weights are negative, not finite, not one per row, or leave fewer than two rows.
         FloatingPointError
             If the loss becomes NaN or infinite.
+
+        Notes
+        -----
+        Whole weights give the same bits as copies of the rows. A row of weight 2.5 is seen 2.5
+        times per epoch on average. Weights that sum to less than the number of rows with positive
+        weight, as probabilities do, are multiplied by a factor so that they sum to it. If they sum
+        to more than 100,000, or if all copies would hold more than 100 million values, they are
+        divided accordingly, but sum to no less than the number of rows with positive weight.
+
+        As with copies, a row set aside by `early_stopping` may have copies among the rows to train
+        on.
+
+        In a table of up to a million values, copies included, the order of the rows has no
+        influence on the result.
         """
         with self._unchanged_on_failure():
-            self._fit_rows(self._check_training_rows(X))
+            self._fit_rows(self._check_training_rows(X, sample_weight))
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one pass over these rows, from where the last call or fit ended.
 
         For data that do not fit in memory. The first call takes the scaling of the features, the
@@ -154,6 +174,9 @@ class BaseVAE(BaseEstimator):
             A chunk of training rows.
         y : Ignored
             For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
 
         Returns
         -------
@@ -163,12 +186,18 @@ class BaseVAE(BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array that the likelihood and the network accept.
+            If X is not a finite two-dimensional array that the likelihood and the network accept,
+            or if weights are negative, not finite, not one per row, or leave fewer than two rows.
         FloatingPointError
             If the loss becomes NaN or infinite.
+
+        Notes
+        -----
+        The weights of a chunk are treated as in `fit`. Chunks that differ in their mean weight
+        should therefore have weights of at least one per row on average.
         """
         with self._unchanged_on_failure():
-            self._fit_pass(self._check_chunk(X))
+            self._fit_pass(self._check_chunk(X, sample_weight))
         return self
 
     def reconstruct(self, X):
@@ -279,16 +308,30 @@ class BaseVAE(BaseEstimator):
         """The device of the module, as a string."""
         return str(next(self.module_.parameters()).device)
 
-    def _check_training_rows(self, X) -> np.ndarray:
-        return check_rows(self, X, reset=not self._goes_on(), min_samples=2)
+    def _check_training_rows(self, X, sample_weight) -> TrainingRows:
+        X = check_rows(self, X, reset=not self._goes_on(), min_samples=2)
+        return self._weighted(X, sample_weight, min_samples=2)
 
-    def _check_chunk(self, X) -> np.ndarray:
+    def _check_chunk(self, X, sample_weight) -> TrainingRows:
         first = not hasattr(self, "module_")
-        return check_rows(self, X, reset=first, min_samples=2 if first else 1)
+        min_samples = 2 if first else 1
+        X = check_rows(self, X, reset=first, min_samples=min_samples)
+        return self._weighted(X, sample_weight, min_samples)
+
+    def _weighted(self, X: np.ndarray, sample_weight, min_samples: int) -> TrainingRows:
+        if sample_weight is None:
+            return training_rows(X, None)
+        rows = training_rows(X, check_weights(sample_weight, X))
+        if rows.n_rows < min_samples:
+            raise ValueError(
+                f"The positive values of 'sample_weight' stand for {rows.n_rows} row, but at least "
+                f"{min_samples} are required. Pass more rows of positive weight."
+            )
+        return rows
 
     def _check_rows(self, X) -> np.ndarray:
         X = self._check_any_rows(X)
-        self._check_support(X)
+        self._check_support(TrainingRows(X))
         return X
 
     def _check_any_rows(self, X) -> np.ndarray:
@@ -296,63 +339,65 @@ class BaseVAE(BaseEstimator):
         check_is_fitted(self)
         return check_rows(self, X, reset=False)
 
-    def _check_support(self, X: np.ndarray) -> None:
+    def _check_support(self, rows: TrainingRows) -> None:
         support = self.module_.likelihood.support
         if support is not None:
-            with self._columns_by_name():
-                support.check(X, self.likelihood)
+            self._placed(lambda X: support.check(X, self.likelihood), rows)
 
-    @contextmanager
-    def _columns_by_name(self) -> Iterator[None]:
-        """Add the name of the column, if it has one, to the error for a value in it."""
+    def _placed(self, function: Callable[[np.ndarray], Any], rows: TrainingRows) -> Any:
+        """Apply a function to rows; an error for a value gives its first place in the table.
+
+        That is the number of the row and, if it has one, the name of the column.
+        """
         try:
-            yield
+            return function(rows.X)
+        except OutsideSupportError:
+            rows, names = rows.in_order_of_table(), self._feature_names()
+        try:
+            return function(rows.X)
         except OutsideSupportError as exc:
-            names = self._feature_names()
-            if names is None:
-                raise
-            raise exc.at(name=names[exc.column]) from None
+            row = exc.row if rows.source is None else int(rows.source[exc.row])
+            raise exc.at(row=row, name=None if names is None else names[exc.column]) from None
 
     def _feature_names(self) -> np.ndarray | None:
         return getattr(self, "feature_names_in_", None)
 
-    def _fit_rows(self, X: np.ndarray) -> None:
+    def _fit_rows(self, rows: TrainingRows) -> None:
         """Train on rows that were checked: a new module or, under a warm start, a copy."""
+        X = rows.drawn()
         start = Start(draw_seed(self.random_state), self.n_iter_ if self._goes_on() else 0)
         for callback in self.callbacks or ():
             if is_a(callback, FitCallback):
                 start = without_name(callback).on_fit_begin(self, X, start)
         with isolated_rng(start.seed, resolve_device(self.device)):
-            net = self._net_to_train(X, start.seed, self._goes_on())
-            train(net, X, start.epochs_before)
+            net = self._net_to_train(rows, start.seed, self._goes_on())
+            train(net, rows.X, start.epochs_before, rows.shares)
         self._adopt_trained(net, X, start.seed)
 
-    def _fit_pass(self, X: np.ndarray) -> None:
+    def _fit_pass(self, rows: TrainingRows) -> None:
         """Train for one epoch on rows that were checked."""
         seed = draw_seed(self.random_state)
         with isolated_rng(seed, resolve_device(self.device)):
-            net = self._net_to_train(X, seed, hasattr(self, "module_"))
-            train_one_pass(net, X)
-        self._adopt_trained(net, X, seed)
+            net = self._net_to_train(rows, seed, hasattr(self, "module_"))
+            train_one_pass(net, rows.X, rows.shares)
+        self._adopt_trained(net, rows.drawn(), seed)
 
     def _goes_on(self) -> bool:
         return self.warm_start and hasattr(self, "module_")
 
-    def _net_to_train(self, X: np.ndarray, seed: int, goes_on: bool) -> VAENet:
-        settings = self._settings(X, seed)
+    def _net_to_train(self, rows: TrainingRows, seed: int, goes_on: bool) -> VAENet:
+        settings = self._settings(rows, seed)
         if not goes_on:
-            specs = (
-                resolve(role, getattr(self, role)) for role in ("network", "likelihood", "prior")
-            )
-            with self._columns_by_name():
-                module = build_module(*specs, X, self.n_components)
+            roles = ("network", "likelihood", "prior")
+            specs = [resolve(role, getattr(self, role)) for role in roles]
+            module = self._placed(lambda X: build_module(*specs, X, self.n_components), rows)
             return new_net(module, settings)
         if self.n_components != self.n_components_:
             raise ValueError(
                 f"n_components={self.n_components} differs from the {self.n_components_} of the "
                 "fit to continue. Set warm_start=False, or clone the estimator, to start anew."
             )
-        self._check_support(X)
+        self._check_support(rows)
         if self._net is None:
             return new_net(copy.deepcopy(self.module_), settings, self._history)
         kept = ("objective", "optimizer", "weight_decay", "pseudo_rows", "precision", "device")
@@ -361,9 +406,9 @@ class BaseVAE(BaseEstimator):
         settings = replace(settings, **{name: getattr(self._net.settings, name) for name in kept})
         return copy_net(self._net, settings)
 
-    def _settings(self, X: np.ndarray, seed: int) -> Settings:
+    def _settings(self, rows: TrainingRows, seed: int) -> Settings:
         """Resolve every parameter of training, once."""
-        budget = training_budget(len(X), self.batch_size)
+        budget = training_budget(rows.n_rows, self.batch_size)
         ceiling = budget.max_epochs * (EARLY_STOPPING_CEILING if self.early_stopping else 1)
         decay = budget.weight_decay if self.optimizer == "adam" else 0.0
         device = resolve_device(self.device)
@@ -376,7 +421,7 @@ class BaseVAE(BaseEstimator):
             optimizer=resolve_optimizer(self.optimizer),
             weight_decay=decay if self.weight_decay == "auto" else self.weight_decay,
             pseudo_rows=self.weight_decay == "auto",
-            precision=resolve_precision(self.precision, device, X.shape[1]),
+            precision=resolve_precision(self.precision, device, rows.X.shape[1]),
             device=device,
             callbacks=_checked_callbacks(self.callbacks),
             patience=self.n_iter_no_change if self.early_stopping else None,

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
@@ -18,8 +16,9 @@ from skvae._base import BaseVAE, EmbeddingMixin
 from skvae._model import inference
 from skvae._model.module import Parts, VAEModule
 from skvae._parts import Score
+from skvae._rows.batches import TrainingRows
 from skvae._specs import SHORT_NAMES, resolve
-from skvae._validation import Interval, OutsideSupportError, StrOptions, _fit_context
+from skvae._validation import Interval, StrOptions, _fit_context
 from skvae.scores._contributions import explain
 
 # Score per value that the likelihood does not accept: finite, for metrics that refuse infinities.
@@ -244,7 +243,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         self.calibration_fraction = calibration_fraction
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the model, the score and the threshold.
 
         Parameters
@@ -253,6 +252,9 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             Training rows, at least two, in any units that the likelihood accepts.
         y : Ignored
             For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
 
         Returns
         -------
@@ -263,21 +265,34 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         ------
         ValueError
             If X is not a finite two-dimensional array that the likelihood and the network accept,
-            or if `calibration_fraction` leaves fewer than two rows to train on.
+            if weights are negative, not finite or not one per row, or if they or
+            `calibration_fraction` leave fewer than two rows to train on.
         FloatingPointError
             If the loss becomes NaN or infinite.
+
+        Notes
+        -----
+        Whole weights give the same bits as copies of the rows. A row of weight 2.5 is seen 2.5
+        times per epoch on average. Weights that sum to less than the number of rows with positive
+        weight, as probabilities do, are multiplied by a factor so that they sum to it. If they sum
+        to more than 100,000, or if all copies would hold more than 100 million values, they are
+        divided accordingly, but sum to no less than the number of rows with positive weight.
+
+        As with copies, a row set aside for validation or calibration may have copies among the rows
+        to train on.
+
+        In a table of up to a million values, copies included, the order of the rows has no
+        influence on the result.
         """
         with self._unchanged_on_failure():
             score = resolve("anomaly_score", self.anomaly_score)
-            rows = self._check_training_rows(X)
-            X, held_out = self._set_aside(rows)
-            with _rows_counted_in(rows, X):
-                self._fit_rows(X)
-            self._calibrate(score, X, held_out)
+            rows, held_out = self._set_aside(self._check_training_rows(X, sample_weight))
+            self._fit_rows(rows)
+            self._calibrate(score, rows.drawn(), held_out)
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one pass over these rows, from where the last call or fit ended.
 
         For data that do not fit in memory. The first call takes the scaling of the features, the
@@ -290,6 +305,9 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             A chunk of training rows.
         y : Ignored
             For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
 
         Returns
         -------
@@ -300,17 +318,21 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         ------
         ValueError
             If X is not a finite two-dimensional array that the likelihood and the network accept,
-            or if `calibration_fraction` leaves fewer than two rows to train on.
+            if weights are negative, not finite or not one per row, or if they or
+            `calibration_fraction` leave fewer than two rows to train on.
         FloatingPointError
             If the loss becomes NaN or infinite.
+
+        Notes
+        -----
+        The weights of a chunk are treated as in `fit`. Chunks that differ in their mean weight
+        should therefore have weights of at least one per row on average.
         """
         with self._unchanged_on_failure():
             score = resolve("anomaly_score", self.anomaly_score)
-            rows = self._check_chunk(X)
-            X, held_out = self._set_aside(rows)
-            with _rows_counted_in(rows, X):
-                self._fit_pass(X)
-            self._calibrate(score, X, held_out)
+            rows, held_out = self._set_aside(self._check_chunk(X, sample_weight))
+            self._fit_pass(rows)
+            self._calibrate(score, rows.drawn(), held_out)
         return self
 
     def score_samples(self, X):
@@ -466,20 +488,20 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
     def _scores_of_possible(self, X) -> np.ndarray:
         return self.anomaly_score_(self.module_, X, self.n_importance_samples)
 
-    def _set_aside(self, X) -> tuple[np.ndarray, np.ndarray]:
+    def _set_aside(self, rows: TrainingRows) -> tuple[TrainingRows, np.ndarray]:
         """Return the rows to train on, and those to calibrate by: none without a fraction."""
-        fraction = self.calibration_fraction
+        fraction, n_rows = self.calibration_fraction, len(rows.X)
         if fraction is None:
-            return X, X[:0]
-        n_calibration = max(1, round(fraction * len(X)))
-        if len(X) - n_calibration < 2:
+            return rows, rows.X[:0]
+        n_calibration = max(1, round(fraction * n_rows))
+        if n_rows - n_calibration < 2:
             raise ValueError(
-                f"calibration_fraction={fraction!r} of {len(X)} rows leaves fewer than two to "
+                f"calibration_fraction={fraction!r} of {n_rows} rows leaves fewer than two to "
                 "train on. Lower it, or set calibration_fraction=None."
             )
-        held_out = np.zeros(len(X), dtype=bool)
-        held_out[np.random.default_rng(_SPLIT_SEED).permutation(len(X))[:n_calibration]] = True
-        return X[~held_out], X[held_out]
+        held_out = np.zeros(n_rows, dtype=bool)
+        held_out[np.random.default_rng(_SPLIT_SEED).permutation(n_rows)[:n_calibration]] = True
+        return rows.take(~held_out), rows.take(held_out).drawn()
 
     def _calibrate(self, score: Score, X, held_out) -> None:
         """Fit the score, and set the threshold by the rows set aside or else the training rows."""
@@ -553,16 +575,6 @@ class FittedScore:
     def __call__(self, module: VAEModule, X: np.ndarray, n_samples: int) -> np.ndarray:
         """Return the score of every row, float64."""
         return inference.evaluate(self.spec, module, X, self.tensors, n_samples)
-
-
-@contextmanager
-def _rows_counted_in(table: np.ndarray, X: np.ndarray) -> Iterator[None]:
-    """Give errors for a value in X, a part of the rows of the table, the row of the table."""
-    try:
-        yield
-    except OutsideSupportError as exc:
-        same = (table == X[exc.row]).all(axis=1)
-        raise exc.at(row=int(same.argmax())) from None
 
 
 def _below_ties(scores: np.ndarray) -> np.ndarray:

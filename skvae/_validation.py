@@ -11,9 +11,10 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, InvalidParameterError, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 __all__ = [
     "Interval",
@@ -24,6 +25,7 @@ __all__ = [
     "_fit_context",
     "check_count",
     "check_is_fitted",
+    "check_weights",
     "require_folder",
 ]
 
@@ -32,6 +34,22 @@ def check_count(name: str, value: Any) -> None:
     """Refuse anything but a positive integer."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"'{name}' must be an integer of at least 1, got {value!r}.")
+
+
+def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
+    """Return weights as float64, one for each row of X.
+
+    Raises
+    ------
+    ValueError
+        If they are negative or not finite, of another number than the rows of X, or all zero.
+    """
+    weights: np.ndarray = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weights.any():  # older versions of scikit-learn do not check it
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
 
 
 def require_folder(path: str | os.PathLike[str]) -> None:

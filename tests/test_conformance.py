@@ -329,9 +329,13 @@ def fitted_attributes(estimator):
 
 
 @pytest.mark.parametrize("estimator_class", ESTIMATORS)
-def test_no_method_requests_metadata(estimator_class):
-    """No argument of a method counts as metadata for a pipeline to route."""
-    assert not [name for name in dir(estimator_class) if re.fullmatch("set_.*_request", name)]
+def test_only_sample_weights_are_metadata(estimator_class):
+    """No other argument of a method counts as metadata for a pipeline to route."""
+    found = {name for name in dir(estimator_class) if re.fullmatch("set_.*_request", name)}
+    assert found == {"set_fit_request", "set_partial_fit_request"}
+    routing = estimator_class().get_metadata_routing()
+    for method in ("fit", "partial_fit"):
+        assert getattr(routing, method).requests == {"sample_weight": None}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import roc_auc_score
 
 from skvae import VAEAnomalyDetector, load, save
+from skvae._rows.batches import training_rows
 from skvae._specs import SHORT_NAMES
 from skvae.likelihoods import Categorical, DiscretizedLogistic
 from skvae.networks import MLP
@@ -118,7 +119,7 @@ def test_impossible_training_rows_raise_with_their_place(method, calibration_fra
     for row in (3, 41, 59):
         rows = pandas.DataFrame(COUNTS, columns=["a", "b", "c"])
         rows.loc[row, "b"] = -1
-        held_out = calibration_fraction and row in _rows_set_aside(detector)
+        held_out = row in _rows_set_aside(detector, rows.to_numpy())
         if held_out:
             assert getattr(detector, method)(rows).calibration_scores_[0] == -1e30
             continue
@@ -128,12 +129,12 @@ def test_impossible_training_rows_raise_with_their_place(method, calibration_fra
 
 def test_impossible_rows_are_outliers_even_if_the_rows_set_aside_are_impossible():
     detector = VAEAnomalyDetector(2, likelihood="poisson", calibration_fraction=0.1, **SETTINGS)
-    rows = COUNTS.copy()
-    rows[[int(row) for row in _rows_set_aside(detector)]] = -1
+    rows = np.column_stack([np.arange(N_ROWS), COUNTS[:, 1:]])  # whose order the first column gives
+    rows[list(_rows_set_aside(detector, rows)), 1] = -1
     detector.fit(rows)
-    assert_array_equal(detector.predict(rows), np.where(rows[:, 0] < 0, -1, 1))
+    assert_array_equal(detector.predict(rows), np.where(rows[:, 1] < 0, -1, 1))
 
 
-def _rows_set_aside(detector):
-    numbers = np.arange(N_ROWS, dtype=float)[:, None]
-    return set(detector._set_aside(numbers)[1][:, 0])
+def _rows_set_aside(detector, X):
+    rows, _ = detector._set_aside(training_rows(X.astype(float), None))
+    return set(range(len(X))) - set(rows.source.tolist())

@@ -19,7 +19,7 @@ from skorch.helper import predefined_split
 from skorch.history import History
 
 from skvae._random import make_generator
-from skvae._rows.batches import n_batches, resident
+from skvae._rows.batches import TrainingRows, draw, n_batches, n_drawn, resident
 from skvae._training.budget import pseudo_row_share, warmup_epochs
 from skvae._training.callbacks import (
     FitCallback,
@@ -38,10 +38,11 @@ _LEAST_STEPS = 250
 _MOST_ROWS, _MOST_COLUMNS = 2000, 200
 
 
-def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
+def train(net: VAENet, X: np.ndarray, epochs_before: int, shares: np.ndarray | None = None) -> None:
     """Train up to `max_epochs`: one learning-rate cycle, or early stopping.
 
-    `epochs_before` is the number of epochs before this run, which may itself be half done.
+    `epochs_before` is the number of epochs before this run, which may itself be half done. `shares`
+    are the shares of the epochs in which the rows take part; None is all of them.
     """
     settings = net.settings
     if settings.max_epochs <= epochs_before:
@@ -55,7 +56,7 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
     x, x_valid = _as_tensor(X), None
     callbacks = [one for one in settings.callbacks if not is_a(one, FitCallback)]
     if settings.patience is not None:
-        x, x_valid = _split(x, settings.validation_fraction, settings.seed)
+        x, shares, x_valid = _split(x, shares, settings.validation_fraction, settings.seed)
         # absolute, as a negative loss (of a density) would turn a relative threshold around
         stopping = EarlyStopping(
             patience=settings.patience, threshold_mode="abs", load_best=True, sink=_silent
@@ -65,10 +66,10 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
         callbacks.append(OneCycle(settings.lr, epochs_before, settings.max_epochs))
     callbacks += [one for one in settings.callbacks if is_a(one, FitCallback)]
     if settings.verbose:
-        steps_per_epoch = n_batches(len(x), settings.batch_size)
+        steps_per_epoch = n_batches(n_drawn(x, shares), settings.batch_size)
         callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
-    with _aids_of_a_fit(net, x.numpy()):
-        _run(net, x, x_valid, settings.max_epochs, callbacks)
+    with _aids_of_a_fit(net, TrainingRows(x.numpy(), shares=shares).drawn()):
+        _run(net, x, shares, x_valid, settings.max_epochs, callbacks)
     _warn_of_collapse(X, net.history, net.module_.parts.n_components)
 
 
@@ -76,7 +77,7 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int) -> None:
 def _aids_of_a_fit(net: VAENet, X: np.ndarray) -> Iterator[None]:
     """Lend the net its pseudo-rows and the length of the warm-up, which belong to the run."""
     settings, module = net.settings, net.module_
-    if settings.pseudo_rows and pseudo_row_share(*X.shape, module.parts.n_components):
+    if settings.pseudo_rows and pseudo_row_share(len(X), X.shape[1], module.parts.n_components):
         net.pseudo_rows = pseudo_rows(module, X)
     module.warmup_epochs = warmup_epochs(
         settings.max_epochs, settings.patience is not None, module.likelihood.heavy_tailed
@@ -87,16 +88,17 @@ def _aids_of_a_fit(net: VAENet, X: np.ndarray) -> Iterator[None]:
         net.pseudo_rows, module.warmup_epochs = None, 0.0
 
 
-def train_one_pass(net: VAENet, X: np.ndarray) -> None:
+def train_one_pass(net: VAENet, X: np.ndarray, shares: np.ndarray | None = None) -> None:
     """Train for one epoch at the constant learning rate."""
     n_epochs = len(net.history) + 1
     callbacks = [one for one in net.settings.callbacks if not is_a(one, FitCallback)]
-    _run(net, _as_tensor(X), None, n_epochs, callbacks)
+    _run(net, _as_tensor(X), shares, None, n_epochs, callbacks)
 
 
 def _run(
     net: VAENet,
     x: torch.Tensor,
+    shares: np.ndarray | None,
     x_valid: torch.Tensor | None,
     max_epochs: int,
     callbacks: Sequence[Any],
@@ -106,12 +108,12 @@ def _run(
     net.set_callbacks(callbacks)
     net.set_learning_rate(net.lr)  # an earlier cycle may have left it at zero
     net.max_epochs = max_epochs
-    net.module_.n_rows = len(x)
+    net.module_.n_rows = n_drawn(x, shares)
     if x_valid is not None:
         net.train_split = predefined_split(Dataset(resident(x_valid, net.device)))
     try:
         with _termination_interrupts():
-            net.partial_fit(Dataset(resident(x, net.device)))
+            net.partial_fit(Dataset(resident(x, net.device), shares))
     finally:
         net.train_split = None
         net.set_callbacks(())  # they belong to the run, and may hold what cannot be copied
@@ -177,8 +179,10 @@ def _features_depend(X: np.ndarray) -> bool:
     return bool(largest >= max(_LEAST_CORRELATION, _LEAST_Z / np.sqrt(len(rows))))
 
 
-def _split(x: torch.Tensor, fraction: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the rows to train on, and a share of them for validation."""
+def _split(
+    x: torch.Tensor, shares: np.ndarray | None, fraction: float, seed: int
+) -> tuple[torch.Tensor, np.ndarray | None, torch.Tensor]:
+    """Return the rows to train on, their shares of the epochs, and rows for validation."""
     n_valid = max(1, round(fraction * len(x)))
     if n_valid >= len(x):
         raise ValueError(
@@ -186,7 +190,12 @@ def _split(x: torch.Tensor, fraction: float, seed: int) -> tuple[torch.Tensor, t
             "or set early_stopping=False."
         )
     order = torch.randperm(len(x), generator=make_generator(seed))
-    return x[order[n_valid:]], x[order[:n_valid]]
+    trained, valid = order[n_valid:], order[:n_valid]
+    if shares is None:
+        return x[trained], None, x[valid]
+    shares_of_valid = shares[valid.numpy()]
+    drawn = draw(shares_of_valid, n_drawn(valid, shares_of_valid))
+    return x[trained], shares[trained.numpy()], x[valid[torch.from_numpy(drawn)]]
 
 
 def _as_tensor(X: np.ndarray) -> torch.Tensor:

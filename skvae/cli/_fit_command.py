@@ -37,6 +37,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quiet", action="store_true", help="print neither progress nor a summary")
     add_data(parser)
+    parser.add_argument(
+        "--sample-weight",
+        metavar="NAME",
+        help="csv, tsv, parquet: column of weights, which are numbers of copies of the rows",
+    )
     group = parser.add_argument_group("checkpoints")
     group.add_argument(
         "--checkpoint-dir",
@@ -73,8 +78,8 @@ def run(arguments: argparse.Namespace) -> Result:
     if arguments.checkpoint_dir is not None:
         _check_checkpoints(arguments)
     estimator = build_estimator(arguments)
-    rows = read_rows(arguments)
-    _train(estimator, rows, arguments)
+    rows, weights = _read_weighted(arguments)
+    _train(estimator, rows, weights, arguments)
     _save(estimator, arguments.output)
     stopped = arguments.signals.stopped
     if stopped:
@@ -123,7 +128,25 @@ def _check_checkpoints(arguments: argparse.Namespace) -> None:
         note(f"no checkpoint in {folder}: starting from the beginning")
 
 
-def _train(estimator, rows: Rows, arguments: argparse.Namespace) -> None:
+def _read_weighted(arguments: argparse.Namespace) -> tuple[Rows, np.ndarray | None]:
+    """Read the rows and, if a column of weights is named, take it out of them."""
+    name, columns = arguments.sample_weight, arguments.columns
+    if name is None:
+        return read_rows(arguments), None
+    if columns and name not in columns:
+        columns = [*columns, name]
+    rows = read_rows(argparse.Namespace(**{**vars(arguments), "columns": columns}))
+    if name not in (rows.names or ()):
+        found = ", ".join(rows.names or ("none with a name",))
+        raise UsageError(f"--sample-weight {name}: no such column was read; there are {found}")
+    names = [other for other in rows.names or () if other != name]
+    if not names:
+        raise UsageError(f"--sample-weight {name} leaves no column to train on")
+    is_weight = np.array([other == name for other in rows.names or ()])
+    return Rows(rows.X[:, ~is_weight], rows.y, names), rows.X[:, is_weight][:, 0]
+
+
+def _train(estimator, rows: Rows, weights, arguments: argparse.Namespace) -> None:
     """Fit with parameters that apply to this run only, and reset them afterwards."""
     temporary = {
         "callbacks": _callbacks(arguments),
@@ -132,7 +155,7 @@ def _train(estimator, rows: Rows, arguments: argparse.Namespace) -> None:
     initial = {name: getattr(estimator, name) for name in temporary}
     ignore_warning("Training was interrupted")  # the command prints a message of its own
     with _columns_by_name(rows):
-        estimator.set_params(**temporary).fit(rows.X)
+        estimator.set_params(**temporary).fit(rows.X, sample_weight=weights)
     estimator.set_params(**initial)
     if rows.names is not None:
         estimator.feature_names_in_ = np.array(rows.names, dtype=object)

@@ -120,6 +120,35 @@ def test_an_impossible_value_is_named_by_its_column(run, elsewhere):
     assert "column 'visits' of X holds 30.5 in row 1, counted" in run("fit", *options).err
 
 
+@pytest.mark.parametrize("columns", [(), ("--columns", "a,b"), ("--columns", "w,a,b")])
+def test_a_column_of_weights_counts_the_rows(run, elsewhere, columns):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 2)), columns=["a", "b"])
+    weights = np.arange(30) % 3
+    frame.assign(w=weights).to_csv("t.csv", index=False)
+    command = ("fit", "--data", "t.csv", *SMALL[4:], "--max-epochs", 2, *columns)
+    assert run(*command, "--sample-weight", "w", "-o", "m").code == 0
+    vae = skvae.VAETransformer(network=MLP(hidden_layer_sizes=(16,)), random_state=0, max_epochs=2)
+    vae.fit(frame, sample_weight=weights)
+    np.testing.assert_array_equal(skvae.load("m").transform(frame), vae.transform(frame))
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("t.csv", "--sample-weight", "c"), 2, "weight c: no such column was read; there are a, b"),
+        (("digits", "--sample-weight", "c"), 2, "there are none with a name"),
+        (("t.csv", "--columns", "b", "--sample-weight", "b"), 2, "leaves no column to train on"),
+        (("t.csv", "--sample-weight", "b"), 1, "Negative values in data passed to `sample_weight`"),
+    ],
+)
+def test_wrong_columns_of_weights_are_refused(run, elsewhere, options, code, message):
+    (elsewhere / "t.csv").write_text("a,b\n1,2\n3,-1\n4,1\n")
+    done = run("fit", "--data", *options, "-o", "m")
+    assert done.code == code
+    assert message in done.err
+    assert not (elsewhere / "m").exists()
+
+
 def test_an_unwritable_output_is_refused_before_training(run, elsewhere, monkeypatch):
     monkeypatch.setattr(skvae.VAETransformer, "fit", lambda *args: pytest.fail("it trained"))
     done = run("fit", "--data", "digits", "-o", "nowhere/m.skvae")
