@@ -169,11 +169,11 @@ class NoveltyRarity(Score):
         rows = known["rows"]
         core, subsets = (known[name].long().clamp(0, len(rows) - 1) for name in ("core", "subsets"))
         squared = squared_distances(vectors, rows)  # (n_samples, n_rows)
-        if own is not None:
+        if own is not None and len(rows) > 1:
             squared[torch.arange(len(own)), own] = math.inf
         nearest = exact_nearest(vectors, rows, squared, 1)[:, 0]
         in_core = exact_nearest(vectors, rows[core], squared[:, core], self.n_neighbors + 1)
-        others = in_core[:, :-1] if own is not None else without_itself(in_core)
+        others = without_itself(in_core) if own is None else without_last(in_core)
         in_subsets = squared[:, subsets].amin(2).sqrt()
         distances = torch.stack([nearest, others.mean(1), in_subsets.mean(1)], dim=1)
         isolated = isolation(inputs, known)
@@ -395,8 +395,15 @@ def exact_nearest(points: Tensor, rows: Tensor, squared: Tensor, n_nearest: int)
     return torch.where(found.values.isinf(), torch.inf, exact).sort(1).values
 
 
+def without_last(nearest: Tensor) -> Tensor:
+    """Return one distance fewer, if there are two."""
+    return nearest[:, : max(1, nearest.shape[1] - 1)]
+
+
 def without_itself(nearest: Tensor) -> Tensor:
-    """Return one distance fewer: without the first if it is zero, else without the last."""
+    """Return one distance fewer, if there are two: without the first if it is zero."""
+    if nearest.shape[1] == 1:
+        return nearest
     return torch.where(nearest[:, :1] == 0, nearest[:, 1:], nearest[:, :-1])
 
 
