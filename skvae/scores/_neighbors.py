@@ -26,7 +26,6 @@ _SUBSET_ROWS = 8
 _CALIBRATION_ROWS = 2000
 _SHORTEST = 1e-3  # added to a distance before its logarithm is taken
 _TAIL = 0.1  # share of the training rows from which the tail is extrapolated
-_DIGITS = 4  # of latent coordinates in the forest; those beyond depend on the batch
 _MOST_QUANTILES = 1001
 _TIE = 1e-6  # of the range: scores that differ by less are equal but for rounding
 _TREE_ROWS = 256  # per tree (Liu et al., 2008, section 4.2)
@@ -49,7 +48,7 @@ class NoveltyRarity(Score):
         be scored as the training rows are, and to 10 or more if all training rows are known to be
         normal.
     n_neighbors : int, default=5
-        Number of neighbours in the more likely half, at most one less than its number of rows.
+        Number of nearest training rows, of all and of the likelier half.
     n_estimators : int, default=100
         Number of isolation trees.
     max_rows : int or "auto", default="auto"
@@ -71,12 +70,12 @@ class NoveltyRarity(Score):
 
     - Novelty: the distance from the nearest training row, which is the row itself for a training
       row; the part of ``-log p`` above log 2, so that nothing closer than the median counts.
-    - Rarity: the mean of three parts, in which outliers do not vouch for one another as in a search
-      among all rows. The mean distance from the nearest of those training rows that are in the more
-      likely half under the model, the row itself excepted. The mean distance from the nearest row
-      of a random subset of eight training rows, over 128 subsets [1]_, in which a small group is
-      rarely found. And the anomaly score of an isolation forest [2]_ on the standardised row beside
-      its posterior mean.
+    - Rarity: the mean of two parts. The first is itself the mean over three distances: from the
+      nearest training rows, the row itself excepted; from the nearest of those training rows that
+      are in the more likely half under the model; and from the nearest row of a random subset of
+      eight, over 128 subsets [1]_. The second part is the anomaly score of an isolation forest [2]_
+      on the standardised row. A group of outliers is rarely in the likelier half or in a small
+      subset, and is isolated as a whole, so that its members do not vouch for one another.
 
     If more training rows were given than are kept, those not kept have a novelty as new rows do.
 
@@ -116,15 +115,13 @@ class NoveltyRarity(Score):
 
     def build(self, module, X, n_samples):
         known, kept = ReferenceRows(self.max_rows).build(module, X, n_samples)
-        embedding = _inference.encode_mean(module, kept).astype(np.float64)
         log_likelihood = _inference.score(module, kept, "log_likelihood", n_samples)
         known |= {"core": _likelier_half(log_likelihood), "subsets": _subsets(len(kept))}
-        inputs = _forest_inputs(known["rows"], torch.from_numpy(embedding))
-        known |= grown_forest(inputs.numpy(), self.n_estimators)
+        known |= grown_forest(_values(known["rows"]).numpy(), self.n_estimators)
         sampled = evenly_spaced(len(kept), _CALIBRATION_ROWS)
         values = torch.cat(
             [
-                self._quantities(known["rows"][own], inputs[own], known, own)
+                self._quantities(known["rows"][own], known, own)
                 for own in torch.from_numpy(sampled).split(500)
             ]
         )
@@ -132,8 +129,7 @@ class NoveltyRarity(Score):
 
     def __call__(self, module, x, known, n_samples):
         vectors = ReferenceRows.vectors(module, x, known)
-        inputs = _forest_inputs(vectors, module.encode(x)[0].double())
-        values = self._quantities(vectors, inputs, known)
+        values = self._quantities(vectors, known)
         tails = torch.stack(
             [
                 _log_tail(value, *tail)
@@ -141,9 +137,10 @@ class NoveltyRarity(Score):
                     values.T, known["quantiles"], known["start"], known["excess"], strict=True
                 )
             ]
-        )  # (4, n_samples)
+        )  # (5, n_samples)
         novelty = (tails[0] - math.log(2)).clamp(min=0)
-        return -(self.novelty * novelty + tails[1:].mean(0))
+        rarity = (tails[1:4].mean(0) + tails[4]) / 2
+        return -(self.novelty * novelty + rarity)
 
     def shapes(self, parts):
         n_splits = 2**_TREE_DEPTH - 1
@@ -154,15 +151,15 @@ class NoveltyRarity(Score):
             "split_feature": (self.n_estimators, n_splits),
             "split_value": (self.n_estimators, n_splits),
             "path_length": (self.n_estimators, n_splits + 1),
-            "quantiles": (4, "n_quantiles"),
-            "start": (4,),
-            "excess": (4,),
+            "quantiles": (5, "n_quantiles"),
+            "start": (5,),
+            "excess": (5,),
         }
 
     def _quantities(
-        self, vectors: Tensor, inputs: Tensor, known: dict[str, Tensor], own: Tensor | None = None
+        self, vectors: Tensor, known: dict[str, Tensor], own: Tensor | None = None
     ) -> Tensor:
-        """Return what is compared with the training rows, (n_samples, 4), larger if unusual.
+        """Return what is compared with the training rows, (n_samples, 5), larger if unusual.
 
         With the indices of their `own` rows among those kept, rows are compared with the others.
         """
@@ -171,12 +168,14 @@ class NoveltyRarity(Score):
         squared = squared_distances(vectors, rows)  # (n_samples, n_rows)
         if own is not None and len(rows) > 1:
             squared[torch.arange(len(own)), own] = math.inf
-        nearest = exact_nearest(vectors, rows, squared, 1)[:, 0]
-        in_core = exact_nearest(vectors, rows[core], squared[:, core], self.n_neighbors + 1)
-        others = without_itself(in_core) if own is None else without_last(in_core)
+        without_own = without_itself if own is None else without_last
+        n_nearest = self.n_neighbors + 1
+        nearest = exact_nearest(vectors, rows, squared, n_nearest)
+        in_core = exact_nearest(vectors, rows[core], squared[:, core], n_nearest)
         in_subsets = squared[:, subsets].amin(2).sqrt()
-        distances = torch.stack([nearest, others.mean(1), in_subsets.mean(1)], dim=1)
-        isolated = isolation(inputs, known)
+        means = [part.mean(1) for part in (without_own(nearest), without_own(in_core), in_subsets)]
+        distances = torch.stack([nearest[:, 0], *means], dim=1)
+        isolated = isolation(_values(vectors), known)
         return torch.cat([(distances + _SHORTEST).log(), isolated[:, None]], dim=1)
 
 
@@ -423,11 +422,9 @@ def _subsets(n_rows: int) -> Tensor:
     return torch.from_numpy(np.concatenate(shuffles).reshape(-1, size)[:_N_SUBSETS].astype(float))
 
 
-def _forest_inputs(vectors: Tensor, embedding: Tensor) -> Tensor:
-    """Return standardised rows, the first half of the vectors, beside their posterior means."""
-    return torch.cat(
-        [vectors[:, : vectors.shape[1] // 2], embedding.round(decimals=_DIGITS)], dim=1
-    )
+def _values(vectors: Tensor) -> Tensor:
+    """Return the standardised rows without their residuals."""
+    return vectors.chunk(2, dim=1)[0]
 
 
 def _tails(values: np.ndarray) -> dict[str, Tensor]:

@@ -29,28 +29,29 @@ def tail(values, training):
 
 
 def quantities(detector, X, training=None):
-    """Return distances and isolation of rows among the training rows, without themselves."""
+    """Return the logarithms of four distances of rows from the training rows, and their values."""
     known = {name: tensor.numpy() for name, tensor in detector.anomaly_score_.tensors.items()}
     own, rows = vectors(detector, X), known["rows"]
     distances = np.linalg.norm(own[:, None] - rows, axis=2)
     if training is not None:
         distances[np.arange(len(X)), training] = np.inf
-    core = np.sort(distances[:, known["core"].astype(int)], axis=1)
+    nearest, in_core = (
+        np.sort(d, axis=1) for d in (distances, distances[:, known["core"].astype(int)])
+    )
     of_subsets = distances[:, known["subsets"].astype(int)].min(2).mean(1)
-    inputs = np.hstack([own[:, : X.shape[1]], detector.transform(X)])
-    distances = np.stack([distances.min(1), core[:, :5].mean(1), of_subsets])
-    return np.log(distances + 1e-3), inputs
+    found = [nearest[:, 0], nearest[:, :5].mean(1), in_core[:, :5].mean(1), of_subsets]
+    return np.log(np.stack(found) + 1e-3), own[:, : X.shape[1]]
 
 
 def test_scores_of_new_rows_have_the_documented_definition(detector, X):
     train, new = X[:100], X[100:]
     scored = scored_by("novelty_rarity", detector, train)
-    distances, inputs = quantities(scored, new)
-    of_training, training_inputs = quantities(scored, train, np.arange(100))
-    forest = IsolationForest(random_state=0).fit(training_inputs.round(4))
-    isolation = [-forest.score_samples(rows.round(4)) for rows in (inputs, training_inputs)]
-    novelty, near, subsets = (tail(*pair) for pair in zip(distances, of_training, strict=True))
-    rarity = (near + subsets + tail(*isolation)) / 3
+    distances, values = quantities(scored, new)
+    of_training, training_values = quantities(scored, train, np.arange(100))
+    forest = IsolationForest(random_state=0).fit(training_values)
+    isolation = [-forest.score_samples(rows) for rows in (values, training_values)]
+    novelty, *near = (tail(*pair) for pair in zip(distances, of_training, strict=True))
+    rarity = (np.mean(near, axis=0) + tail(*isolation)) / 2
     expected = -(2 * np.maximum(novelty - np.log(2), 0) + rarity)
     errors = np.abs(scored.score_samples(new) - expected)
     assert np.quantile(errors, 0.95) < 0.1  # shares are interpolated between training rows
