@@ -123,7 +123,7 @@ def test_outliers_in_a_table_are_flagged_with_few_false_alarms(run):
         numbers(name, page.printed) for name in ("precision", "recall", "false alarms")
     )
     assert precision > 0.9
-    assert recall > 0.8
+    assert recall > 0.7
     assert false_alarms < 0.15
     (forest,), (local_outlier_factor,), (vae,) = (
         numbers(f"AUROC of {name}", page.printed)

@@ -18,7 +18,7 @@ def test_each_row_is_counted_in_its_group(detector_of_images, images):
     display = AnomalyScoreDisplay.from_estimator(detector_of_images, images, y)
     assert [_count(bars) for bars in display.histograms_] == [170, 30]
     assert display.line_.get_xdata()[0] == detector_of_images.offset_
-    assert display.ax_.get_xlabel().startswith("residual neighbors (higher is more normal)")
+    assert display.ax_.get_xlabel().startswith("novelty rarity (higher is more normal)")
 
 
 def test_bounds_on_the_likelihood_are_in_nats():

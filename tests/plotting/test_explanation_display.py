@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skvae import VAEAnomalyDetector, VAETransformer
@@ -65,7 +66,8 @@ def test_contributions_of_the_colours_of_a_pixel_are_summed():
 
 
 def test_label_of_a_score_without_a_unit_has_none(detector_of_images, images):
-    display = ExplanationDisplay.from_estimator(detector_of_images, images[:1], kind="table")
+    detector = clone(detector_of_images).set_params(anomaly_score="residual_neighbors").fit(images)
+    display = ExplanationDisplay.from_estimator(detector, images[:1], kind="table")
     assert display.axes_[0].get_xlabel() == "lowers the score by"
 
 
