@@ -61,6 +61,27 @@ def p_values_by(detector, calibration_scores, scores):
     return detector.p_values(rows_scored(scores))
 
 
+@pytest.mark.parametrize("n_rows", [1000, 20_000, 60_001])
+def test_the_threshold_of_a_large_table_is_that_of_a_sample(n_rows, monkeypatch):
+    scored = []
+    monkeypatch.setattr(
+        FirstFeature,
+        "__call__",
+        lambda self, module, x, known, n_samples: scored.append(len(x)) or x[:, 0],
+    )
+    detector = ranked(np.arange(n_rows))
+    assert sum(scored) == min(n_rows, 20_000)
+    assert np.mean(np.arange(n_rows) < detector.offset_) == pytest.approx(0.1, abs=1e-3)
+
+
+def test_rows_with_the_score_of_the_threshold_are_inliers():
+    detector = ranked(np.repeat([0.0, 1.0, 2.0], [4, 50, 46]))
+    rounded = 1 - 1e-9  # the score of a training row, computed in another batch
+    assert_array_equal(detector.predict(rows_scored([0.0, rounded, 1.0, 2.0])), [-1, 1, 1, 1])
+    aside = ranked(np.ones(40), calibration_fraction=0.5)
+    assert_array_equal(aside.p_values(rows_scored([1 - 1e-12, 1 + 1e-12])), [1, 1])
+
+
 def test_it_embeds_and_decodes_as_the_transformer_does():
     detector, vae = quick().fit(X), VAETransformer(2, **SETTINGS).fit(X)
     Z = detector.transform(X)

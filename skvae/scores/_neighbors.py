@@ -46,8 +46,7 @@ class NoveltyRarity(Score):
     ----------
     novelty : float, default=2.0
         Weight of the novelty. Training rows have a novelty of zero. Set it to 0 if new rows should
-        be scored as the training rows are, and to 10 or more if all training rows are known to be
-        normal.
+        be scored as the training rows are.
     n_neighbors : int, default=5
         Number of nearest training rows, of all and of the likelier half.
     n_estimators : int, default=100

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neighbors import KNeighborsRegressor, LocalOutlierFactor
 
 
 @pytest.fixture
@@ -146,6 +146,42 @@ def test_the_table_has_all_kinds_of_outliers(tabular, monkeypatch, rows_of):
     assert gaussian["detector"] == "Gaussian"
     for kind in ("mean", "real", "local", "global", "clustered", "dependency"):
         assert 50 < neighbours[kind][0] <= 100
+
+
+@pytest.mark.parametrize(
+    ("share", "n_normal", "n_outliers", "expected"),
+    [(0.2, 400, 300, 100), (0.001, 400, 300, 5), (0.1, 3000, 900, 167), (0.4, 90, 12, 12)],
+)
+def test_contaminated_tables_have_the_stated_share_of_outliers(
+    tabular, rng, share, n_normal, n_outliers, expected
+):
+    X, is_normal = numbered(n_normal, n_outliers)
+    rows, is_outlier = tabular.contaminate(X[is_normal], X[~is_normal], share, rng)
+    assert is_outlier.sum() == expected
+    assert (~is_outlier.astype(bool)).sum() == min(n_normal, 1500)
+    assert ((rows[:, 0] >= n_normal) == is_outlier).all()
+    assert len(np.unique(rows)) == len(rows)
+
+
+def test_training_rows_are_scored_without_themselves(tabular, rng):
+    X = rng.normal(size=(60, 3))
+    for detector in (tabular.NeighborDistance(), tabular.scaled(tabular.NeighborDistance())):
+        rows = X if not hasattr(detector, "steps") else detector[:-1].fit_transform(X)
+        distances = np.sort(np.linalg.norm(rows[:, None] - rows, axis=2))[:, 1:6]
+        found = tabular.training_scores(detector.fit(X), X)
+        np.testing.assert_allclose(found, -distances.mean(1))
+    factor = LocalOutlierFactor().fit(X).negative_outlier_factor_
+    np.testing.assert_allclose(tabular.training_scores(tabular.LocalFactor().fit(X), X), factor)
+
+
+def test_contaminated_tables_are_scored_where_they_were_fitted(tabular, monkeypatch, rows_of):
+    monkeypatch.setitem(tabular.SKLEARN, "development", [("wine", [0]), ("diabetes", None)])
+    monkeypatch.setitem(tabular.KEEL, "development", [])
+    names = [tabular.NEIGHBORS, "isolation forest"]
+    found = rows_of(tabular, "--setting", "contaminated", "--detectors", *names)
+    for row in found:
+        assert 0 <= row["real"][0] <= 100
+        assert "local" not in row
 
 
 def test_normal_rows_are_those_of_the_listed_classes(tabular):
