@@ -20,6 +20,7 @@ from skvae._rows.batches import TrainingRows
 from skvae._specs import SHORT_NAMES, resolve
 from skvae._validation import Interval, StrOptions, _fit_context
 from skvae.scores._contributions import explain
+from skvae.scores._neighbors import evenly_spaced
 
 # Score per value that the likelihood does not accept: finite, for metrics that refuse infinities.
 IMPOSSIBLE = -1e30
@@ -513,7 +514,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             self.offset_ = max(threshold, IMPOSSIBLE / 2)  # impossible rows are never inliers
         else:
             self.calibration_scores_ = None
-            sample = X[np.linspace(0, len(X) - 1, min(_MOST_RANKED, len(X))).astype(int)]
+            sample = X[evenly_spaced(len(X), _MOST_RANKED)]
             scores = _below_ties(self._scores(sample))
             self.offset_ = float(np.percentile(scores, 100 * self.contamination))
 
