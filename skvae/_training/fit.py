@@ -77,8 +77,9 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int, shares: np.ndarray | N
 def _aids_of_a_fit(net: VAENet, X: np.ndarray) -> Iterator[None]:
     """Lend the net its pseudo-rows and the length of the warm-up, which belong to the run."""
     settings, module = net.settings, net.module_
-    if settings.pseudo_rows and pseudo_row_share(len(X), X.shape[1], module.parts.n_components):
-        net.pseudo_rows = pseudo_rows(module, X)
+    share = pseudo_row_share(len(X), X.shape[1], module.parts.n_components)
+    if settings.pseudo_rows and share:
+        net.pseudo_rows = pseudo_rows(module, X, share)
     module.warmup_epochs = warmup_epochs(
         settings.max_epochs, settings.patience is not None, module.likelihood.heavy_tailed
     )

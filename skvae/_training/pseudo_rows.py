@@ -9,7 +9,6 @@ from torch import Tensor
 
 from skvae._model.module import VAEModule
 from skvae._scaling import column_moments, within_fences
-from skvae._training.budget import pseudo_row_share
 
 _PRIOR_ROWS = 2.0  # rows of unit covariance, after standardising, that are added to the table
 _N_STEPS = 20  # further steps change the held-out likelihood by less than a tenth of a nat
@@ -53,14 +52,13 @@ class PseudoRows:
         return torch.where(replaced, draws, x)
 
 
-def pseudo_rows(module: VAEModule, X: np.ndarray) -> PseudoRows | None:
-    """Return the source of pseudo-rows for a module and its training rows, if they need one.
+def pseudo_rows(module: VAEModule, X: np.ndarray, share: float) -> PseudoRows | None:
+    """Return the source of pseudo-rows for a module and its training rows, if it can have one.
 
     Only likelihoods of real values without heavy tails have pseudo-rows, as others could not
     produce draws of a Gaussian. Outliers are moved to the fences first.
     """
     likelihood, n_components = module.likelihood, module.parts.n_components
-    share = pseudo_row_share(len(X), X.shape[1], n_components)
     if likelihood.support is not None or likelihood.heavy_tailed:
         return None
     X = within_fences(X[:: -(-len(X) // _MOST_ROWS)])

@@ -31,7 +31,8 @@ def factors(n_rows, n_features=12, n_factors=2, seed=0):
 def source(X, likelihood=None, n_components=2):
     network = MLP(hidden_layer_sizes=(4,))
     parts = network, likelihood or Gaussian(), StandardNormal()
-    return pseudo_rows(build_module(*parts, X, n_components), X)
+    share = pseudo_row_share(*X.shape, n_components)
+    return pseudo_rows(build_module(*parts, X, n_components), X, share)
 
 
 def many_draws(rows, like, n_draws=100_000):
