@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skvae._base import BaseVAE, EmbeddingMixin
 from skvae._model import inference
-from skvae._model.module import Parts, VAEModule
+from skvae._model.module import Sizes, VAEModule
 from skvae._parts import Score
 from skvae._rows.batches import TrainingRows
 from skvae._specs import SHORT_NAMES, resolve
@@ -534,8 +534,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
                 "finish the fit with Autosave(..., resume=True)"
             )
         super()._set_state(state, device)
-        tensors, parts = state["score_tensors"], self.module_.parts
-        self.anomaly_score_ = FittedScore.restore(state["score"], tensors, parts)
+        tensors, sizes = state["score_tensors"], self.module_.sizes
+        self.anomaly_score_ = FittedScore.restore(state["score"], tensors, sizes)
         self.calibration_scores_ = _checked_calibration(state["calibration_scores"])
         self.offset_ = _checked_offset(state["offset"])
 
@@ -556,7 +556,7 @@ class FittedScore:
         self.tensors = {name: tensor.double().cpu() for name, tensor in tensors.items()}
 
     @classmethod
-    def restore(cls, spec: Any, tensors: dict[str, Tensor], parts: Parts) -> FittedScore:
+    def restore(cls, spec: Any, tensors: dict[str, Tensor], model_sizes: Sizes) -> FittedScore:
         """Return what was saved, if it is what the score can have learned.
 
         Raises
@@ -565,7 +565,7 @@ class FittedScore:
             If names, shapes, types or values of the tensors cannot be right.
         """
         spec.validate()
-        shapes = spec.shapes(parts)
+        shapes = spec.shapes(model_sizes)
         if shapes.keys() != tensors.keys():
             raise ValueError(f"its score {spec!r} does not fit what it is said to have learned")
         sizes: dict[str, int] = {}

@@ -295,6 +295,14 @@ class LikelihoodModule(nn.Module):
     heavy_tailed : bool
         Whether large deviations cost little. Training then begins with a warm-up of the KL term,
         without which such likelihoods often leave the latent dimensions unused.
+    has_atoms : bool
+        Whether a single real value may have a probability of its own, so that draws of a
+        continuous distribution cannot stand in for training rows.
+    n_inputs : int or None
+        Width of what `standardize` returns; None is the number of features.
+    n_measured : int or None
+        Width of what `measured` returns. None if scores are to measure the features themselves, as
+        :class:`~skvae.likelihoods.Gaussian` does for its `scaling`.
 
     Examples
     --------
@@ -310,6 +318,9 @@ class LikelihoodModule(nn.Module):
     support: Support | None = None
     scaling: str = "auto"
     heavy_tailed: bool = False
+    has_atoms: bool = False
+    n_inputs: int | None = None
+    n_measured: int | None = None
 
     def __init__(self, spec: Likelihood, n_outputs: int):
         super().__init__()
@@ -326,7 +337,7 @@ class LikelihoodModule(nn.Module):
 
         Returns
         -------
-        standardized : Tensor of shape (n_samples, n_features)
+        standardized : Tensor of shape (n_samples, n_inputs)
         """
         return x
 
@@ -368,6 +379,36 @@ class LikelihoodModule(nn.Module):
             Source of the draws.
         """
         raise NotImplementedError
+
+    def measured(self, x: Tensor) -> Tensor:
+        """Return the rows in numbers whose distances compare rows; by default as the encoder's.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, n_features)
+            Rows in the units of X.
+
+        Returns
+        -------
+        measured : Tensor of shape (n_samples, n_measured)
+        """
+        return self.standardize(x)
+
+    def residuals(self, x: Tensor, outputs: Tensor) -> Tensor:
+        """Return how far every value is from its distribution; by default from its mean.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, n_features)
+            Rows in the units of X.
+        outputs : Tensor of shape (n_samples, n_outputs)
+            Outputs of the decoder.
+
+        Returns
+        -------
+        residuals : Tensor of shape (n_samples, n_features)
+        """
+        return self.standardize(x) - self.standardize(self.mean(outputs))
 
     def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the rows that a training step sees in place of `x`; by default `x` itself.
@@ -640,13 +681,14 @@ class Score(Part):
         """
         raise NotImplementedError
 
-    def shapes(self, parts: Any) -> dict[str, tuple[int | str, ...]]:
+    def shapes(self, sizes: Any) -> dict[str, tuple[int | str, ...]]:
         """Return the shapes of what `build` returns, to check a model loaded from a file.
 
         Parameters
         ----------
-        parts : object
-            Has the sizes of the model, `n_features` and `n_components`.
+        sizes : object
+            Has the sizes of the model: `n_features`, `n_components` and `n_measured`, the width of
+            the rows between which distances are measured.
 
         Returns
         -------

@@ -29,6 +29,14 @@ class Parts(NamedTuple):
     n_components: int
 
 
+class Sizes(NamedTuple):
+    """The widths of what a module takes and gives, for scores that keep some of it."""
+
+    n_features: int
+    n_components: int
+    n_measured: int  # width of the rows between which distances are measured
+
+
 class VAEModule(nn.Module):
     """A variational autoencoder over rows in the units of X.
 
@@ -77,6 +85,13 @@ class VAEModule(nn.Module):
     def dtype(self) -> torch.dtype:
         """Precision of everything between input and output, which follows conversions."""
         return self._like.dtype
+
+    @property
+    def sizes(self) -> Sizes:
+        """Widths of rows, latent vectors, and rows as distances are measured."""
+        n_features = self.parts.n_features
+        n_measured = self.likelihood.n_measured or n_features
+        return Sizes(n_features, self.parts.n_components, n_measured)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of q(z|x), each (n_samples, n_components)."""
@@ -210,7 +225,8 @@ def restore_module(parts: Parts, weights: dict[str, Tensor], device: str = "meta
     rows[1] = 1.0  # every likelihood accepts zeros and ones
     with isolated_rng(0), torch.device(device):
         density = parts.likelihood.build(rows)
-        module = _join(parts, density, lambda n_rows: torch.zeros(n_rows, parts.n_features))
+        width = density.n_inputs or parts.n_features
+        module = _join(parts, density, lambda n_rows: torch.zeros(n_rows, width))
     load_weights(module, weights, assign=True)
     return module.eval()
 
@@ -241,7 +257,8 @@ def load_weights(module: VAEModule, weights: dict[str, Tensor], *, assign: bool 
 
 def _join(parts: Parts, density: LikelihoodModule, examples: Callable[[int], Tensor]) -> VAEModule:
     """Join fresh parts; `examples` draws standardised training rows, for a prior made of rows."""
-    network, n_components, n_features = parts.network, parts.n_components, parts.n_features
+    network, n_components = parts.network, parts.n_components
+    n_features = density.n_inputs or parts.n_features
     return VAEModule(
         network.build_encoder(n_features, 2 * n_components),
         network.build_decoder(n_components, density.n_outputs, n_features),

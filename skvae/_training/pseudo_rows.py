@@ -55,11 +55,11 @@ class PseudoRows:
 def pseudo_rows(module: VAEModule, X: np.ndarray, share: float) -> PseudoRows | None:
     """Return the source of pseudo-rows for a module and its training rows, if it can have one.
 
-    Only likelihoods of real values without heavy tails have pseudo-rows, as others could not
-    produce draws of a Gaussian. Outliers are moved to the fences first.
+    Only densities of real values without heavy tails have pseudo-rows, as others could not produce
+    draws of a Gaussian. Outliers are moved to the fences first.
     """
     likelihood, n_components = module.likelihood, module.parts.n_components
-    if likelihood.support is not None or likelihood.heavy_tailed:
+    if likelihood.support is not None or likelihood.heavy_tailed or likelihood.has_atoms:
         return None
     X = within_fences(X[:: -(-len(X) // _MOST_ROWS)])
     loc, scale = column_moments(X)

@@ -6,6 +6,7 @@ from skvae.likelihoods._categorical import Categorical
 from skvae.likelihoods._continuous_bernoulli import ContinuousBernoulli
 from skvae.likelihoods._discretized_logistic import DiscretizedLogistic
 from skvae.likelihoods._gaussian import Gaussian
+from skvae.likelihoods._histogram import Histogram
 from skvae.likelihoods._mixed import Mixed, mixed_likelihood
 from skvae.likelihoods._negative_binomial import NegativeBinomial
 from skvae.likelihoods._poisson import Poisson
@@ -17,6 +18,7 @@ __all__ = [
     "ContinuousBernoulli",
     "DiscretizedLogistic",
     "Gaussian",
+    "Histogram",
     "Likelihood",
     "LikelihoodModule",
     "Mixed",

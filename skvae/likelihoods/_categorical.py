@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Integral
 
 import numpy as np
@@ -10,13 +9,13 @@ import torch
 from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
-from skvae._scaling import column_moments
-from skvae._validation import Interval, StrOptions
+from skvae._validation import Interval, InvalidParameterError, StrOptions
+from skvae.likelihoods._cells import CellsModule, check_sizes, points, sizes_of_columns
 from skvae.likelihoods._one_scale import OneScaleModule
-from skvae.likelihoods._support import ROUNDING, ObservedLevels, categories
+from skvae.likelihoods._support import ROUNDING, categories
 
 _MOST_CATEGORIES = 2**16
-_LOG_OF_NOTHING = -1e4  # finite, as weights in a file are
+_NAME = "'n_categories' parameter of Categorical"
 
 
 class Categorical(Likelihood):
@@ -28,9 +27,10 @@ class Categorical(Likelihood):
 
     Parameters
     ----------
-    n_categories : int or "auto", default=256
-        Number of categories K, from 2 to 65,536. "auto" is the largest number of different levels
-        in a column of the training rows.
+    n_categories : int, "auto" or list of int, default=256
+        Number of categories K, from 2 to 65,536. "auto" is the number of different levels in the
+        training rows, of each column or, for a range, of all. A list has the numbers of observed
+        levels of all columns, as in the `spec` of what `build` returns.
     ordered : bool, default=True
         True for amounts, such as grey levels or grades, whose mean is the expectation. False for
         codes of names: `reconstruct` and ``sample(mean=True)`` then return the most probable
@@ -52,8 +52,9 @@ class Categorical(Likelihood):
     ``log p(x|z) = sum_j log softmax(logits_j(z) + start_j)[x_j]``, where `start` are the log
     frequencies in the training rows and one additional row. Over a range of levels that row is
     spread evenly; with observed levels it stands for all others, whose share does not depend on z.
-    The decoder has K outputs per feature, grouped by category: 200,704 outputs for
-    28 × 28 pixels of 256 levels.
+    The decoder has K outputs per feature: 200,704 for 28 × 28 pixels of 256 levels. The encoder
+    receives the standardised values of a range. Of observed levels it receives indicators,
+    and the standardised values besides if they are ordered.
 
     References
     ----------
@@ -73,6 +74,8 @@ class Categorical(Likelihood):
         "n_categories": [
             Interval(Integral, 2, _MOST_CATEGORIES, closed="both"),
             StrOptions({"auto"}),
+            list,
+            tuple,
         ],
         "ordered": ["boolean"],
         "levels": [StrOptions({"auto", "range", "observed"})],
@@ -105,7 +108,9 @@ class Categorical(Likelihood):
             observed levels.
         """
         self.validate()
-        if self.levels == "observed" or (self.levels, self.n_categories) == ("auto", "auto"):
+        if self.levels != "range" and not (
+            self.levels == "auto" and isinstance(self.n_categories, Integral)
+        ):
             return self._build_observed(X)
         n_categories = self.n_categories
         if n_categories == "auto":
@@ -114,23 +119,38 @@ class Categorical(Likelihood):
         spec = Categorical(n_categories=n_categories, ordered=self.ordered, levels="range")
         return _Categorical(spec, X)
 
+    def validate(self) -> None:
+        super().validate()
+        check_sizes(_NAME, self.n_categories, _MOST_CATEGORIES)
+        if not isinstance(self.n_categories, str | Integral) and self.levels == "range":
+            raise InvalidParameterError(
+                f"The {_NAME} must be an integer or 'auto' if levels='range', got "
+                f"{self.n_categories!r}."
+            )
+
     def _build_observed(self, X: np.ndarray) -> LikelihoodModule:
         if (np.rint(X) != X).any():
             raise ValueError(
                 f"{self!r} accepts whole numbers, but X holds {X[np.rint(X) != X][0]:g}. Round X "
                 "if it holds codes, or choose likelihood='gaussian', which accepts any real values."
             )
-        observed = [np.unique(column) for column in X.T]
-        n_observed = max(2, *map(len, observed))
-        n_categories = n_observed if self.n_categories == "auto" else self.n_categories
-        if n_observed > min(n_categories, _MOST_CATEGORIES):
+        cells = [points(column) for column in X.T]
+        sizes = self._sizes([len(own.low) for own in cells])
+        spec = Categorical(n_categories=sizes, ordered=self.ordered, levels="observed")
+        return CellsModule(spec, X, cells, sizes, nominal=not self.ordered, dense=False)
+
+    def _sizes(self, found: list[int]) -> list[int]:
+        """Return the number of categories of each column."""
+        most = _MOST_CATEGORIES if self.n_categories == "auto" else self.n_categories
+        if not isinstance(most, Integral):
+            return sizes_of_columns(_NAME, most, len(found))
+        if max(found) > most:
             raise ValueError(
-                f"{self!r} accepts columns of at most {min(n_categories, _MOST_CATEGORIES)} "
-                f"different levels, but X has one of {n_observed}. Set n_categories='auto' if "
-                "they are fewer than 65,536, or choose likelihood='gaussian' for amounts."
+                f"{self!r} accepts columns of at most {most} different levels, but X has one of "
+                f"{max(found)}. Set n_categories='auto' if they are fewer than 65,536, or choose "
+                "likelihood='gaussian' for amounts."
             )
-        spec = Categorical(n_categories=n_categories, ordered=self.ordered, levels="observed")
-        return _Observed(spec, X, observed)
+        return found
 
 
 class _Categorical(OneScaleModule):
@@ -163,80 +183,6 @@ class _Categorical(OneScaleModule):
     def _logits(self, outputs: Tensor) -> Tensor:
         """Return unnormalised log probabilities, (..., n_categories, n_features)."""
         return outputs.unflatten(-1, (-1, self.n_features)) + self.start.to(outputs.dtype)
-
-
-class _Observed(LikelihoodModule):
-    """Any distribution over the levels that occur in training, with some mass for all others.
-
-    Columns with fewer levels than others repeat their last one; the repetitions have no mass.
-    """
-
-    level_values: Tensor  # ascending, float64 (n_categories, n_features)
-    start: Tensor  # log frequencies, (n_categories, n_features)
-    start_of_others: Tensor
-    loc: Tensor  # of the positions of the levels
-    scale: Tensor
-
-    def __init__(self, spec: Categorical, X: np.ndarray, observed: list[np.ndarray]):
-        n_features, n_categories = X.shape[1], spec.n_categories
-        super().__init__(spec, n_features * n_categories)
-        self.n_features = n_features
-        self.ordered = spec.ordered
-        values = np.empty((n_categories, n_features))
-        start = np.full((n_categories, n_features), _LOG_OF_NOTHING)
-        positions = np.empty(X.shape, dtype=np.float32)
-        for feature, (column, own) in enumerate(zip(X.T, observed, strict=True)):
-            positions[:, feature] = np.searchsorted(own, column)
-            counts = np.bincount(positions[:, feature].astype(np.int64))
-            values[:, feature] = own[np.minimum(np.arange(n_categories), len(own) - 1)]
-            start[: len(own), feature] = np.log(counts / (len(X) + 1))
-        mean, std = column_moments(positions)
-        self.support = ObservedLevels(self._observed_levels)
-        self.register_buffer("level_values", torch.from_numpy(values))
-        self.register_buffer("start", torch.from_numpy(start))
-        self.register_buffer("start_of_others", torch.tensor(-math.log(len(X) + 1)).double())
-        self.register_buffer("loc", torch.from_numpy(mean))
-        self.register_buffer("scale", torch.from_numpy(np.maximum(std, ROUNDING)))
-
-    def standardize(self, x: Tensor) -> Tensor:
-        positions, _ = self._nearest(x)
-        return ((positions - self.loc) / self.scale).to(x.dtype)
-
-    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        logits = self._logits(outputs)
-        others = self.start_of_others.to(logits.dtype).expand_as(logits[..., :1, :])
-        log_shares = torch.cat([logits, others], dim=-2).log_softmax(-2)
-        positions, distance = self._nearest(x)
-        index = torch.where(distance == 0, positions, len(self.level_values))
-        shape = torch.broadcast_shapes(log_shares[..., 0, :].shape, x.shape)
-        log_shares = log_shares.expand(*shape[:-1], -1, -1)
-        return log_shares.gather(-2, index.expand(shape)[..., None, :]).squeeze(-2)
-
-    def mean(self, outputs: Tensor) -> Tensor:
-        logits = self._logits(outputs)
-        if not self.ordered:
-            return self._values_at(logits.argmax(-2))
-        return (logits.softmax(-2) * self.level_values).sum(-2)
-
-    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return self._values_at(draw_categories(self._logits(outputs).mT, generator))
-
-    def _logits(self, outputs: Tensor) -> Tensor:
-        """Return unnormalised log probabilities, (..., n_categories, n_features)."""
-        return outputs.unflatten(-1, (-1, self.n_features)) + self.start.to(outputs.dtype)
-
-    def _nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the position of the level nearest to every value, and the distance from it."""
-        distances = (x.double().unsqueeze(-2) - self.level_values).abs()
-        distance, position = distances.min(-2)
-        return position, distance
-
-    def _observed_levels(self) -> np.ndarray:
-        return self.level_values.cpu().numpy()
-
-    def _values_at(self, positions: Tensor) -> Tensor:
-        values = self.level_values.gather(0, positions.reshape(-1, self.n_features))
-        return values.view(positions.shape)
 
 
 def _log_frequencies(X: np.ndarray, n_categories: int) -> Tensor:

@@ -162,6 +162,8 @@ class _Mixed(LikelihoodModule):
         self.parts = nn.ModuleList(parts)
         self.support = _Supports(parts, columns)
         self.heavy_tailed = any(part.heavy_tailed for part in parts)
+        self.n_inputs = _width([part.n_inputs for part in parts], self._n_columns)
+        self.n_measured = _width([part.n_measured for part in parts], self._n_columns)
         # Index tensors, which follow from the spec and are not saved: the columns part after part,
         # the inverse order, and the positions of each part's outputs among all outputs.
         side_by_side = torch.tensor(list(chain(*columns)), device="cpu")
@@ -171,7 +173,8 @@ class _Mixed(LikelihoodModule):
         self.register_buffer("of_parts", of_parts, persistent=False)
 
     def standardize(self, x: Tensor) -> Tensor:
-        return self._join([part.standardize(own) for part, own in self._rows(x)])
+        blocks = [part.standardize(own) for part, own in self._rows(x)]
+        return self._join(blocks) if self.n_inputs is None else torch.cat(blocks, -1)
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         pairs = zip(self._outputs(outputs), self._rows(x), strict=True)
@@ -182,6 +185,13 @@ class _Mixed(LikelihoodModule):
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return self._join([part.sample(own, generator) for part, own in self._outputs(outputs)])
+
+    def measured(self, x: Tensor) -> Tensor:
+        return torch.cat([part.measured(own) for part, own in self._rows(x)], -1)
+
+    def residuals(self, x: Tensor, outputs: Tensor) -> Tensor:
+        pairs = zip(self._outputs(outputs), self._rows(x), strict=True)
+        return self._join([part.residuals(rows, own) for (part, own), (_, rows) in pairs])
 
     def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return self._join([part.redraw(own, generator) for part, own in self._rows(x)])
@@ -246,6 +256,13 @@ def per_column(call: Callable[[np.ndarray], Any], X: np.ndarray, columns: list[i
             except ValueError as fault:
                 raise ValueError(f"Column {column} of X, by itself: {fault}") from exc
         raise
+
+
+def _width(widths: list[int | None], n_columns: list[int]) -> int | None:
+    """Return the width of all parts side by side; None if every part is as wide as its columns."""
+    if all(width is None for width in widths):
+        return None
+    return sum(width or n for width, n in zip(widths, n_columns, strict=True))
 
 
 def _plane_by_plane(columns: Sequence[list[int]], n_outputs: list[int]) -> Tensor:

@@ -102,15 +102,15 @@ class Combined(Score):
             total += self._standardized(scores.double(), index, known)
         return total
 
-    def shapes(self, parts):
+    def shapes(self, sizes):
         n_scores = len(self.scores)
         shapes = {"mean": (n_scores,), "spread": (n_scores,)}
         if self.standardization == "rank":
             shapes["quantiles"] = (n_scores, "n_quantiles")
         for index, score in enumerate(self._resolved()):
-            for name, shape in score.shapes(parts).items():
-                sizes = (f"{index}.{size}" if isinstance(size, str) else size for size in shape)
-                shapes[f"{index}.{name}"] = tuple(sizes)
+            for name, shape in score.shapes(sizes).items():
+                own = (f"{index}.{size}" if isinstance(size, str) else size for size in shape)
+                shapes[f"{index}.{name}"] = tuple(own)
         return shapes
 
     def n_draws(self, n_samples):

@@ -90,8 +90,8 @@ class LatentDensity(Score):
         names = ("means", "whitening", "log_weights")
         return full_mixture_log_prob(mean.double(), *(known[name] for name in names))
 
-    def shapes(self, parts):
-        size = parts.n_components
+    def shapes(self, sizes):
+        size = sizes.n_components
         return {"log_weights": ("k",), "means": ("k", size), "whitening": ("k", size, size)}
 
 

@@ -118,7 +118,7 @@ class NoveltyRarity(Score):
         known, kept = ReferenceRows(self.max_rows).build(module, X, n_samples)
         log_likelihood = _inference.score(module, kept, "log_likelihood", n_samples)
         known |= {"core": _likelier_half(log_likelihood), "subsets": _subsets(len(kept))}
-        known |= grown_forest(_values(known["rows"]).numpy(), self.n_estimators)
+        known |= grown_forest(_values(known["rows"], known).numpy(), self.n_estimators)
         sampled = evenly_spaced(len(kept), _CALIBRATION_ROWS)
         values = torch.cat(
             [
@@ -143,10 +143,10 @@ class NoveltyRarity(Score):
         rarity = (tails[1:4].mean(0) + tails[4]) / 2
         return -(self.novelty * novelty + rarity)
 
-    def shapes(self, parts):
+    def shapes(self, sizes):
         n_splits = 2**_TREE_DEPTH - 1
         return {
-            **ReferenceRows.shapes(parts),
+            **ReferenceRows.shapes(sizes),
             "core": ("n_core",),
             "subsets": ("n_subsets", "subset_rows"),
             "split_feature": (self.n_estimators, n_splits),
@@ -176,7 +176,7 @@ class NoveltyRarity(Score):
         in_subsets = squared[:, subsets].amin(2).sqrt()
         means = [part.mean(1) for part in (without_own(nearest), without_own(in_core), in_subsets)]
         distances = torch.stack([nearest[:, 0], *means], dim=1)
-        isolated = isolation(_values(vectors), known)
+        isolated = isolation(_values(vectors, known), known)
         return torch.cat([(distances + _SHORTEST).log(), isolated[:, None]], dim=1)
 
 
@@ -243,8 +243,8 @@ class ResidualNeighbors(Score):
         nearest = nearest_distances(vectors, known["rows"], self.n_neighbors + 1)
         return -without_itself(nearest).mean(1)
 
-    def shapes(self, parts):
-        return ReferenceRows.shapes(parts)
+    def shapes(self, sizes):
+        return ReferenceRows.shapes(sizes)
 
 
 class LatentNeighbors(Score):
@@ -290,8 +290,8 @@ class LatentNeighbors(Score):
         mean, _ = module.encode(x)
         return -nearest_distances(mean.double(), known["embedding"], self.n_neighbors).mean(1)
 
-    def shapes(self, parts):
-        return {"embedding": ("n_rows", parts.n_components)}
+    def shapes(self, sizes):
+        return {"embedding": ("n_rows", sizes.n_components)}
 
 
 class ReferenceRows:
@@ -308,46 +308,62 @@ class ReferenceRows:
 
     def build(self, module, X, n_samples):
         """Return what `vectors` needs to know, `rows` among it, and the rows of X that are kept."""
-        scaling = measure(X, module.likelihood.scaling)
-        known = {"loc": torch.from_numpy(scaling.loc), "scale": torch.from_numpy(scaling.scale)}
-        kept = self.keep(X)
+        kind, known = _units(module, X)
+        kept = self.keep(X, len(known["loc"]))
         vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
-        known["spread"] = torch.from_numpy(_spread(vectors, scaling.kind))
+        known["spread"] = torch.from_numpy(_spread(vectors, len(known["loc"]), kind))
         known["rows"] = torch.from_numpy(vectors) / known["spread"]
         return known, kept
 
-    def keep(self, X):
+    def keep(self, X, n_measured):
         """Return the rows of X that are kept."""
         most = self.max_rows
         if most == "auto":
-            most = min(_MOST_ROWS, max(2, _MOST_NUMBERS // (2 * X.shape[1])))
+            most = min(_MOST_ROWS, max(2, _MOST_NUMBERS // (n_measured + X.shape[1])))
         return X[evenly_spaced(len(X), most)]
 
     @staticmethod
     def vectors(module, x, known):
-        """Return what distances are measured between, (n_samples, 2 * n_features)."""
+        """Return what distances are measured between, (n_samples, n_measured + n_features)."""
         return _Vectors()(module, x, known, 1) / known["spread"]
 
     @staticmethod
-    def shapes(parts):
+    def shapes(sizes):
         """Return the shapes of what `build` returns."""
-        n_features = parts.n_features
-        columns = dict.fromkeys(("loc", "scale"), (n_features,))
-        return {**columns, "spread": (2 * n_features,), "rows": ("n_rows", 2 * n_features)}
+        n_measured, n_vectors = sizes.n_measured, sizes.n_measured + sizes.n_features
+        columns = dict.fromkeys(("loc", "scale"), (n_measured,))
+        return {**columns, "spread": (n_vectors,), "rows": ("n_rows", n_vectors)}
 
 
 class _Vectors(Score):
     """Standardised rows beside their residuals, as a score so that they are computed in chunks."""
 
     def __call__(self, module, x, known, n_samples):
-        scaled = (x.double() - known["loc"]) / known["scale"]
-        residual = (x.double() - module(x)) / known["scale"]
-        vectors = torch.cat([scaled, residual], dim=1)  # (n_samples, 2 * n_features)
+        likelihood = module.likelihood
+        if likelihood.n_measured is None:
+            scaled = (x.double() - known["loc"]) / known["scale"]
+            residual = (x.double() - module(x)) / known["scale"]
+        else:
+            outputs = module.decode(module.encode(x)[0])
+            scaled, residual = likelihood.measured(x), likelihood.residuals(x, outputs)
+        vectors = torch.cat([scaled.double(), residual.double()], dim=1)
         return vectors.clamp(-LARGEST_SCALED, LARGEST_SCALED)
 
 
-def _spread(vectors, kind):
-    inputs, residuals = np.split(np.square(winsorized(vectors)).mean(axis=0), 2)
+def _units(module, X):
+    """Return the kind of scaling, and centre and scale; 0 and 1 if the likelihood measures rows."""
+    n_measured = module.likelihood.n_measured
+    if n_measured is None:
+        scaling = measure(X, module.likelihood.scaling)
+        kind, loc, scale = scaling.kind, scaling.loc, scaling.scale
+    else:
+        kind, loc, scale = "feature", np.zeros(n_measured), np.ones(n_measured)
+    return kind, {"loc": torch.from_numpy(loc), "scale": torch.from_numpy(scale)}
+
+
+def _spread(vectors, n_measured, kind):
+    """Return by what the standardised rows and their residuals are divided."""
+    inputs, residuals = np.split(np.square(winsorized(vectors)).mean(axis=0), [n_measured])
     if kind == "feature":  # the standard deviations of the inputs are one already
         return np.concatenate([np.ones_like(inputs), np.sqrt(residuals) + _LEAST_SPREAD])
     shared = np.sqrt([inputs.mean(), residuals.mean()]) + _LEAST_SPREAD
@@ -423,9 +439,9 @@ def _subsets(n_rows: int) -> Tensor:
     return torch.from_numpy(np.concatenate(shuffles).reshape(-1, size)[:_N_SUBSETS].astype(float))
 
 
-def _values(vectors: Tensor) -> Tensor:
+def _values(vectors: Tensor, known: dict[str, Tensor]) -> Tensor:
     """Return the standardised rows without their residuals, in the range of single precision."""
-    return vectors.chunk(2, dim=1)[0].clamp(-_LARGEST_VALUE, _LARGEST_VALUE)
+    return vectors[:, : len(known["loc"])].clamp(-_LARGEST_VALUE, _LARGEST_VALUE)
 
 
 def _tails(values: np.ndarray) -> dict[str, Tensor]:

@@ -96,8 +96,8 @@ class RelativeError(Score):
         norm = _squared_norm(x.double() - known["origin"], known["scale"])
         return -error / (norm + known["floor"])
 
-    def shapes(self, parts):
-        return {"scale": (parts.n_features,), "origin": (parts.n_features,), "floor": ()}
+    def shapes(self, sizes):
+        return {"scale": (sizes.n_features,), "origin": (sizes.n_features,), "floor": ()}
 
     def _origin(self, statistics):
         origin = self.origin

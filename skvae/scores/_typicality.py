@@ -44,5 +44,5 @@ class Typicality(ModelScore):
     def __call__(self, module, x, known, n_samples):
         return -(super().__call__(module, x, known, n_samples) - known["mean"]).abs()
 
-    def shapes(self, parts):
+    def shapes(self, sizes):
         return {"mean": ()}

@@ -84,8 +84,8 @@ def test_scoring_does_not_change_the_score(scorer, X):
 
 
 def test_what_is_learned_has_the_shapes_that_the_score_declares(scorer):
-    tensors, parts = scorer.anomaly_score_.tensors, scorer.module_.parts
-    shapes, sizes = scorer.anomaly_score_.spec.shapes(parts), {}
+    tensors, model_sizes = scorer.anomaly_score_.tensors, scorer.module_.sizes
+    shapes, sizes = scorer.anomaly_score_.spec.shapes(model_sizes), {}
     assert tensors.keys() == shapes.keys()
     for name, shape in shapes.items():
         assert len(shape) == tensors[name].ndim
@@ -129,8 +129,8 @@ class Distance(Score):
     def __call__(self, module, x, known, n_samples):
         return -(x - known["centre"]).norm(dim=1)
 
-    def shapes(self, parts):
-        return {"centre": (parts.n_features,)}
+    def shapes(self, sizes):
+        return {"centre": (sizes.n_features,)}
 
 
 def test_a_users_score_is_loaded_only_if_trusted(tmp_path, X):
