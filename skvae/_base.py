@@ -21,8 +21,10 @@ from skvae._model import inference
 from skvae._model.module import Parts, VAEModule, build_module, restore_module
 from skvae._parts import Likelihood, Network, Objective, Prior
 from skvae._random import draw_seed, isolated_rng, make_generator
-from skvae._rows.arrays import check_latent_rows, check_rows
+from skvae._rows.arrays import check_latent_rows, check_rows, column_of_numbers
 from skvae._rows.batches import TrainingRows, training_rows
+from skvae._rows.frames import check_table, encoded_value
+from skvae._rows.table import TableSchema, is_frame
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import (
     EARLY_STOPPING_CEILING,
@@ -76,7 +78,7 @@ class BaseVAE(BaseEstimator):
         n_components=16,
         *,
         network="mlp",
-        likelihood="gaussian",
+        likelihood="auto",
         prior="normal",
         objective="elbo",
         max_epochs="auto",
@@ -219,7 +221,7 @@ class BaseVAE(BaseEstimator):
             If the estimator is not fitted.
         """
         X = self._check_rows(X)
-        return inference.decode(self.module_, inference.encode_mean(self.module_, X))
+        return self._as_given(inference.decode(self.module_, inference.encode_mean(self.module_, X)))
 
     def posterior(self, X):
         """Return the posterior q(z|x) of every row, a diagonal Gaussian.
@@ -242,7 +244,7 @@ class BaseVAE(BaseEstimator):
         X = self._check_rows(X)
         return inference.encode(self.module_, X)
 
-    def sample(self, n_samples=1, *, random_state=None, mean=False):
+    def sample(self, n_samples=1, *, random_state=None, mean=False, given=None):
         """Draw new rows from the model.
 
         Parameters
@@ -256,25 +258,48 @@ class BaseVAE(BaseEstimator):
             model says and as `score_samples` scores them. True returns the mean of p(x|z) instead
             of a draw from it: rows without noise, as for pictures.
 
+        given : dict or None, default=None
+            Values of some columns by name, or by position if the training rows had no names. Rows
+            are then drawn from the model given these values [1]_. A condition that holds for one
+            row in a hundred costs about 50,000 passes of the decoder.
+
         Returns
         -------
-        X_new : ndarray of shape (n_samples, n_features)
-            In the units of X and the dtype of the training data.
+        X_new : ndarray or data frame of shape (n_samples, n_features)
+            In the units of X and the dtype of the training data. If that was a data frame, a frame
+            of the same library with the same names, types and categories, in which values lie
+            within the range of the training data.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If `n_samples` is not a positive integer.
+            If `n_samples` is not a positive integer, if `given` names a column or a value that the
+            training data did not have, or if the condition is too rare under the model; the
+            message has the effective sample size.
+
+        References
+        ----------
+        .. [1] Rubin (1987), "The Calculation of Posterior Distributions by Data Augmentation:
+           Comment", on sampling-importance resampling.
         """
         check_is_fitted(self)
         check_count("n_samples", n_samples)
-        generator = make_generator(draw_seed(random_state), self.device_)
-        Z = inference.sample_prior(self.module_, n_samples, generator).astype(self._fit_dtype)
+        seed = draw_seed(random_state)
+        generator = make_generator(seed, self.device_)
+        row, columns = self._given_row(given or {})
+        if columns:
+            args = row, columns, n_samples, generator
+            Z = inference.sample_conditional(self.module_, *args)
+        else:
+            Z = inference.sample_prior(self.module_, n_samples, generator).astype(self._fit_dtype)
         if mean:
-            return inference.decode(self.module_, Z)
-        return inference.draw_rows(self.module_, Z, generator)
+            X = inference.decode(self.module_, Z)
+        else:
+            X = inference.draw_rows(self.module_, Z, generator)
+        X[:, columns] = row[:, columns]
+        return self._as_given(X, seed)
 
     def set_params(self, **params):
         """Set parameters, also those of a part, such as ``network__dropout``.
@@ -309,14 +334,61 @@ class BaseVAE(BaseEstimator):
         return str(next(self.module_.parameters()).device)
 
     def _check_training_rows(self, X, sample_weight) -> TrainingRows:
-        X = check_rows(self, X, reset=not self._goes_on(), min_samples=2)
+        X = self._array_of(X, reset=not self._goes_on(), min_samples=2)
         return self._weighted(X, sample_weight, min_samples=2)
 
     def _check_chunk(self, X, sample_weight) -> TrainingRows:
         first = not hasattr(self, "module_")
         min_samples = 2 if first else 1
-        X = check_rows(self, X, reset=first, min_samples=min_samples)
+        X = self._array_of(X, reset=first, min_samples=min_samples)
         return self._weighted(X, sample_weight, min_samples)
+
+    def _array_of(self, X, *, reset: bool, min_samples: int = 1) -> np.ndarray:
+        """Return checked rows as an array; names and dates of a frame as their codes."""
+        if reset:
+            self._schema = self._learned_schema(X)
+        if self._schema is None or self._schema.is_numeric:
+            return check_rows(self, X, reset=reset, min_samples=min_samples)
+        return check_table(self, X, self._schema, reset=reset, min_samples=min_samples)
+
+    def _learned_schema(self, X) -> TableSchema | None:
+        """Return the schema of a frame; None for an array, or for names that are not accepted."""
+        if not is_frame(X):
+            return None
+        schema = TableSchema.learn(X)
+        accepted = schema.is_numeric or resolve("likelihood", self.likelihood).accepts_names
+        return schema if accepted or self.likelihood == "auto" else None
+
+    def _as_given(self, X: np.ndarray, seed: int | None = None) -> Any:
+        """Return rows in the form of the training rows: an array, or a frame of their library."""
+        if self._schema is None:
+            return X
+        return self._schema.decode(X, None if seed is None else np.random.default_rng(seed))
+
+    def _given_row(self, given: dict[Any, Any]) -> tuple[np.ndarray, list[int]]:
+        """Return a row with the given values in the units of the model, and their columns."""
+        names = self._feature_names()
+        names = range(self.n_features_in_) if names is None else names.tolist()
+        if unknown := [name for name in given if name not in names]:
+            raise ValueError(
+                f"'given' has a value for {unknown[0]!r}, but the columns of the training data are "
+                f"{', '.join(map(repr, names))}."
+            )
+        columns = [names.index(name) for name in given]
+        row = np.zeros((1, len(names)), dtype=self._fit_dtype)
+        for column, (name, value) in zip(columns, given.items(), strict=True):
+            if self._schema is not None:
+                row[0, column] = encoded_value(self._schema, column, value)
+            else:
+                row[0, column] = column_of_numbers(name, [value])[0]
+        return row, columns
+
+    def _likelihood_of(self, X: np.ndarray) -> Likelihood:
+        """Return the likelihood for training rows, by the kinds of their columns."""
+        schema = self._schema
+        by_kind = self.likelihood == "auto" and schema is not None and not schema.is_numeric
+        spec = resolve("likelihood", "mixed" if by_kind else self.likelihood)
+        return spec if schema is None else spec.for_table(schema.columns, X)
 
     def _weighted(self, X: np.ndarray, sample_weight, min_samples: int) -> TrainingRows:
         if sample_weight is None:
@@ -337,7 +409,7 @@ class BaseVAE(BaseEstimator):
     def _check_any_rows(self, X) -> np.ndarray:
         """Check rows whose values the likelihood need not accept."""
         check_is_fitted(self)
-        return check_rows(self, X, reset=False)
+        return self._array_of(X, reset=False)
 
     def _check_support(self, rows: TrainingRows) -> None:
         support = self.module_.likelihood.support
@@ -388,10 +460,12 @@ class BaseVAE(BaseEstimator):
     def _net_to_train(self, rows: TrainingRows, seed: int, goes_on: bool) -> VAENet:
         settings = self._settings(rows, seed)
         if not goes_on:
-            roles = ("network", "likelihood", "prior")
-            specs = [resolve(role, getattr(self, role)) for role in roles]
-            module = self._placed(lambda X: build_module(*specs, X, self.n_components), rows)
-            return new_net(module, settings)
+            network, prior = resolve("network", self.network), resolve("prior", self.prior)
+
+            def build(X: np.ndarray) -> VAEModule:
+                return build_module(network, self._likelihood_of(X), prior, X, self.n_components)
+
+            return new_net(self._placed(build, rows), settings)
         if self.n_components != self.n_components_:
             raise ValueError(
                 f"n_components={self.n_components} differs from the {self.n_components_} of the "
@@ -459,6 +533,7 @@ class BaseVAE(BaseEstimator):
             "precision": self.precision_,
             "dtype": str(self._fit_dtype),
             "feature_names": None if names is None else names.tolist(),
+            "table": None if self._schema is None else self._schema.state(),
         }
 
     def _set_state(self, state: dict[str, Any], device: str) -> None:
@@ -468,6 +543,7 @@ class BaseVAE(BaseEstimator):
         self.n_features_in_ = module.parts.n_features
         if state["feature_names"] is not None:
             self.feature_names_in_ = np.array(state["feature_names"], dtype=object)
+        self._schema = _schema_of(state["table"], module.parts.n_features)
         module.to(_device_here(self.device))
         history, dtype = history_of(state["history"]), np.dtype(state["dtype"])
         self._adopt(module, history, state["precision"], dtype)
@@ -530,7 +606,7 @@ class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         Z = check_latent_rows(self, X, self.n_components_)
-        return inference.decode(self.module_, Z)
+        return self._as_given(inference.decode(self.module_, Z))
 
     @property
     def _n_features_out(self):
@@ -596,6 +672,24 @@ def _check_plain_state(state: dict[str, Any], n_features: int) -> None:
     }.items():
         if not sound:
             raise ValueError(f"its {name!r} cannot be {str(state[name])[:100]!r}")
+
+
+def _schema_of(state: dict[str, Any] | None, n_features: int) -> TableSchema | None:
+    """Return the schema of a table that was read from a file.
+
+    Raises
+    ------
+    ValueError
+        If it is not sound, or has another number of columns than the model.
+    """
+    if state is None:
+        return None
+    schema = TableSchema.from_state(state)
+    if len(schema.columns) != n_features:
+        raise ValueError(
+            f"its table has {len(schema.columns)} columns, but its model has {n_features} features"
+        )
+    return schema
 
 
 def _checked_callbacks(callbacks: list[Any] | None) -> tuple[Any, ...]:

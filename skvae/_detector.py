@@ -40,12 +40,14 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         Number of latent dimensions.
     network : {"mlp", "conv", "resnet"} or Network, default="mlp"
         Encoder and decoder: a short name, or a configured object of :mod:`skvae.networks`.
-    likelihood : str or Likelihood, default="gaussian"
+    likelihood : str or Likelihood, default="auto"
         The distribution p(x|z): a short name, or a configured object of :mod:`skvae.likelihoods`.
-        "gaussian" and "student_t" accept any real data, "bernoulli" and "continuous_bernoulli"
-        values in [0, 1], "poisson" and "negative_binomial" counts, "categorical" and
-        "discretized_logistic" levels 0, 1, 2, ...; "mixed" chooses a distribution for each column,
-        see :class:`~skvae.likelihoods.Mixed`.
+        "auto" is "gaussian" for arrays and for data frames of numbers, and "mixed" for a data frame
+        with text, categories, booleans or dates. "gaussian" and "student_t" accept any real data,
+        "histogram" too, with any distribution, "bernoulli" and "continuous_bernoulli" values in
+        [0, 1], "poisson" and "negative_binomial" counts, "categorical" and "discretized_logistic"
+        levels 0, 1, 2, ...; "mixed" chooses a distribution for each column, see
+        :class:`~skvae.likelihoods.Mixed`.
     prior : {"normal", "mixture", "vamp", "flow", "ex_post"} or Prior, default="normal"
         The distribution p(z): a short name, or a configured object of :mod:`skvae.priors`.
         "normal" is N(0, I); the others are learned.
@@ -195,7 +197,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         n_components=16,
         *,
         network="mlp",
-        likelihood="gaussian",
+        likelihood="auto",
         prior="normal",
         objective="elbo",
         max_epochs="auto",

@@ -9,7 +9,7 @@ weights. Users' own parts derive from these classes under their public names, su
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -223,6 +223,12 @@ class Support:
 class Likelihood(Part):
     """Base of the likelihoods: specs that build the distribution p(x|z).
 
+    Attributes
+    ----------
+    accepts_names : bool
+        Whether columns of a data frame may hold text, categories, booleans or dates, which the
+        likelihood receives as codes and numbers.
+
     See Also
     --------
     skvae.likelihoods.LikelihoodModule : The base of what a likelihood builds.
@@ -253,6 +259,25 @@ class Likelihood(Part):
     """
 
     __module__ = "skvae.likelihoods"
+
+    accepts_names: bool = False
+
+    def for_table(self, columns: Sequence[Any], X: np.ndarray) -> Likelihood:
+        """Return the likelihood for a data frame; by default itself.
+
+        Parameters
+        ----------
+        columns : sequence
+            The columns of the frame, each with a `name` and a `kind`: "real", "whole", "level",
+            "datetime", "duration" or "constant".
+        X : ndarray of shape (n_samples, n_features)
+            The training rows in numbers, levels as codes from 0.
+
+        Returns
+        -------
+        likelihood : Likelihood
+        """
+        return self
 
     def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.

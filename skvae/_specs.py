@@ -11,7 +11,7 @@ from sklearn.base import clone
 from skvae._parts import Part
 from skvae._training.optimizers import SGD, AdamW
 from skvae._validation import InvalidParameterError
-from skvae.likelihoods import Mixed
+from skvae.likelihoods import Gaussian, Mixed
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.networks import MLP, Conv, ResNet
 from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
@@ -21,7 +21,7 @@ from skvae.scores._combined import SINGLE_SCORES
 
 SHORT_NAMES: dict[str, dict[str, Callable[[], Part]]] = {
     "network": {"mlp": MLP, "conv": Conv, "resnet": ResNet},
-    "likelihood": {**OF_ONE_KIND, "mixed": Mixed},
+    "likelihood": {"auto": Gaussian, **OF_ONE_KIND, "mixed": Mixed},
     "prior": {
         "normal": StandardNormal,
         "vamp": VampPrior,

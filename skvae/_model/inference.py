@@ -19,6 +19,10 @@ _CHUNK_ROWS = 2**9
 _CHUNK_VALUES = 2**20
 _CHUNK_OUTPUTS = 2**22  # 16 MB in single precision, for a likelihood with many outputs per feature
 FEWEST_DRAWS = 16
+_BLOCK_DRAWS = 2**13  # from the prior, for draws that meet a condition
+_MOST_BLOCKS = 16
+_ENOUGH_CONDITIONAL = 500  # effective draws
+_FEWEST_CONDITIONAL = 20
 
 
 def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,6 +50,60 @@ def sample_prior(module: VAEModule, n_samples: int, generator: torch.Generator) 
     """Draw z from the prior, (n_samples, n_components)."""
     with torch.inference_mode():
         return module.sample_prior(n_samples, generator).cpu().numpy()
+
+
+def sample_conditional(
+    module: VAEModule, row: np.ndarray, columns: list[int], n_samples: int,
+    generator: torch.Generator,
+) -> np.ndarray:
+    """Draw z given the values of some columns, by sampling-importance resampling (Rubin, 1987).
+
+    Latent vectors are drawn from the prior until their effective sample size, with the likelihood
+    of the given values as weights, is `n_samples` or 500, whichever is smaller. The number of draws
+    is bounded.
+
+    Parameters
+    ----------
+    module : VAEModule
+    row : ndarray of shape (1, n_features)
+        Holds the given values; the others are not used.
+    columns : list of int
+        Positions of the given values.
+    n_samples : int
+    generator : torch.Generator
+
+    Returns
+    -------
+    Z : ndarray of shape (n_samples, n_components)
+
+    Raises
+    ------
+    ValueError
+        If the effective sample size stays below `n_samples` and 20, with its value.
+    """
+    blocks, log_weights, size = [], np.empty(0), 0.0
+    x = torch.from_numpy(row).to(next(module.parameters()).device)
+
+    def log_likelihood(module: VAEModule, z: Tensor) -> Tensor:
+        log_prob = module.likelihood.log_prob(module.decode(z), x.to(z.dtype).expand(len(z), -1))
+        return log_prob[:, columns].sum(1)
+
+    while size < min(n_samples, _ENOUGH_CONDITIONAL) and len(blocks) < _MOST_BLOCKS:
+        Z = sample_prior(module, _BLOCK_DRAWS, generator).astype(row.dtype)
+        blocks.append(Z)
+        new = map_rows(log_likelihood, module, Z).astype(np.float64)
+        log_weights = np.append(log_weights, new)
+        weights = np.exp(log_weights - log_weights.max())
+        size = weights.sum() ** 2 / np.square(weights).sum()
+    if size < min(n_samples, _FEWEST_CONDITIONAL):
+        raise ValueError(
+            f"The condition is too rare under the model: {len(log_weights)} draws have an effective "
+            f"sample size of {size:.1f}, but at least {min(n_samples, _FEWEST_CONDITIONAL)} are "
+            "required. Give fewer or more frequent values, or draw fewer rows."
+        )
+    weights = torch.from_numpy(weights).to(generator.device)
+    drawn = weights.multinomial(n_samples, replacement=True, generator=generator)
+    return np.concatenate(blocks)[drawn.cpu().numpy()]
 
 
 def draw_rows(module: VAEModule, Z: np.ndarray, generator: torch.Generator) -> np.ndarray:

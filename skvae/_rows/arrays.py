@@ -70,7 +70,7 @@ def column_of_numbers(name: Any, values: Any) -> np.ndarray:
     except (ValueError, TypeError) as exc:
         _explain_cells(values, exc, [name])
         raise
-    _refuse_infinite(numbers, [name])
+    refuse_infinite(numbers, [name])
     return numbers[:, 0]
 
 
@@ -85,7 +85,7 @@ def _checked(X: Any, convert: Callable[..., np.ndarray]) -> np.ndarray:
     except (ValueError, TypeError) as exc:
         _explain_cells(X, exc)
         raise
-    _refuse_infinite(rows, _column_names(X))
+    refuse_infinite(rows, _column_names(X))
     return rows
 
 
@@ -203,7 +203,7 @@ def _is_missing(cell: Any) -> bool:
     return cell is None or str(cell) in ("<NA>", "NaT")
 
 
-def _refuse_infinite(rows: np.ndarray, names: list[Any] | None) -> None:
+def refuse_infinite(rows: np.ndarray, names: list[Any] | None) -> None:
     try:
         assert_all_finite(rows, input_name="X")
     except ValueError:

@@ -70,6 +70,7 @@ class Categorical(Likelihood):
     tensor([[0.5625]])
     """
 
+    accepts_names = True
     _parameter_constraints: dict = {
         "n_categories": [
             Interval(Integral, 2, _MOST_CATEGORIES, closed="both"),

@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import check_array
 from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule, Support
+from skvae._rows.frames import table_rows
+from skvae._rows.table import TableSchema, is_frame
 from skvae._validation import InvalidParameterError, OutsideSupportError, StrOptions
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.likelihoods._proposal import propose
 
 Group = tuple[Likelihood, list[int]]
+_NAMES = ("level", "constant")  # kinds of columns
 
 
 class Mixed(Likelihood):
@@ -27,10 +31,10 @@ class Mixed(Likelihood):
     Parameters
     ----------
     columns : list of tuple, dict or "auto", default="auto"
-        Pairs of a likelihood, as a short name or a configured object, and the positions of its
-        columns, as a list of integers from 0 or a slice. Every column belongs to exactly one
-        likelihood. "auto" chooses by the values of the training rows, as
-        :func:`~skvae.likelihoods.mixed_likelihood` does.
+        Pairs of a likelihood, as a short name or a configured object, and its columns: names of
+        columns of a data frame, or positions as a list of integers from 0 or a slice. Every column
+        belongs to exactly one likelihood. "auto" chooses by the kinds of the columns and by the
+        values of the training rows, as :func:`~skvae.likelihoods.mixed_likelihood` does.
 
     See Also
     --------
@@ -40,7 +44,8 @@ class Mixed(Likelihood):
     -----
     ``log p(x|z) = sum_g log p_g(x[columns_g]|z)``. Log densities and log probabilities are added,
     so scores are comparable only between models with the same kinds of columns. Every column is
-    standardised for the encoder by its own likelihood; codes enter as numbers.
+    standardised for the encoder by its own likelihood. Text, categories and booleans of a data
+    frame are levels, and dates and durations numbers.
 
     References
     ----------
@@ -56,6 +61,7 @@ class Mixed(Likelihood):
     3
     """
 
+    accepts_names = True
     _parameter_constraints: dict = {"columns": [list, tuple, dict, StrOptions({"auto"})]}
 
     def __init__(self, *, columns="auto"):
@@ -84,8 +90,16 @@ class Mixed(Likelihood):
             likelihood does not accept.
         """
         self.validate()
-        groups = propose(X) if self.columns == "auto" else _resolved(self.columns, X.shape[1])
+        if self.columns == "auto":
+            groups = propose(X, [False] * X.shape[1])
+        else:
+            groups = _resolved(self.columns, range(X.shape[1]))
         return _Mixed([per_column(spec.build, X, columns) for spec, columns in groups], groups)
+
+    def for_table(self, columns: Sequence[Any], X: np.ndarray) -> Likelihood:
+        if self.columns == "auto":
+            return Mixed(columns=propose(X, [column.kind in _NAMES for column in columns]))
+        return Mixed(columns=_resolved(self.columns, [column.name for column in columns]))
 
     def validate(self) -> None:
         super().validate()
@@ -100,7 +114,7 @@ def mixed_likelihood(X):
     Parameters
     ----------
     X : array-like or data frame of shape (n_samples, n_features)
-        Training rows that hold numbers.
+        Training rows. The columns of a data frame may hold text, categories, booleans and dates.
 
     Returns
     -------
@@ -110,7 +124,8 @@ def mixed_likelihood(X):
     Raises
     ------
     ValueError
-        If a column holds values that are not numbers, or missing or infinite values.
+        If a column holds missing or infinite values, values that are not numbers in an array, or
+        identifiers or free text in a data frame.
 
     See Also
     --------
@@ -120,16 +135,19 @@ def mixed_likelihood(X):
     -----
     The first condition that a column meets decides:
 
-    - its dtype is an unordered pandas categorical: :class:`Categorical` with ``ordered=False`` and
-      the levels that occur;
-    - it holds only 0 and 1: :class:`Bernoulli`;
+    - it holds text, categories or booleans: :class:`Categorical` with ``ordered=False`` and the
+      levels that occur;
+    - it holds only 0 and 1, or whole numbers of which the largest is below 20 and occurs in at
+      least 1 % of the rows, and every whole number between it and the smallest occurs:
+      :class:`Categorical` with the levels that occur;
+    - the table has at least 1,000 rows: :class:`Histogram`;
     - it holds fractions or negative numbers: :class:`StudentT` if at least 0.5 % of them lie more
       than three interquartile ranges beyond the quartiles, else :class:`Gaussian`;
-    - its largest number is below 20 and occurs in at least 1 % of the rows, and every whole number
-      between it and the smallest occurs: :class:`Categorical` with the levels that occur;
     - its variance is below half of its mean: :class:`Gaussian`;
     - its variance is at most 1.5 times its mean: :class:`Poisson`;
     - otherwise: :class:`NegativeBinomial`.
+
+    Dates and durations are numbers.
 
     Examples
     --------
@@ -137,9 +155,14 @@ def mixed_likelihood(X):
     >>> from skvae.likelihoods import mixed_likelihood
     >>> heights, smokes, visits = [170.5, 181.0, 165.2], [1, 0, 1], [2, 0, 50]
     >>> mixed_likelihood(np.column_stack([heights, smokes, visits]))
-    Mixed(columns=[(Gaussian(), [0]), (Bernoulli(), [1]), (NegativeBinomial(), [2])])
+    Mixed(columns=[(Gaussian(), [0]), (Categorical(n_categories='auto'), [1]), (NegativeBinomial(), [2])])
     """
-    return Mixed(columns=propose(X))
+    if not is_frame(X):
+        X = check_array(X, dtype=np.float64)
+        return Mixed(columns=propose(X, [False] * X.shape[1]))
+    schema = TableSchema.learn(X)
+    rows = table_rows(X, schema)
+    return Mixed().for_table(schema.columns, rows)
 
 
 class _Mixed(LikelihoodModule):
@@ -276,15 +299,16 @@ def _plane_by_plane(columns: Sequence[list[int]], n_outputs: list[int]) -> Tenso
     return torch.tensor(np.lexsort((of_column, planes)).argsort(), device="cpu")
 
 
-def _resolved(columns: Any, n_features: int) -> list[Group]:
-    """Return configured likelihoods with lists of columns, in which each column occurs once."""
-    groups = [(_likelihood(spec), _positions(which, n_features)) for spec, which in _pairs(columns)]
-    counts = np.bincount(list(chain(*(which for _, which in groups))), minlength=n_features)
+def _resolved(columns: Any, names: Sequence[Any]) -> list[Group]:
+    """Return configured likelihoods with positions of columns, each of which occurs once."""
+    groups = [(_likelihood(spec), _positions(which, names)) for spec, which in _pairs(columns)]
+    counts = np.bincount(list(chain(*(which for _, which in groups))), minlength=len(names))
     for owners, wrong in (("none", counts == 0), ("several", counts > 1)):
         if wrong.any():
+            which = [names[position] for position in np.flatnonzero(wrong)]
             raise ValueError(
                 "Every column of X must belong to one likelihood of Mixed, but columns "
-                f"{np.flatnonzero(wrong).tolist()} belong to {owners}. Correct 'columns'."
+                f"{which} belong to {owners}. Correct 'columns'."
             )
     return groups
 
@@ -305,14 +329,30 @@ def _likelihood(spec: Any) -> Likelihood:
     return spec
 
 
-def _positions(columns: Any, n_features: int) -> list[int]:
+def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
+    """Return the positions of columns that are given by names or by positions."""
+    of_name = {name: position for position, name in enumerate(names)}
+    chosen = [columns] if isinstance(columns, str) else columns
+    if not isinstance(chosen, slice) and any(isinstance(name, str) for name in chosen):
+        if unknown := [name for name in chosen if name not in of_name]:
+            raise ValueError(
+                f"'columns' of Mixed has {unknown[0]!r} as the name of a column, but X has "
+                f"{_listed(names)}. Correct the name, and pass a data frame."
+            )
+        return [of_name[name] for name in chosen]
     try:
-        positions = np.atleast_1d(np.arange(n_features)[columns]).tolist()
+        positions = np.atleast_1d(np.arange(len(names))[chosen]).tolist()
     except IndexError:
         positions = []
     if not positions:
         raise ValueError(
-            f"'columns' of Mixed has {columns!r} as positions of columns, but X has {n_features} "
+            f"'columns' of Mixed has {columns!r} as positions of columns, but X has {len(names)} "
             "columns. Pass integers from 0, or a slice."
         )
     return positions
+
+
+def _listed(names: Sequence[Any]) -> str:
+    if isinstance(names, range):
+        return f"{len(names)} columns without names"
+    return f"the columns {', '.join(map(repr, names))}"

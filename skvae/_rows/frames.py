@@ -1,0 +1,72 @@
+"""Data frames with names and dates as the arrays on which a model is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from skvae._rows.arrays import refuse_infinite
+from skvae._rows.table import Column, TableSchema, is_frame
+
+
+def check_table(
+    estimator: BaseEstimator, X: Any, schema: TableSchema, *, reset: bool, min_samples: int = 1
+) -> np.ndarray:
+    """Return a data frame as an array: numbers as they are, names and dates by the schema."""
+    if not is_frame(X):
+        raise ValueError(
+            f"X is a {type(X).__name__}, but {type(estimator).__name__} was fitted on a data frame "
+            "with columns that do not hold numbers. Pass a data frame with the same columns."
+        )
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    rows = table_rows(X, schema)
+    if len(rows) < min_samples:
+        raise ValueError(
+            f"Found array with {len(rows)} sample(s) (shape={rows.shape}) while a minimum of "
+            f"{min_samples} is required by {type(estimator).__name__}."
+        )
+    return rows
+
+
+def table_rows(X: Any, schema: TableSchema) -> np.ndarray:
+    """Return a data frame as an array of finite numbers.
+
+    Raises
+    ------
+    ValueError
+        Naming the column and the row of a missing value.
+    """
+    rows = schema.encode(X)
+    refuse_infinite(rows, schema.names)
+    return rows
+
+
+def encoded_value(schema: TableSchema, position: int, value: Any) -> float:
+    """Return a value of one column as the number that stands for it.
+
+    Raises
+    ------
+    ValueError
+        Naming the column, if the value was not among the training rows or within their range.
+    """
+    column = schema.columns[position]
+    name = str(column.name)
+    cell = nw.new_series(name, [value], backend=schema.library).to_frame().to_native()
+    [number] = TableSchema((replace(column, name=name),), schema.library).encode(cell)[0]
+    if column.low is None or not column.low <= number <= column.high:
+        raise ValueError(
+            f"'given' has {value!r} for column {column.name!r}, which the training data did not "
+            f"have: {_range_of(column)}."
+        )
+    return float(number)
+
+
+def _range_of(column: Column) -> str:
+    if column.base == "level":
+        return f"its levels are {', '.join(map(repr, column.levels))}"
+    return f"its values range from {column.low:g} to {column.high:g}"
