@@ -9,13 +9,16 @@ from numbers import Integral
 import torch
 from torch import Tensor, nn
 
-from skvae._parts import Prior, PriorModule
+from skvae._parts import Encode, Prior, PriorModule
 from skvae._validation import Interval
 from skvae.priors._densities import mixture_draws, mixture_log_prob
 
 _LOG_VAR_RANGE = (-20.0, 10.0)  # the range of the posteriors
-_VARIANCE_SPEED = 3.0  # step of a log variance per step of a weight, as its range is wide
+_MEAN_SPEED = 10.0  # step of a mean per step of a weight
+_VARIANCE_SPEED = 10.0  # step of a log variance, as its range is wide
 _START_VARIANCE = 0.5  # within components; as much between them, so that it starts near N(0, I)
+_FIRST_STEPS = 100  # after which the components move to encoded rows
+_ADDED_VARIANCE = 0.05  # to that of the posteriors of those rows
 
 
 class MixturePrior(Prior):
@@ -35,7 +38,9 @@ class MixturePrior(Prior):
     -----
     ``p(z) = sum_k w_k N(z; m_k, diag(v_k))``, with ``w = softmax(logits)`` ([1]_, the baseline
     "MoG"; [2]_ uses it for clustering). The initial means and variances make the mixture
-    approximately N(0, I). The KL divergence has no closed form and is estimated at the draws.
+    approximately N(0, I). After 100 steps the means move to the posterior means of training rows
+    drawn at random, so that hundreds of components find their places. The KL divergence has no
+    closed form and is estimated at the draws.
 
     References
     ----------
@@ -66,7 +71,9 @@ class MixturePrior(Prior):
         n_components : int
             Number of latent dimensions.
         examples : callable or None, default=None
-            Not used.
+            ``examples(n)`` returns n training rows drawn at random and standardised, whose
+            posteriors are the components after the first steps. If it is None, these are learned
+            from where they start.
 
         Returns
         -------
@@ -78,24 +85,53 @@ class MixturePrior(Prior):
             If a parameter of this object is out of range.
         """
         self.validate()
-        return _Mixture(self.n_mixtures, n_components)
+        rows = None if examples is None else examples(self.n_mixtures)
+        return _Mixture(self.n_mixtures, n_components, rows)
 
 
 class _Mixture(PriorModule):
-    def __init__(self, n_mixtures: int, n_components: int):
+    n_steps: Tensor
+    rows: Tensor | None
+
+    def __init__(self, n_mixtures: int, n_components: int, rows: Tensor | None):
         super().__init__(n_components)
         shape = (n_mixtures, n_components)
         # uniform, because normal draws on the device "meta" would load torch's compiler
         bound = math.sqrt(3 * (1 - _START_VARIANCE))
-        self.mean = nn.Parameter(nn.init.uniform_(torch.empty(shape), -bound, bound))
-        start = math.log(_START_VARIANCE) / _VARIANCE_SPEED
-        self.free_log_var = nn.Parameter(torch.full(shape, start))
+        self.free_mean = nn.Parameter(nn.init.uniform_(torch.empty(shape), -bound, bound))
+        self.free_log_var = nn.Parameter(torch.full(shape, math.log(_START_VARIANCE)))
+        with torch.no_grad():
+            self.free_mean /= _MEAN_SPEED
+            self.free_log_var /= _VARIANCE_SPEED
         self.logits = nn.Parameter(torch.zeros(n_mixtures))
+        if rows is not None and (rows.is_meta or not rows.any()):
+            rows = None  # a model from a file has no training rows
+        self.register_buffer("n_steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("rows", rows, persistent=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """Means, (n_mixtures, n_components)."""
+        return _MEAN_SPEED * self.free_mean
 
     @property
     def log_var(self) -> Tensor:
         """Log variances within their bounds, (n_mixtures, n_components)."""
         return (_VARIANCE_SPEED * self.free_log_var).clamp(*_LOG_VAR_RANGE)
+
+    def follow(self, encode: Encode) -> None:
+        """Count the steps, and move the components to encoded rows after the first ones."""
+        if not self.training or self.n_steps >= _FIRST_STEPS:
+            return
+        self.n_steps += 1
+        if self.n_steps < _FIRST_STEPS or self.rows is None:
+            return
+        with torch.no_grad():
+            mean, log_var = encode(self.rows)
+            variance = log_var.exp().mean(0) + _ADDED_VARIANCE
+            self.free_mean.copy_(mean / _MEAN_SPEED)
+            self.free_log_var.copy_((variance.log() / _VARIANCE_SPEED).expand_as(mean))
+        self.rows = None
 
     def log_prob(self, z: Tensor) -> Tensor:
         log_weights = self.logits.log_softmax(-1)
