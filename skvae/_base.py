@@ -77,10 +77,10 @@ class BaseVAE(BaseEstimator):
         self,
         n_components=16,
         *,
-        network="mlp",
+        network="auto",
         likelihood="auto",
-        prior="normal",
-        objective="elbo",
+        prior="auto",
+        objective="auto",
         max_epochs="auto",
         batch_size="auto",
         learning_rate=1e-3,
@@ -221,7 +221,9 @@ class BaseVAE(BaseEstimator):
             If the estimator is not fitted.
         """
         X = self._check_rows(X)
-        return self._as_given(inference.decode(self.module_, inference.encode_mean(self.module_, X)))
+        return self._as_given(
+            inference.decode(self.module_, inference.encode_mean(self.module_, X))
+        )
 
     def posterior(self, X):
         """Return the posterior q(z|x) of every row, a diagonal Gaussian.
@@ -356,8 +358,8 @@ class BaseVAE(BaseEstimator):
         if not is_frame(X):
             return None
         schema = TableSchema.learn(X)
-        accepted = schema.is_numeric or resolve("likelihood", self.likelihood).accepts_names
-        return schema if accepted or self.likelihood == "auto" else None
+        likelihood = resolve("likelihood", self.likelihood, of_table=True)
+        return schema if schema.is_numeric or likelihood.accepts_names else None
 
     def _as_given(self, X: np.ndarray, seed: int | None = None) -> Any:
         """Return rows in the form of the training rows: an array, or a frame of their library."""
@@ -383,12 +385,15 @@ class BaseVAE(BaseEstimator):
                 row[0, column] = column_of_numbers(name, [value])[0]
         return row, columns
 
+    def _resolve(self, role: str) -> Any:
+        """Return a part by the short name or the object given, by the kind of the training rows."""
+        of_table = self._schema is not None and not self._schema.is_numeric
+        return resolve(role, getattr(self, role), of_table=of_table)
+
     def _likelihood_of(self, X: np.ndarray) -> Likelihood:
         """Return the likelihood for training rows, by the kinds of their columns."""
-        schema = self._schema
-        by_kind = self.likelihood == "auto" and schema is not None and not schema.is_numeric
-        spec = resolve("likelihood", "mixed" if by_kind else self.likelihood)
-        return spec if schema is None else spec.for_table(schema.columns, X)
+        spec = self._resolve("likelihood")
+        return spec if self._schema is None else spec.for_table(self._schema.columns, X)
 
     def _weighted(self, X: np.ndarray, sample_weight, min_samples: int) -> TrainingRows:
         if sample_weight is None:
@@ -460,7 +465,7 @@ class BaseVAE(BaseEstimator):
     def _net_to_train(self, rows: TrainingRows, seed: int, goes_on: bool) -> VAENet:
         settings = self._settings(rows, seed)
         if not goes_on:
-            network, prior = resolve("network", self.network), resolve("prior", self.prior)
+            network, prior = self._resolve("network"), self._resolve("prior")
 
             def build(X: np.ndarray) -> VAEModule:
                 return build_module(network, self._likelihood_of(X), prior, X, self.n_components)
@@ -487,7 +492,7 @@ class BaseVAE(BaseEstimator):
         decay = budget.weight_decay if self.optimizer == "adam" else 0.0
         device = resolve_device(self.device)
         return Settings(
-            objective=resolve("objective", self.objective),
+            objective=self._resolve("objective"),
             seed=seed,
             max_epochs=ceiling if self.max_epochs == "auto" else self.max_epochs,
             batch_size=budget.batch_size,

@@ -38,21 +38,27 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
     ----------
     n_components : int, default=16
         Number of latent dimensions.
-    network : {"mlp", "conv", "resnet"} or Network, default="mlp"
-        Encoder and decoder: a short name, or a configured object of :mod:`skvae.networks`.
+    network : {"auto", "mlp", "conv", "resnet"} or Network, default="auto"
+        Encoder and decoder: a short name, or a configured object of :mod:`skvae.networks`. "auto"
+        is "mlp". If the training rows are a data frame with text, categories, booleans or dates,
+        it is ``MLP(hidden_layer_sizes=(512, 512), activation="silu")``, and "auto" has a meaning
+        of its own for the three parameters below as well. These were chosen for the quality of
+        draws.
     likelihood : str or Likelihood, default="auto"
         The distribution p(x|z): a short name, or a configured object of :mod:`skvae.likelihoods`.
-        "auto" is "gaussian" for arrays and for data frames of numbers, and "mixed" for a data frame
-        with text, categories, booleans or dates. "gaussian" and "student_t" accept any real data,
+        "auto" is "gaussian", or "mixed" for a data frame with text, categories, booleans or dates.
+        "gaussian" and "student_t" accept any real data,
         "histogram" too, with any distribution, "bernoulli" and "continuous_bernoulli" values in
         [0, 1], "poisson" and "negative_binomial" counts, "categorical" and "discretized_logistic"
         levels 0, 1, 2, ...; "mixed" chooses a distribution for each column, see
         :class:`~skvae.likelihoods.Mixed`.
-    prior : {"normal", "mixture", "vamp", "flow", "ex_post"} or Prior, default="normal"
+    prior : {"auto", "normal", "mixture", "vamp", "flow", "ex_post"} or Prior, default="auto"
         The distribution p(z): a short name, or a configured object of :mod:`skvae.priors`.
-        "normal" is N(0, I); the others are learned.
-    objective : {"elbo", "iwae", "beta_tcvae", "info_vae"} or Objective, default="elbo"
+        "normal" is N(0, I); the others are learned. "auto" is "normal", or
+        ``MixturePrior(n_mixtures=1000)`` for such a data frame.
+    objective : {"auto", "elbo", "iwae", "beta_tcvae", "info_vae"} or Objective, default="auto"
         The training objective: a short name, or a configured object of :mod:`skvae.objectives`.
+        "auto" is "elbo", or ``ELBO(beta=0.7)`` for such a data frame.
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" fits them to the number of rows n: as many as
         ``max(1000, 20 sqrt(n))`` optimiser steps need, or at most ten times that with
@@ -196,10 +202,10 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         self,
         n_components=16,
         *,
-        network="mlp",
+        network="auto",
         likelihood="auto",
-        prior="normal",
-        objective="elbo",
+        prior="auto",
+        objective="auto",
         max_epochs="auto",
         batch_size="auto",
         learning_rate=1e-3,

@@ -20,9 +20,10 @@ from skvae.scores import Combined
 from skvae.scores._combined import SINGLE_SCORES
 
 SHORT_NAMES: dict[str, dict[str, Callable[[], Part]]] = {
-    "network": {"mlp": MLP, "conv": Conv, "resnet": ResNet},
+    "network": {"auto": MLP, "mlp": MLP, "conv": Conv, "resnet": ResNet},
     "likelihood": {"auto": Gaussian, **OF_ONE_KIND, "mixed": Mixed},
     "prior": {
+        "auto": StandardNormal,
         "normal": StandardNormal,
         "vamp": VampPrior,
         "mixture": MixturePrior,
@@ -30,12 +31,20 @@ SHORT_NAMES: dict[str, dict[str, Callable[[], Part]]] = {
         "ex_post": ExPostMixture,
     },
     "objective": {
+        "auto": ELBO,
         "elbo": ELBO,
         "iwae": IWAE,
         "beta_tcvae": BetaTCVAE,
         "info_vae": InfoVAE,
     },
     "anomaly_score": {**SINGLE_SCORES, "combined": Combined},
+}
+# "auto" for a data frame with names or dates (benchmarks/quality/README.md, "Synthetic tables")
+OF_TABLES: dict[str, Part] = {
+    "network": MLP(hidden_layer_sizes=(512, 512), activation="silu"),
+    "likelihood": Mixed(),
+    "prior": MixturePrior(n_mixtures=1000),
+    "objective": ELBO(beta=0.7),
 }
 SPEC_CLASSES: tuple[type[Part], ...] = tuple(
     {type(make()): None for names in SHORT_NAMES.values() for make in names.values()}
@@ -46,15 +55,19 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-def resolve(role: str, spec: Any) -> Any:
+def resolve(role: str, spec: Any, *, of_table: bool = False) -> Any:
     """Return the configured object behind a short name, or a copy of the object given.
+
+    "auto" is another object for a data frame with names or dates, `of_table`.
 
     Raises
     ------
     InvalidParameterError
         If a parameter of the object is out of range.
     """
-    spec = SHORT_NAMES[role][spec]() if isinstance(spec, str) else clone(spec)
+    if isinstance(spec, str):
+        spec = OF_TABLES[role] if of_table and spec == "auto" else SHORT_NAMES[role][spec]()
+    spec = clone(spec)
     spec.validate()
     return spec
 

@@ -53,7 +53,10 @@ def sample_prior(module: VAEModule, n_samples: int, generator: torch.Generator) 
 
 
 def sample_conditional(
-    module: VAEModule, row: np.ndarray, columns: list[int], n_samples: int,
+    module: VAEModule,
+    row: np.ndarray,
+    columns: list[int],
+    n_samples: int,
     generator: torch.Generator,
 ) -> np.ndarray:
     """Draw z given the values of some columns, by sampling-importance resampling (Rubin, 1987).
@@ -97,8 +100,8 @@ def sample_conditional(
         size = weights.sum() ** 2 / np.square(weights).sum()
     if size < min(n_samples, _FEWEST_CONDITIONAL):
         raise ValueError(
-            f"The condition is too rare under the model: {len(log_weights)} draws have an effective "
-            f"sample size of {size:.1f}, but at least {min(n_samples, _FEWEST_CONDITIONAL)} are "
+            f"The condition is too rare under the model: {len(log_weights)} draws have an "
+            f"effective sample size of {size:.1f}, but at least {min(n_samples, _FEWEST_CONDITIONAL)} are "
             "required. Give fewer or more frequent values, or draw fewer rows."
         )
     weights = torch.from_numpy(weights).to(generator.device)

@@ -9,6 +9,8 @@ from typing import Any
 # For each role, the short names and the calls that they abbreviate, with all arguments.
 PARTS = {
     "network": {
+        "auto": "MLP(hidden_layer_sizes='auto', activation='relu', dropout=0.0, "
+        "skip_connections=False)",
         "mlp": "MLP(hidden_layer_sizes='auto', activation='relu', dropout=0.0, "
         "skip_connections=False)",
         "conv": "Conv(image_shape=None, channels=(32, 64), hidden_units=256, activation='relu', "
@@ -17,10 +19,12 @@ PARTS = {
         "hidden_units=256, activation='silu', dropout=0.0)",
     },
     "likelihood": {
+        "auto": "Gaussian(noise='auto', scaling='auto', bounded='auto')",
         "gaussian": "Gaussian(noise='auto', scaling='auto', bounded='auto')",
         "student_t": "StudentT(df='learned', scaling='auto')",
         "bernoulli": "Bernoulli(binarize=None)",
         "continuous_bernoulli": "ContinuousBernoulli()",
+        "histogram": "Histogram(n_bins='auto')",
         "categorical": "Categorical(n_categories=256, ordered=True, levels='auto')",
         "discretized_logistic": "DiscretizedLogistic(n_levels=256, n_mixtures=1, "
         "noise='per_sample')",
@@ -29,6 +33,7 @@ PARTS = {
         "mixed": "Mixed(columns='auto')",
     },
     "prior": {
+        "auto": "StandardNormal()",
         "normal": "StandardNormal()",
         "vamp": "VampPrior(n_pseudo_inputs=500)",
         "mixture": "MixturePrior(n_mixtures=50)",
@@ -36,6 +41,7 @@ PARTS = {
         "ex_post": "ExPostMixture(n_mixtures=20)",
     },
     "objective": {
+        "auto": "ELBO(beta=1.0, free_bits=0.0, warmup='auto', n_samples=1)",
         "elbo": "ELBO(beta=1.0, free_bits=0.0, warmup='auto', n_samples=1)",
         "iwae": "IWAE(n_samples=8, gradient='standard')",
         "beta_tcvae": "BetaTCVAE(alpha=1.0, beta=6.0, gamma=1.0)",

@@ -216,20 +216,24 @@ _NUMBER_OR_AUTO = {"type": value_or_word(number, "auto", "auto"), "metavar": "X|
 PARAMETERS = {
     "n_components": Parameter(16, "number of latent dimensions", _COUNT),
     "network": Parameter(
-        "mlp", "encoder and decoder", {"type": _part("network"), "metavar": "PART"}
+        "auto", "encoder and decoder; auto is mlp", {"type": _part("network"), "metavar": "PART"}
     ),
     "likelihood": Parameter(
-        "gaussian",
-        "distribution p(x|z) of a row given its latent vector",
+        "auto",
+        "distribution p(x|z) of a row given its latent vector; auto is gaussian, or mixed for "
+        "tables with text, true/false or dates",
         {"type": _part("likelihood"), "metavar": "PART"},
     ),
     "prior": Parameter(
-        "normal",
-        "distribution p(z) of the latent vectors",
+        "auto",
+        "distribution p(z) of the latent vectors; auto is normal, or a mixture of 1,000 for such "
+        "tables",
         {"type": _part("prior"), "metavar": "PART"},
     ),
     "objective": Parameter(
-        "elbo", "objective of training", {"type": _part("objective"), "metavar": "PART"}
+        "auto",
+        "objective of training; auto is elbo, with beta=0.7 for such tables",
+        {"type": _part("objective"), "metavar": "PART"},
     ),
     "max_epochs": Parameter(
         "auto",
@@ -332,6 +336,8 @@ def _lines_of_parts() -> list[str]:
         lines += ["", f"{option_of(role)}:"]
         width = max(map(len, parts)) + 2
         for name, call in parts.items():
+            if name == "auto":
+                continue  # said of the parameter
             first, others = f"  {name:{width}}", " " * (width + 4)
             lines.append(fill(call, 80, initial_indent=first, subsequent_indent=others))
     return lines
