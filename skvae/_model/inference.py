@@ -84,7 +84,9 @@ def sample_conditional(
     ValueError
         If the effective sample size stays below `n_samples` and 20, with its value.
     """
-    blocks, log_weights, size = [], np.empty(0), 0.0
+    blocks: list[np.ndarray] = []
+    log_weights, size = np.empty(0), 0.0
+    fewest = min(n_samples, _FEWEST_CONDITIONAL)
     x = torch.from_numpy(row).to(next(module.parameters()).device)
 
     def log_likelihood(module: VAEModule, z: Tensor) -> Tensor:
@@ -98,11 +100,10 @@ def sample_conditional(
         log_weights = np.append(log_weights, new)
         weights = np.exp(log_weights - log_weights.max())
         size = weights.sum() ** 2 / np.square(weights).sum()
-    if size < min(n_samples, _FEWEST_CONDITIONAL):
+    if size < fewest:
         raise ValueError(
             f"The condition is too rare under the model: {len(log_weights)} draws have an "
-            f"effective sample size of {size:.1f}, but at least {min(n_samples, _FEWEST_CONDITIONAL)} are "
-            "required. Give fewer or more frequent values, or draw fewer rows."
+            f"effective sample size of {size:.1f}, but at least {fewest} are required. Give fewer or more frequent values, or draw fewer rows."
         )
     weights = torch.from_numpy(weights).to(generator.device)
     drawn = weights.multinomial(n_samples, replacement=True, generator=generator)

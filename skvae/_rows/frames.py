@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import narwhals as nw
 import numpy as np
@@ -56,7 +56,7 @@ def encoded_value(schema: TableSchema, position: int, value: Any) -> float:
     """
     column = schema.columns[position]
     name = str(column.name)
-    cell = nw.new_series(name, [value], backend=schema.library).to_frame().to_native()
+    cell = nw.new_series(name, [value], backend=cast(Any, schema.library)).to_frame().to_native()
     [number] = TableSchema((replace(column, name=name),), schema.library).encode(cell)[0]
     if column.low is None or not column.low <= number <= column.high:
         raise ValueError(

@@ -142,9 +142,9 @@ class Categorical(Likelihood):
 
     def _sizes(self, found: list[int]) -> list[int]:
         """Return the number of categories of each column."""
-        most = _MOST_CATEGORIES if self.n_categories == "auto" else self.n_categories
-        if not isinstance(most, Integral):
-            return sizes_of_columns(_NAME, most, len(found))
+        if not isinstance(self.n_categories, str | Integral):
+            return sizes_of_columns(_NAME, self.n_categories, len(found))
+        most = _MOST_CATEGORIES if self.n_categories == "auto" else int(self.n_categories)
         if max(found) > most:
             raise ValueError(
                 f"{self!r} accepts columns of at most {most} different levels, but X has one of "

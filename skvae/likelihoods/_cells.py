@@ -149,8 +149,8 @@ class CellsModule(LikelihoodModule):
         draws = shares.flatten(0, -2).multinomial(1, generator=generator)
         place = draws.view(shares.shape[:-1])
         low, high = self._at(self.low, place), self._at(self.high, place)
-        shape, like = place.shape, {"dtype": low.dtype, "device": low.device}
-        values = low + (high - low) * torch.rand(shape, generator=generator, **like)
+        uniform = torch.rand(place.shape, generator=generator, dtype=low.dtype, device=low.device)
+        values = low + (high - low) * uniform
         on_grid = torch.round(values * self.grid) / self.grid + 0.0  # no negative zero
         return torch.where((self.grid > 0) & (low < high), on_grid, values)
 
@@ -249,7 +249,7 @@ def check_sizes(name: str, sizes: Any, most: int) -> None:
     """
     if isinstance(sizes, str | Integral):
         return
-    if not all(isinstance(size, Integral) and 1 <= size <= most for size in sizes):
+    if not all(isinstance(size, Integral) and 1 <= int(size) <= most for size in sizes):
         raise InvalidParameterError(
             f"The {name} must be 'auto', an integer, or a list of integers from 1 to {most}, got "
             f"{sizes!r}."

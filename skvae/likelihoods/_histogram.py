@@ -140,7 +140,8 @@ def _first_of_bins(counts: np.ndarray, is_point: np.ndarray, n_bins: int) -> np.
     """Return the positions of the values with which the bins start."""
     others = np.where(is_point, 0, counts)
     runs = np.diff(is_point, prepend=True) & ~is_point  # a frequent value divides the others
-    n_left = max(n_bins - np.count_nonzero(is_point) - np.count_nonzero(runs) + 1, 1)
+    n_taken = int(is_point.sum()) + int(runs.sum()) - 1
+    n_left = max(n_bins - n_taken, 1)
     share = (np.cumsum(others) - others / 2) / max(others.sum(), 1)
     bins = np.minimum((share * n_left).astype(int), n_left - 1)
     starts = (np.diff(bins, prepend=-1) != 0) & ~is_point

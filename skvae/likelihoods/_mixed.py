@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -305,7 +305,7 @@ def _resolved(columns: Any, names: Sequence[Any]) -> list[Group]:
     counts = np.bincount(list(chain(*(which for _, which in groups))), minlength=len(names))
     for owners, wrong in (("none", counts == 0), ("several", counts > 1)):
         if wrong.any():
-            which = [names[position] for position in np.flatnonzero(wrong)]
+            which = [names[position] for position in np.flatnonzero(wrong).tolist()]
             raise ValueError(
                 "Every column of X must belong to one likelihood of Mixed, but columns "
                 f"{which} belong to {owners}. Correct 'columns'."
@@ -341,7 +341,7 @@ def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
             )
         return [of_name[name] for name in chosen]
     try:
-        positions = np.atleast_1d(np.arange(len(names))[chosen]).tolist()
+        positions = np.atleast_1d(np.arange(len(names))[cast(Any, chosen)]).tolist()
     except IndexError:
         positions = []
     if not positions:
