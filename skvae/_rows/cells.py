@@ -102,7 +102,7 @@ def _read(name: Any, column: Any, library: Library) -> Cells:
     dtype = library.type_name(column)
     if not library.has_type(dtype):
         raise _error_of_type(name, dtype)
-    series = nw.from_native(column, series_only=True)
+    series = nw.from_native(library.readable(column), series_only=True)
     missing = series.is_null().to_numpy()
     if dtype == "object":
         return _read_objects(name, series.to_numpy(), missing)
@@ -126,7 +126,6 @@ def _read_levels(
 
 def _read_array(name: Any, dtype: str, series: Any, missing: np.ndarray) -> Cells:
     """Read numbers, dates or durations."""
-    series, zone = _in_utc(series)
     scale = _scale(dtype) if series.dtype.is_decimal() else None
     if scale is not None:
         series = series.cast(nw.Float64)
@@ -135,13 +134,12 @@ def _read_array(name: Any, dtype: str, series: Any, missing: np.ndarray) -> Cell
     values = series.to_numpy()
     if scale is not None:
         values = np.round(values, scale)  # Arrow does not round to the nearest float
-    if values.dtype.kind == "O":  # dates of Arrow in pandas
-        return replace(_read_objects(name, values, missing), dtype=dtype)
     if values.dtype.kind == "b":  # sparse booleans
         return Cells(name, dtype, missing, "level", values.tolist())
     if values.dtype.kind == "f":
         missing = missing | np.isnan(values)  # polars and Arrow tell NaN from null
     family = {"M": "datetime", "m": "duration"}.get(values.dtype.kind, "number")
+    zone = _zone(dtype) if family == "datetime" else None
     return Cells(name, dtype, missing, family, values, time_zone=zone)
 
 
@@ -150,12 +148,10 @@ def _scale(dtype: str) -> int:
     return int(re.findall(r"\d+", dtype)[-1])
 
 
-def _in_utc(series: Any) -> tuple[Any, str | None]:
-    """Return dates in UTC and their time zone; all else as it is."""
-    zone = series.dtype.time_zone if isinstance(series.dtype, nw.Datetime) else None
-    if zone is not None:
-        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return series, zone
+def _zone(dtype: str) -> str | None:
+    """Return the time zone in the name of a type of dates."""
+    zone = re.search(r"(?:\[\w+, (?:tz=)?|time_zone=')([^\]']+)", dtype)
+    return zone and zone[1]
 
 
 def _read_objects(name: Any, values: np.ndarray, missing: np.ndarray) -> Cells:

@@ -192,10 +192,15 @@ def _learn_numbers(column: Column, cells: Cells) -> Column:
 
 def _origin(values: np.ndarray) -> int:
     """Return the smallest of large whole numbers if floats then hold all differences, else 0."""
-    if len(values) == 0:
+    if not _is_beyond_floats(values):
         return 0
     low, high = int(values.min()), int(values.max())
-    return low if max(-low, high) > _EXACT and high - low <= _EXACT else 0
+    return low if high - low <= _EXACT else 0
+
+
+def _is_beyond_floats(values: np.ndarray) -> bool:
+    """Return whether there are whole numbers so large that floats skip some of their size."""
+    return len(values) > 0 and max(-int(values.min()), int(values.max())) > _EXACT
 
 
 def _decimals(values: np.ndarray) -> int | None:
@@ -364,11 +369,14 @@ def _plain(level: Any, column: Column) -> Any:
 def _learn_times(column: Column, cells: Cells) -> Column:
     resolution = _resolution(cells.values)
     ticks = cells.observed.view(np.int64)
-    is_date = cells.family == "datetime" and len(ticks) > 0
-    origin = int(ticks.min()) if is_date else 0
+    unit, origin = _unit(ticks, 0, resolution), 0
+    per_unit = UNITS[unit] // UNITS[resolution]
+    if len(ticks) and (cells.family == "datetime" or _is_beyond_floats(ticks // per_unit)):
+        origin = int(ticks.min())
+        unit = _unit(ticks, origin, resolution)
     return replace(
         column,
-        unit=_unit(ticks, origin, resolution),
+        unit=unit,
         resolution=resolution,
         origin=origin,
         step=1.0,
