@@ -121,7 +121,7 @@ def _read_levels(
 ) -> Cells:
     cells, declared = library.cells(column), library.categories(column)
     if declared is None:
-        is_text = dtype != "Categorical" and "bool" not in dtype.lower()
+        is_text = not dtype.startswith("Categorical") and "bool" not in dtype.lower()
         return Cells(name, dtype, missing, "level", cells, is_text=is_text)
     levels, ordered = declared
     return Cells(name, dtype, missing, "level", cells, categories=tuple(levels), ordered=ordered)

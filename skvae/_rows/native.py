@@ -269,6 +269,8 @@ class _Polars:
             return getattr(pl, name)
         if name == "Enum":
             return pl.Enum(list(categories))
+        if match := re.fullmatch(r"Categorical\(ordering='(physical|lexical)'\)", name):
+            return pl.Categorical(match[1])
         times = r"Datetime\(time_unit='(ms|us|ns)', time_zone=(None|'([^']+)')\)"
         if match := re.fullmatch(times, name):
             return pl.Datetime(match[1], match[3])
