@@ -49,8 +49,8 @@ class Cells:
     family : {"number", "level", "datetime", "duration"}
         What the values are.
     values : ndarray or list
-        Numbers, `datetime64` in UTC, or `timedelta64`; of levels a list of objects. The values of
-        missing cells are arbitrary.
+        Numbers, `datetime64` in UTC, or `timedelta64`; of levels a list of text, booleans or
+        numbers. The values of missing cells are arbitrary.
     is_text : bool, default=False
         Whether the column is plain text, neither categories nor booleans.
     categories : tuple or None, default=None
@@ -164,7 +164,8 @@ def _read_objects(name: Any, values: np.ndarray, missing: np.ndarray) -> Cells:
     gaps = values[missing]
     dtype = f"object[{held}, nan]" if len(gaps) and gaps[0] is not None else f"object[{held}]"
     if family == "level":
-        return Cells(name, dtype, missing, family, values.tolist(), is_text=held == "str")
+        cells = np.where(missing, False, values).astype(bool) if held == "bool" else values
+        return Cells(name, dtype, missing, family, cells.tolist(), is_text=held == "str")
     if held == "datetime":
         _refuse_zones(name, values[~missing])
     filled = np.where(missing, values[~missing][0], values)

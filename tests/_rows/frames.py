@@ -112,8 +112,12 @@ def polars_columns(draw, n_rows):
         dtype = draw(st.sampled_from(["int8", "uint8", "int32", "int64", "uint64"]))
         cells, kind = pl.Series(draw(whole_numbers(dtype, n_rows))), None
     elif family == "real":
-        dtype = draw(st.sampled_from(["float32", "float64"]))
-        cells, kind = pl.Series(draw(real_numbers(dtype, n_rows))), None
+        dtype = draw(st.sampled_from(["float32", "float64", "decimal"]))
+        if dtype == "decimal":
+            cents = draw(st.lists(st.integers(-(10**9), 10**9), min_size=n_rows, max_size=n_rows))
+            cells, kind = pl.Series([Decimal(cent) / 100 for cent in cents]), pl.Decimal(12, 2)
+        else:
+            cells, kind = pl.Series(draw(real_numbers(dtype, n_rows))), None
     elif family == "text":
         cells = pl.Series(draw(texts(n_rows)), dtype=pl.String)
         levels = pl.Enum([*cells.unique().sort(), "never seen"])
