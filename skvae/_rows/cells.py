@@ -129,14 +129,11 @@ def _read_levels(
 
 def _read_array(name: Any, dtype: str, series: Any, missing: np.ndarray) -> Cells:
     """Read numbers, dates or durations."""
-    scale = _scale(dtype) if series.dtype.is_decimal() else None
-    if scale is not None:
-        series = series.cast(nw.Float64)
     if series.dtype.is_numeric() and missing.any():
         series = series.fill_null(0)
     values = series.to_numpy()
-    if scale is not None:
-        values = np.round(values, scale)  # Arrow does not round to the nearest float
+    if "decimal" in dtype.lower():
+        values = np.round(values, _scale(dtype))  # Arrow does not find the nearest floats
     if values.dtype.kind == "b":  # sparse booleans
         return Cells(name, dtype, missing, "level", values.tolist())
     if values.dtype.kind == "f":

@@ -249,7 +249,7 @@ def _decoded_numbers(column: Column, x: np.ndarray) -> np.ndarray:
 
 
 def _is_integer(dtype: str) -> bool:
-    return "int" in dtype.lower() and "interval" not in dtype
+    return "int" in dtype.lower()
 
 
 # Levels
@@ -280,12 +280,11 @@ def _grouped(column: Column, levels: tuple[Any, ...], counts: Counter[Any]) -> C
     is_frequent = np.zeros(len(levels), dtype=bool)
     is_frequent[ranked[: MOST_LEVELS - 1]] = True
     others = tuple(compress(levels, ~is_frequent))
-    of_others = np.array([counts[level] for level in others], dtype=np.float64)
-    shares = (
-        of_others / of_others.sum() if of_others.any() else np.full(len(others), 1 / len(others))
-    )
+    n_rows = np.array([counts[level] for level in others], dtype=np.float64)
+    n_rows += not n_rows.any()  # levels without any row are as likely as one another
+    shares = tuple((n_rows / n_rows.sum()).tolist())
     frequent = tuple(compress(levels, is_frequent))
-    return replace(column, levels=frequent, others=others, shares=tuple(shares.tolist()))
+    return replace(column, levels=frequent, others=others, shares=shares)
 
 
 def _with_code_bounds(column: Column, counts: Counter[Any], declared: bool) -> Column:
@@ -369,11 +368,8 @@ def _resolution(values: np.ndarray) -> str:
 
 def _unit(ticks: np.ndarray, origin: int, resolution: str) -> str:
     """Return the coarsest unit of which all distances from the origin are multiples."""
-    for unit, size in UNITS.items():
-        multiple = max(1, size // UNITS[resolution])
-        if (ticks % multiple == origin % multiple).all():
-            return unit
-    return resolution
+    multiples = {unit: max(1, size // UNITS[resolution]) for unit, size in UNITS.items()}
+    return next(unit for unit, each in multiples.items() if (ticks % each == origin % each).all())
 
 
 def _encode_times(column: Column, cells: Cells) -> np.ndarray:

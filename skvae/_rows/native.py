@@ -71,7 +71,7 @@ class Library(Protocol):
         """Return the columns, in order."""
 
     def readable(self, column: Any) -> Any:
-        """Return a column of the same values that narwhals reads, with times in UTC."""
+        """Return a column that narwhals reads, with dates in UTC and decimals as floats."""
 
     def type_name(self, column: Any) -> str:
         """Return the type of a column as text, from which it can be made again."""
@@ -226,7 +226,10 @@ class _Polars:
         return frame.get_columns()
 
     def readable(self, column: Any) -> Any:
-        is_zoned = str(column.dtype).startswith("Datetime") and column.dtype.time_zone is not None
+        pl = import_module("polars")
+        if column.dtype == pl.Decimal:
+            return column.cast(pl.Float64)
+        is_zoned = column.dtype == pl.Datetime and column.dtype.time_zone is not None
         return column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if is_zoned else column
 
     def type_name(self, column: Any) -> str:
@@ -298,6 +301,8 @@ class _Arrow:
 
     def readable(self, column: Any) -> Any:
         pa = import_module("pyarrow")
+        if pa.types.is_decimal(column.type):
+            return column.cast(pa.float64())
         is_zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
         return column.cast(pa.timestamp(column.type.unit)) if is_zoned else column
 
