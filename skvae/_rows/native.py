@@ -253,7 +253,10 @@ class _Polars:
         if values.dtype.kind in "mM":
             narrow = values.view(np.int64).astype(np.int32 if dtype == "Date" else np.int64)
             return self._masked(pl.Series(narrow).cast(self.type_called(dtype)), missing)
-        return self._masked(pl.Series(values).cast(self.type_called(dtype)), missing)
+        kind = self.type_called(dtype)
+        if kind == pl.Decimal:  # older versions do not round, but truncate
+            values = values + np.copysign(0.25 * 10.0**-kind.scale, values)
+        return self._masked(pl.Series(values).cast(kind), missing)
 
     def take(self, levels: Levels, codes: np.ndarray, missing: np.ndarray) -> Any:
         pl = import_module("polars")
