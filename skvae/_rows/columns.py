@@ -27,7 +27,7 @@ UNITS = {  # nanoseconds
     "us": 10**3,
     "ns": 1,
 }
-KINDS = {  # of the values of each family; the first is that of numbers with a point
+KINDS = {  # that a column of each family of values can have
     "number": ("real", "whole", "level"),
     "level": ("level",),
     "datetime": ("datetime",),
@@ -107,7 +107,7 @@ class Column:
 
 
 def learn(cells: Cells, kind: str | None = None) -> Column:
-    """Return what is known of a column; `kind` is the user's word, if any."""
+    """Return what is known of a column. A kind that is given overrules the rule."""
     possible = KINDS[cells.family]
     if kind is not None and kind not in possible:
         raise ValueError(
