@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import chain, compress
+from itertools import chain, compress, repeat
 from typing import Any
 
 import numpy as np
 
+from skvae._rows.arrays import place_of
 from skvae._rows.cells import Cells
-from skvae._rows.native import Library
+from skvae._rows.native import Levels, Library
 
 MOST_LEVELS = 100
 MOST_DECIMALS = 10
@@ -26,7 +27,7 @@ UNITS = {  # nanoseconds
     "us": 10**3,
     "ns": 1,
 }
-KINDS = {  # of the values of each family; the first is that of numbers with a point
+KINDS = {  # that a column of each family of values can have
     "number": ("real", "whole", "level"),
     "level": ("level",),
     "datetime": ("datetime",),
@@ -106,7 +107,7 @@ class Column:
 
 
 def learn(cells: Cells, kind: str | None = None) -> Column:
-    """Return what is known of a column; `kind` is the user's word, if any."""
+    """Return what is known of a column. A kind that is given overrules the rule."""
     possible = KINDS[cells.family]
     if kind is not None and kind not in possible:
         raise ValueError(
@@ -161,7 +162,7 @@ def _learn_values(column: Column, cells: Cells, declared: bool) -> Column:
     least = max(SPIKE_ROWS, SPIKE_SHARE * counts.sum())
     kind = "constant" if len(values) == 1 and not declared else column.kind
     low, high = _bounds(column, cells, values)
-    spikes = tuple(values[counts >= least].tolist())
+    spikes = tuple(np.unique(values[counts >= least].clip(low, high)).tolist())
     return replace(column, kind=kind, low=low, high=high, spikes=spikes)
 
 
@@ -183,7 +184,6 @@ def _learn_numbers(column: Column, cells: Cells) -> Column:
     if values.dtype.kind != "f":
         step = 1.0 if column.base == "whole" else None
         return replace(column, origin=_origin(values), decimals=0, step=step)
-    _refuse_infinite(cells)
     if column.base == "whole":
         _refuse_fractions(cells)
     decimals = 0 if column.base == "whole" else _decimals(values)
@@ -192,10 +192,15 @@ def _learn_numbers(column: Column, cells: Cells) -> Column:
 
 def _origin(values: np.ndarray) -> int:
     """Return the smallest of large whole numbers if floats then hold all differences, else 0."""
-    if len(values) == 0:
+    if not _is_beyond_floats(values):
         return 0
     low, high = int(values.min()), int(values.max())
-    return low if max(-low, high) > _EXACT and high - low <= _EXACT else 0
+    return low if high - low <= _EXACT else 0
+
+
+def _is_beyond_floats(values: np.ndarray) -> bool:
+    """Return whether there are whole numbers so large that floats skip some of their size."""
+    return len(values) > 0 and max(-int(values.min()), int(values.max())) > _EXACT
 
 
 def _decimals(values: np.ndarray) -> int | None:
@@ -222,8 +227,6 @@ def _encode_numbers(column: Column, cells: Cells) -> np.ndarray:
 def _numbers_of(column: Column, cells: Cells) -> np.ndarray:
     """Return numbers; booleans may stand for 0 and 1."""
     if cells.family == "number":
-        if cells.values.dtype.kind == "f":
-            _refuse_infinite(cells)
         return cells.values
     values = np.array(cells.values, dtype=object)
     values[cells.missing] = False
@@ -246,23 +249,20 @@ def _decoded_numbers(column: Column, x: np.ndarray) -> np.ndarray:
 
 
 def _is_integer(dtype: str) -> bool:
-    return "int" in dtype.lower() and "interval" not in dtype
+    return "int" in dtype.lower()
 
 
 # Levels
 
 
 def _learn_levels(column: Column, cells: Cells, declared: bool) -> Column:
-    counts: Counter[Any] = Counter()
-    for cell, count in Counter(cells.observed).items():
-        counts[_plain(cell, column)] += count
+    counts = Counter(cells.observed)
     if cells.is_text and not declared:
         _refuse_identifier(column, counts)
-    categories = None
-    if cells.categories is not None:
-        categories = tuple(_plain(level, column) for level in cells.categories)
-    levels = list(categories if categories is not None else sorted(_with_both_booleans(counts)))
-    column = replace(column, categories=categories, ordered=cells.ordered)
+    levels = cells.categories
+    if levels is None:
+        levels = tuple(sorted(_with_both_booleans(counts)))
+    column = replace(column, categories=cells.categories, ordered=cells.ordered)
     column = _grouped(column, levels, counts)
     return _with_code_bounds(column, counts, declared)
 
@@ -272,20 +272,19 @@ def _with_both_booleans(counts: Counter[Any]) -> set[Any]:
     return {False, True} if are_booleans else set(counts)
 
 
-def _grouped(column: Column, levels: list[Any], counts: Counter[Any]) -> Column:
+def _grouped(column: Column, levels: tuple[Any, ...], counts: Counter[Any]) -> Column:
     """Give codes to the most frequent levels and one to all others, if there are too many."""
     if len(levels) <= MOST_LEVELS:
-        return replace(column, levels=tuple(levels))
+        return replace(column, levels=levels)
     ranked = sorted(range(len(levels)), key=lambda place: (-counts[levels[place]], place))
     is_frequent = np.zeros(len(levels), dtype=bool)
     is_frequent[ranked[: MOST_LEVELS - 1]] = True
     others = tuple(compress(levels, ~is_frequent))
-    of_others = np.array([counts[level] for level in others], dtype=np.float64)
-    shares = (
-        of_others / of_others.sum() if of_others.any() else np.full(len(others), 1 / len(others))
-    )
+    n_rows = np.array([counts[level] for level in others], dtype=np.float64)
+    n_rows += not n_rows.any()  # levels without any row are as likely as one another
+    shares = tuple((n_rows / n_rows.sum()).tolist())
     frequent = tuple(compress(levels, is_frequent))
-    return replace(column, levels=frequent, others=others, shares=tuple(shares.tolist()))
+    return replace(column, levels=frequent, others=others, shares=shares)
 
 
 def _with_code_bounds(column: Column, counts: Counter[Any], declared: bool) -> Column:
@@ -303,17 +302,12 @@ def _codes(column: Column) -> dict[Any, int]:
 
 
 def _encode_levels(column: Column, cells: Cells) -> np.ndarray:
-    if cells.family == "number":
-        cells = cells.as_levels()
+    given, cells = cells, cells.as_levels() if cells.family == "number" else cells
     if cells.family != "level":
-        raise _error_of_family(column, cells)
-    distinct = {cell: _plain(cell, column) for cell in set(cells.observed)}
-    _refuse_other_levels(column, cells, distinct.values())
-    codes, unseen = _codes(column), column.n_codes
-    of_cells = {cell: codes.get(level, unseen) for cell, level in distinct.items()}
-    if cells.missing.any():  # whatever stands for a missing value
-        of_cells |= dict.fromkeys(compress(cells.values, cells.missing.tolist()), 0)
-    return np.fromiter(map(of_cells.__getitem__, cells.values), np.float64, len(cells))
+        raise _error_of_family(column, given)
+    _refuse_other_levels(column, given, set(cells.observed))
+    codes = map(_codes(column).get, cells.values, repeat(column.n_codes))
+    return np.fromiter(codes, np.float64, len(cells))
 
 
 def _refuse_other_levels(column: Column, cells: Cells, levels: Iterable[Any]) -> None:
@@ -336,26 +330,15 @@ def _decode_levels(
     if column.others:
         codes[in_group] += _members(column, int(in_group.sum()), rng)
     levels = [*column.levels, *column.others] or [None]
-    return library.take(levels, codes, missing, column.dtype, column.categories, column.ordered)
+    native = Levels(levels, column.dtype, column.categories, column.ordered)
+    return library.take(native, codes, missing)
 
 
 def _members(column: Column, n_draws: int, rng: np.random.Generator | None) -> Any:
     if rng is None:
         return int(np.argmax(column.shares))
-    return rng.choice(len(column.others), n_draws, p=np.array(column.shares))
-
-
-def _plain(level: Any, column: Column) -> Any:
-    """Return a level as text, a boolean or a number, which any file can hold."""
-    level = level.item() if isinstance(level, np.generic) else level
-    if isinstance(level, (str, bool, int, float)):
-        return level
-    if isinstance(level, (bytes, tuple, list, dict, complex)):
-        raise ValueError(
-            f"Column {column.name!r} of type {column.dtype} has the level {level!r}. Expected "
-            "levels of text, booleans, numbers, dates or intervals. Convert it, or drop it."
-        )
-    return str(level)
+    shares = np.array(column.shares)
+    return rng.choice(len(shares), n_draws, p=shares / shares.sum())
 
 
 # Dates and durations
@@ -364,11 +347,14 @@ def _plain(level: Any, column: Column) -> Any:
 def _learn_times(column: Column, cells: Cells) -> Column:
     resolution = _resolution(cells.values)
     ticks = cells.observed.view(np.int64)
-    is_date = cells.family == "datetime" and len(ticks) > 0
-    origin = int(ticks.min()) if is_date else 0
+    unit, origin = _unit(ticks, 0, resolution), 0
+    per_unit = UNITS[unit] // UNITS[resolution]
+    if len(ticks) and (cells.family == "datetime" or _is_beyond_floats(ticks // per_unit)):
+        origin = int(ticks.min())
+        unit = _unit(ticks, origin, resolution)
     return replace(
         column,
-        unit=_unit(ticks, origin, resolution),
+        unit=unit,
         resolution=resolution,
         origin=origin,
         step=1.0,
@@ -382,11 +368,8 @@ def _resolution(values: np.ndarray) -> str:
 
 def _unit(ticks: np.ndarray, origin: int, resolution: str) -> str:
     """Return the coarsest unit of which all distances from the origin are multiples."""
-    for unit, size in UNITS.items():
-        multiple = max(1, size // UNITS[resolution])
-        if (ticks % multiple == origin % multiple).all():
-            return unit
-    return resolution
+    multiples = {unit: max(1, size // UNITS[resolution]) for unit, size in UNITS.items()}
+    return next(unit for unit, each in multiples.items() if (ticks % each == origin % each).all())
 
 
 def _encode_times(column: Column, cells: Cells) -> np.ndarray:
@@ -425,32 +408,21 @@ def _refuse_identifier(column: Column, counts: Counter[Any]) -> None:
         )
 
 
-def _refuse_infinite(cells: Cells) -> None:
-    wrong = np.isinf(cells.values) & ~cells.missing
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ValueError(
-            f"X contains infinity in column {cells.name!r}, row {row} (counted from 0). Replace "
-            "it, or drop the row."
-        )
-
-
 def _refuse_fractions(cells: Cells) -> None:
     wrong = (cells.values % 1 != 0) & ~cells.missing
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"Column {cells.name!r} is declared as 'whole', but holds {cells.values[row]} in row "
-            f"{row} (counted from 0). Declare it as 'real', or round it."
+            f"X holds {cells.values[row]} in {place_of(cells.name, row)}, but this column is "
+            "declared as 'whole'. Declare it as 'real', or round it."
         )
 
 
 def _refuse_missing(column: Column, missing: np.ndarray, library: Library) -> None:
     if missing.any() and not library.allows_missing(column.dtype):
         raise ValueError(
-            f"X is NaN in column {column.name!r}, row {int(missing.argmax())} (counted from 0), "
-            f"but its type, {column.dtype}, holds no missing values, and none were seen in "
-            "training. Replace it."
+            f"X is NaN in {place_of(column.name, int(missing.argmax()))}, but this column is of "
+            f"type {column.dtype}, which cannot hold missing values. Replace it."
         )
 
 
