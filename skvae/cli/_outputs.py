@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skvae.cli._failures import UsageError
-from skvae.cli._sources import import_parquet
+from skvae.cli._table_files import import_parquet
 
 TABLES = (".npy", ".npz", ".csv", ".parquet")
+FRAMES = (".csv", ".parquet")
 PICTURES = (".png", ".pdf", ".svg")
 STDOUT = "-"
 
@@ -105,6 +106,42 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
         else:
             with open(scratch, "w", newline="", encoding="utf-8") as file:
                 _write_csv(file, X, names)
+
+
+def write_frame(path: str, frame: Any, ids: np.ndarray | None = None, id_name: str = "") -> None:
+    """Write a data frame of any library, with a first column of identifiers if there are any."""
+    import narwhals as nw
+
+    table = nw.from_native(frame, eager_only=True)
+    if ids is not None:
+        _refuse_repeated(id_name, table.columns)
+        column = nw.new_series(id_name, ids.tolist(), backend=table.implementation)
+        table = table.select(column, nw.all())
+    if path == STDOUT:
+        sys.stdout.write(table.write_csv())
+        return
+    with _replacing(path) as scratch:
+        write = table.write_parquet if ending(path) == ".parquet" else table.write_csv
+        write(scratch)
+
+
+def check_frame_output(path: str | None, content: str) -> None:
+    """Refuse to write a table with more than numbers into a file that holds arrays.
+
+    Raises
+    ------
+    UsageError
+        If the file is not a CSV or a Parquet file.
+    """
+    if path and path != STDOUT and ending(path) not in FRAMES:
+        raise UsageError(f"-o {path} cannot hold {content}: name a {' or '.join(FRAMES)} file")
+
+
+def _refuse_repeated(id_name: str, names: list[str]) -> None:
+    if id_name in names:
+        raise UsageError(
+            f"--id {id_name}: the output has a column of this name; rename one of them"
+        )
 
 
 def write_picture(path: str, display, dpi: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import skvae
 from skvae.cli import _apply_commands
-from skvae.cli._sources import read_table
+from skvae.cli._table_files import read_table
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_transform_writes_the_embedding(run, files, transformer, digits, elsewhe
     assert done == (0, "", "")
     np.testing.assert_array_equal(np.load("z.npy"), transformer.transform(digits.data))
     run("transform", files / "digits.skvae", "--data", "digits", "-o", "z.csv", "--limit", 3)
-    X, _, names = read_table("z.csv", ".csv", None, [], None, None)
+    X, _, names, _ = read_table("z.csv", ".csv")
     np.testing.assert_array_equal(X, transformer.transform(digits.data[:3]))
     assert names == [*transformer.get_feature_names_out()]
 
@@ -44,7 +44,7 @@ def test_transform_embeds_by_a_detector_as_well(run, files, detector, iris, else
 def test_reconstruct_writes_rows_or_a_picture(run, files, detector, iris, elsewhere):
     command = ("reconstruct", files / "iris.skvae", "--data", files / "iris.csv", "-o")
     assert run(*command, "x.csv") == (0, "", "")
-    X, _, names = read_table("x.csv", ".csv", None, [], None, None)
+    X, _, names, _ = read_table("x.csv", ".csv")
     np.testing.assert_array_equal(X, detector.reconstruct(iris))
     assert names == ["sl", "sw", "pl", "pw"]
     record = json.loads(run(*command, "x.svg", "--json").out)
@@ -102,7 +102,7 @@ def test_score_prints_mean_and_standard_error(run, files, transformer, digits):
 def test_score_of_a_detector_counts_the_outliers(run, files, detector, iris, elsewhere):
     command = ("score", files / "iris.skvae", "--data", files / "iris.csv")
     done = run(*command, "-o", "s.csv")
-    table, _, names = read_table("s.csv", ".csv", None, [], None, None)
+    table, _, names, _ = read_table("s.csv", ".csv")
     assert names == ["score", "prediction"]
     np.testing.assert_array_equal(table[:, 0], detector.score_samples(iris))
     np.testing.assert_array_equal(table[:, 1], detector.predict(iris))

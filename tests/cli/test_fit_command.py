@@ -67,7 +67,7 @@ def test_the_model_remembers_the_columns_of_a_table(files):
         (("--data", "none.npy"), 1, "none.npy: No such file or directory"),
         (("--data", "none.docx"), 2, "is not a known source"),
         (("--data", "bad.csv"), 1, "bad.csv has nan in row 2, column 'b'"),
-        (("--data", "text.csv"), 1, "not numeric: b ('x')"),
+        (("--data", "text.csv", "--likelihood", "gaussian"), 1, "not numeric: b ('x')"),
         (
             ("--data", "digits", "--max-epochs", "0"),
             2,
@@ -98,7 +98,7 @@ def test_the_model_remembers_the_columns_of_a_table(files):
             2,
             "'learning_rate' parameter of VAETransf",
         ),
-        ((), 2, "required: --data"),
+        ((), 2, "one of the arguments SOURCE --data is required"),
     ],
 )
 def test_an_error_is_one_line_and_nothing_is_written(run, elsewhere, options, code, message):

@@ -7,7 +7,7 @@ import pytest
 
 from skvae.cli._failures import UsageError
 from skvae.cli._outputs import PICTURES, TABLES, check_output, write_picture, write_rows
-from skvae.cli._sources import read_table
+from skvae.cli._table_files import read_table
 
 NAMES = ["a", "b, c"]
 
@@ -24,7 +24,7 @@ def test_written_rows_are_read_back_exactly(tmp_path, ending, dtype):
     path, X = tmp_path / f"x{ending}", rows(dtype)
     write_rows(str(path), X, NAMES, "X")
     if ending in (".csv", ".parquet"):
-        found, _, names = read_table(str(path), ending, None, [], None, None)
+        found, _, names, _ = read_table(str(path), ending)
         assert names == NAMES
     else:
         found = np.load(path)
@@ -39,7 +39,7 @@ def test_a_vector_is_written_as_one_column(tmp_path, ending):
     path = tmp_path / f"x{ending}"
     write_rows(str(path), np.arange(3.0), ["score"], "scores")
     if ending in (".csv", ".parquet"):
-        found = read_table(str(path), ending, None, [], None, None)[0][:, 0]
+        found = read_table(str(path), ending)[0][:, 0]
     else:
         found = np.load(path)
         found = found["scores"] if ending == ".npz" else found

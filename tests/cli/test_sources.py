@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_digits
 
-from skvae.cli import _sources as sources
+from skvae.cli import _table_files as table_files
 from skvae.cli import build_parser
 from skvae.cli._failures import UsageError
-from skvae.cli._sources import check_source, read_rows, read_table
+from skvae.cli._sources import check_source, read_rows
+from skvae.cli._table_files import Choice, read_table
 from skvae.datasets import write_idx
 
 
@@ -154,7 +155,7 @@ def test_quoted_names_may_contain_commas(table):
 
 
 def test_the_columns_of_the_model_are_read_by_name(table):
-    model = SimpleNamespace(feature_names_in_=np.array(["d", "a"], dtype=object))
+    model = SimpleNamespace(feature_names_in_=np.array(["d", "a"], dtype=object), _schema=None)
     rows = read(table, model=model)
     assert rows.names == ["d", "a"]
     assert rows.X.tolist() == [[3, 1]]
@@ -168,7 +169,7 @@ def test_the_columns_of_the_model_are_read_by_name(table):
 
 def read_csv(path, text, columns=None, drop=(), target=None, limit=None):
     path.write_bytes(text.encode())
-    return read_table(str(path), ".csv", columns, list(drop), target, limit)
+    return read_table(str(path), ".csv", Choice(columns, tuple(drop), target), limit)[:3]
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def test_a_csv_file_is_read_as_numbers_with_names(csv_path):
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=32).map(float)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1).filter(
-    lambda name: not sources._is_number(name, decimal_comma=True)
+    lambda name: not table_files._is_number(name, decimal_comma=True)
 )
 
 
@@ -342,7 +343,7 @@ def test_a_csv_file_that_is_not_a_table_of_numbers_is_refused(csv_path, text, op
 def test_a_csv_file_that_is_not_text_is_refused(csv_path):
     csv_path.write_bytes(b"a,b\n1,\xff\n")
     with pytest.raises(ValueError, match="not a valid CSV file"):
-        read_table(str(csv_path), ".csv", None, [], None, None)
+        read_table(str(csv_path), ".csv")
 
 
 def test_leaving_out_all_columns_is_wrong_usage(csv_path):
@@ -353,8 +354,8 @@ def test_leaving_out_all_columns_is_wrong_usage(csv_path):
 def read_parquet(path, table, **options):
     pa = pytest.importorskip("pyarrow", reason="pyarrow is optional")
     pytest.importorskip("pyarrow.parquet").write_table(pa.table(table), path)
-    given = {"columns": None, "drop": [], "target": None, "limit": None} | options
-    return read_table(str(path), ".parquet", **given)
+    limit = options.pop("limit", None)
+    return read_table(str(path), ".parquet", Choice(**options), limit)[:3]
 
 
 @pytest.fixture
@@ -384,10 +385,10 @@ def test_a_damaged_parquet_file_or_one_with_text_is_refused(parquet):
         read_parquet(parquet, {"a": [1], "kind": ["x"]})
     parquet.write_bytes(b"PAR1 but not really")
     with pytest.raises(ValueError, match="Parquet"):
-        read_table(str(parquet), ".parquet", None, [], None, None)
+        read_table(str(parquet), ".parquet")
 
 
 def test_without_pyarrow_the_error_tells_how_to_install_it(parquet, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ImportError, match=r"need pyarrow.*skvae\[parquet\].*\.csv"):
-        read_table(str(parquet), ".parquet", None, [], None, None)
+        read_table(str(parquet), ".parquet")
