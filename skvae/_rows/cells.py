@@ -1,0 +1,219 @@
+"""The columns of a data frame, of any library, as NumPy arrays and lists.
+
+They are read through narwhals. What the values mean is not decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from skvae._rows.native import Library
+
+_OBJECTS: dict[str, tuple[Any, str]] = {  # what a column of objects may hold; the first that fits
+    "bool": ((bool, np.bool_), "level"),
+    "int": (Integral, "number"),
+    "float": (Real, "number"),
+    "Decimal": (Decimal, "number"),
+    "str": (str, "level"),
+    "datetime": (datetime, "datetime"),
+    "date": (date, "datetime"),
+    "timedelta": (timedelta, "duration"),
+}
+_LEVELS = (nw.Boolean, nw.String, nw.Categorical, nw.Enum)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of one column.
+
+    Parameters
+    ----------
+    name : object
+        Name of the column.
+    dtype : str
+        Name of the native type.
+    missing : ndarray of bool
+        Which cells are missing.
+    family : {"number", "level", "datetime", "duration"}
+        What the values are.
+    values : ndarray or list
+        Numbers, `datetime64` in UTC, or `timedelta64`; of levels a list of objects. The values of
+        missing cells are arbitrary.
+    is_text : bool, default=False
+        Whether the column is plain text, neither categories nor booleans.
+    categories : tuple or None, default=None
+        The levels that the native type lists, in its order.
+    ordered : bool, default=False
+        Whether the native type says that its levels are ordered.
+    time_zone : str or None, default=None
+        The time zone of dates that have one.
+    """
+
+    name: Any
+    dtype: str
+    missing: np.ndarray
+    family: str
+    values: Any
+    is_text: bool = False
+    categories: tuple[Any, ...] | None = None
+    ordered: bool = False
+    time_zone: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.missing)
+
+    @property
+    def observed(self) -> Any:
+        """The values of the cells that are not missing."""
+        if not self.missing.any():
+            return self.values
+        if self.family != "level":
+            return self.values[~self.missing]
+        return [cell for cell, gap in zip(self.values, self.missing, strict=True) if not gap]
+
+    def as_levels(self) -> Cells:
+        """Return a column of numbers as one of levels."""
+        return replace(self, family="level", values=self.values.tolist())
+
+
+def read(frame: Any, library: Library) -> Iterator[Cells]:
+    """Return the cells of the columns of a data frame, one column after another.
+
+    Raises
+    ------
+    ValueError
+        Naming the column, if it holds neither numbers nor text, booleans, categories, dates or
+        durations.
+    """
+    columns = zip(library.names(frame), library.columns(frame), strict=True)
+    return (_read(name, column, library) for name, column in columns)
+
+
+def _read(name: Any, column: Any, library: Library) -> Cells:
+    dtype = library.type_name(column)
+    if not library.has_type(dtype):
+        raise _error_of_type(name, dtype)
+    series = nw.from_native(column, series_only=True)
+    missing = series.is_null().to_numpy()
+    if dtype == "object":
+        return _read_objects(name, series.to_numpy(), missing)
+    if dtype.lower() in ("null", "arrowdtype(null)"):
+        return Cells(name, dtype, missing, "level", [None] * len(missing))
+    if isinstance(series.dtype, _LEVELS):
+        return _read_levels(name, dtype, column, missing, library)
+    return _read_array(name, dtype, series, missing)
+
+
+def _read_levels(
+    name: Any, dtype: str, column: Any, missing: np.ndarray, library: Library
+) -> Cells:
+    cells, declared = library.cells(column), library.categories(column)
+    if declared is None:
+        is_text = dtype != "Categorical" and "bool" not in dtype.lower()
+        return Cells(name, dtype, missing, "level", cells, is_text=is_text)
+    levels, ordered = declared
+    return Cells(name, dtype, missing, "level", cells, categories=tuple(levels), ordered=ordered)
+
+
+def _read_array(name: Any, dtype: str, series: Any, missing: np.ndarray) -> Cells:
+    """Read numbers, dates or durations."""
+    series, zone = _in_utc(series)
+    scale = _scale(dtype) if series.dtype.is_decimal() else None
+    if scale is not None:
+        series = series.cast(nw.Float64)
+    if series.dtype.is_numeric() and missing.any():
+        series = series.fill_null(0)
+    values = series.to_numpy()
+    if scale is not None:
+        values = np.round(values, scale)  # Arrow does not round to the nearest float
+    if values.dtype.kind == "O":  # dates of Arrow in pandas
+        return replace(_read_objects(name, values, missing), dtype=dtype)
+    if values.dtype.kind == "b":  # sparse booleans
+        return Cells(name, dtype, missing, "level", values.tolist())
+    if values.dtype.kind == "f":
+        missing = missing | np.isnan(values)  # polars and Arrow tell NaN from null
+    family = {"M": "datetime", "m": "duration"}.get(values.dtype.kind, "number")
+    return Cells(name, dtype, missing, family, values, time_zone=zone)
+
+
+def _scale(dtype: str) -> int:
+    """Return the number of decimals of a type such as "decimal128(10, 2)"."""
+    return int(re.findall(r"\d+", dtype)[-1])
+
+
+def _in_utc(series: Any) -> tuple[Any, str | None]:
+    """Return dates in UTC and their time zone; all else as it is."""
+    zone = series.dtype.time_zone if isinstance(series.dtype, nw.Datetime) else None
+    if zone is not None:
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return series, zone
+
+
+def _read_objects(name: Any, values: np.ndarray, missing: np.ndarray) -> Cells:
+    types = set(map(type, values[~missing].tolist()))
+    if not types:
+        dtype = "object" if values[0] is None else "object[str, nan]"
+        return Cells(name, dtype, missing, "level", values.tolist())
+    held, family = _held(name, values, missing, types)
+    gaps = values[missing]
+    dtype = f"object[{held}, nan]" if len(gaps) and gaps[0] is not None else f"object[{held}]"
+    if family == "level":
+        return Cells(name, dtype, missing, family, values.tolist(), is_text=held == "str")
+    if held == "datetime":
+        _refuse_zones(name, values[~missing])
+    filled = np.where(missing, values[~missing][0], values)
+    unit = "D" if held == "date" else "us"
+    kind = {"datetime": f"M8[{unit}]", "duration": "m8[us]"}.get(family)
+    filled = _numbers(filled) if kind is None else filled.astype(kind)
+    if family == "number" and filled.dtype.kind == "f":
+        missing = missing | np.isnan(filled)
+    return Cells(name, dtype, missing, family, filled)
+
+
+def _held(name: Any, values: np.ndarray, missing: np.ndarray, types: set[type]) -> tuple[str, str]:
+    """Return the type of the cells of a column of objects, and the family of their values."""
+    for held, (parents, family) in _OBJECTS.items():
+        if all(issubclass(each, parents) for each in types):
+            return held, family
+    if len(types) == 1:
+        raise _error_of_type(name, f"object[{types.pop().__name__}]")
+    rows = {type(values[row]).__name__: row for row in np.flatnonzero(~missing)[::-1]}
+    found = ", ".join(f"{kind} (row {row})" for kind, row in sorted(rows.items()))
+    raise ValueError(
+        f"Column {name!r} holds values of several types: {found}, with rows counted from 0. "
+        "Convert it to one type, for example to text by astype(str), or drop it."
+    )
+
+
+def _numbers(values: np.ndarray) -> np.ndarray:
+    """Return Python numbers as an array, with the digits of whole numbers of any size."""
+    if not all(issubclass(kind, Integral) for kind in set(map(type, values.tolist()))):
+        return values.astype(np.float64)
+    try:
+        return values.astype(np.int64)
+    except OverflowError:
+        return values
+
+
+def _refuse_zones(name: Any, values: np.ndarray) -> None:
+    if any(value.tzinfo is not None for value in values):
+        raise ValueError(
+            f"Column {name!r} holds Python objects of dates with a time zone. Convert it first, "
+            "for example by pandas.to_datetime(column, utc=True)."
+        )
+
+
+def _error_of_type(name: Any, dtype: str) -> ValueError:
+    return ValueError(
+        f"Column {name!r} is of type {dtype}. Expected numbers, text, booleans, categories, dates "
+        "or durations. Convert the column, or drop it."
+    )

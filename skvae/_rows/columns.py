@@ -1,0 +1,475 @@
+"""What a column of a table is, learned from its cells, and its values as floats and back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import chain, compress
+from typing import Any
+
+import numpy as np
+
+from skvae._rows.cells import Cells
+from skvae._rows.native import Library
+
+MOST_LEVELS = 100
+MOST_DECIMALS = 10
+SPIKE_SHARE, SPIKE_ROWS = 0.02, 10
+IDENTIFIER_SHARE, IDENTIFIER_ROWS = 0.9, 20
+UNITS = {  # nanoseconds
+    "D": 86_400 * 10**9,
+    "h": 3_600 * 10**9,
+    "m": 60 * 10**9,
+    "s": 10**9,
+    "ms": 10**6,
+    "us": 10**3,
+    "ns": 1,
+}
+KINDS = {  # of the values of each family; the first is that of numbers with a point
+    "number": ("real", "whole", "level"),
+    "level": ("level",),
+    "datetime": ("datetime",),
+    "duration": ("duration",),
+}
+_EXACT = 2**53  # floats hold all whole numbers up to this one
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is known of a column of a table.
+
+    Parameters
+    ----------
+    name : object
+        Name of the column. Those of pandas need not be text.
+    kind : {"real", "whole", "level", "datetime", "duration", "constant"}
+        What the values are. A column is constant if a single value was seen.
+    base : {"real", "whole", "level", "datetime", "duration"}
+        How the values are encoded: the kind, or that of a constant if it had more values.
+    dtype : str
+        Name of the native type, from which it is restored.
+    missing : bool, default=False
+        Whether cells were missing.
+    levels : tuple, default=()
+        The levels, in the order of their codes.
+    others : tuple, default=()
+        Rare levels, which share the code after those of `levels`.
+    shares : tuple of float, default=()
+        The share of each of `others` in their common code.
+    categories : tuple or None, default=None
+        The levels that the native type lists, in its order.
+    ordered : bool, default=False
+        Whether the native type says that its levels are ordered.
+    low, high : float or None, default=None
+        Bounds of the encoded values; None if no value was seen.
+    decimals : int or None, default=None
+        Number of decimals of the values; None if there are too many, or if they are not numbers.
+    step : float or None, default=None
+        Distance of neighbouring encoded values, if all lie on one lattice.
+    unit : str or None, default=None
+        Unit of encoded dates and durations, as NumPy calls it.
+    resolution : str or None, default=None
+        Unit in which the native type counts.
+    origin : int, default=0
+        Value that is encoded as zero, in `resolution` for dates and durations.
+    time_zone : str or None, default=None
+        Time zone of the dates.
+    spikes : tuple of float, default=()
+        Encoded values that many rows share.
+    """
+
+    name: Any
+    kind: str
+    base: str
+    dtype: str
+    missing: bool = False
+    levels: tuple[Any, ...] = ()
+    others: tuple[Any, ...] = ()
+    shares: tuple[float, ...] = ()
+    categories: tuple[Any, ...] | None = None
+    ordered: bool = False
+    low: float | None = None
+    high: float | None = None
+    decimals: int | None = None
+    step: float | None = None
+    unit: str | None = None
+    resolution: str | None = None
+    origin: int = 0
+    time_zone: str | None = None
+    spikes: tuple[float, ...] = ()
+
+    @property
+    def n_codes(self) -> int:
+        """Number of codes of levels. An unseen level is encoded as this number."""
+        return len(self.levels) + bool(self.others)
+
+
+def learn(cells: Cells, kind: str | None = None) -> Column:
+    """Return what is known of a column; `kind` is the user's word, if any."""
+    possible = KINDS[cells.family]
+    if kind is not None and kind not in possible:
+        raise ValueError(
+            f"Column {cells.name!r} of type {cells.dtype} cannot be of kind {kind!r}. Expected "
+            f"{' or '.join(map(repr, possible))}. Convert the column to have another kind."
+        )
+    if kind == "level" and cells.family == "number":
+        cells = cells.as_levels()
+    base = kind or _default_kind(cells)
+    column = Column(cells.name, base, base, cells.dtype, missing=bool(cells.missing.any()))
+    if base == "level":
+        return _learn_levels(column, cells, declared=kind is not None)
+    learn_lattice = _learn_times if cells.family != "number" else _learn_numbers
+    return _learn_values(learn_lattice(column, cells), cells, declared=kind is not None)
+
+
+def encode(column: Column, cells: Cells) -> np.ndarray:
+    """Return the cells of a column as float64, with NaN for those that are missing."""
+    if cells.missing.all():
+        return np.full(len(cells), np.nan)
+    code = {"level": _encode_levels, "real": _encode_numbers, "whole": _encode_numbers}
+    values = code.get(column.base, _encode_times)(column, cells)
+    values[cells.missing] = np.nan
+    return values
+
+
+def decode(column: Column, x: np.ndarray, library: Library, rng: np.random.Generator | None) -> Any:
+    """Return encoded values as a column of the native type."""
+    missing = np.isnan(x) | (column.low is None)
+    _refuse_missing(column, missing, library)
+    low, high = (0.0, 0.0) if column.low is None else (column.low, column.high)
+    x = np.clip(np.where(missing, low, x), low, high)
+    if column.base == "level":
+        return _decode_levels(column, x, missing, library, rng)
+    if column.base in ("real", "whole"):
+        return library.build(_decoded_numbers(column, x), missing, column.dtype)
+    return library.build(_decoded_times(column, x, missing), missing, column.dtype)
+
+
+def _default_kind(cells: Cells) -> str:
+    if cells.family != "number":
+        return cells.family
+    return "real" if cells.values.dtype.kind == "f" else "whole"
+
+
+def _learn_values(column: Column, cells: Cells, declared: bool) -> Column:
+    """Learn bounds, spikes and constants from the encoded values."""
+    x = encode(column, cells)
+    values, counts = np.unique(x[~cells.missing], return_counts=True)
+    if len(values) == 0:
+        return column
+    least = max(SPIKE_ROWS, SPIKE_SHARE * counts.sum())
+    kind = "constant" if len(values) == 1 and not declared else column.kind
+    low, high = _bounds(column, cells, values)
+    spikes = tuple(values[counts >= least].tolist())
+    return replace(column, kind=kind, low=low, high=high, spikes=spikes)
+
+
+def _bounds(column: Column, cells: Cells, x: np.ndarray) -> tuple[float, float]:
+    """Return the ends of encoded values; of rounded whole numbers, floats within the true ends."""
+    low, high = float(x[0]), float(x[-1])
+    if cells.values.dtype.kind in "iuO" and not column.origin:
+        values = cells.observed
+        low = low if int(low) >= int(values.min()) else float(np.nextafter(low, np.inf))
+        high = high if int(high) <= int(values.max()) else float(np.nextafter(high, -np.inf))
+    return low, high
+
+
+# Numbers
+
+
+def _learn_numbers(column: Column, cells: Cells) -> Column:
+    values = cells.observed
+    if values.dtype.kind != "f":
+        step = 1.0 if column.base == "whole" else None
+        return replace(column, origin=_origin(values), decimals=0, step=step)
+    _refuse_infinite(cells)
+    if column.base == "whole":
+        _refuse_fractions(cells)
+    decimals = 0 if column.base == "whole" else _decimals(values)
+    return replace(column, decimals=decimals, step=None if decimals is None else 10.0**-decimals)
+
+
+def _origin(values: np.ndarray) -> int:
+    """Return the smallest of large whole numbers if floats then hold all differences, else 0."""
+    if len(values) == 0:
+        return 0
+    low, high = int(values.min()), int(values.max())
+    return low if max(-low, high) > _EXACT and high - low <= _EXACT else 0
+
+
+def _decimals(values: np.ndarray) -> int | None:
+    """Return how many decimals the values have, if they are few and the type holds more digits."""
+    distinct = np.unique(values)
+    if len(distinct) == 0:
+        return None
+    wide, largest = distinct.astype(np.float64), float(np.abs(distinct).max())
+    for decimals in range(MOST_DECIMALS + 1):
+        if largest * 10.0**decimals > 2.0 ** np.finfo(values.dtype).nmant:
+            return None
+        if (np.round(wide, decimals).astype(values.dtype) == distinct).all():
+            return decimals
+    return None
+
+
+def _encode_numbers(column: Column, cells: Cells) -> np.ndarray:
+    values = _numbers_of(column, cells)
+    if column.origin:
+        values = values.astype(object) - column.origin
+    return values.astype(np.float64)
+
+
+def _numbers_of(column: Column, cells: Cells) -> np.ndarray:
+    """Return numbers; booleans may stand for 0 and 1."""
+    if cells.family == "number":
+        if cells.values.dtype.kind == "f":
+            _refuse_infinite(cells)
+        return cells.values
+    values = np.array(cells.values, dtype=object)
+    values[cells.missing] = False
+    if cells.family != "level" or set(map(type, values.tolist())) != {bool}:
+        raise _error_of_family(column, cells)
+    return values.astype(np.int64)
+
+
+def _decoded_numbers(column: Column, x: np.ndarray) -> np.ndarray:
+    if column.decimals is not None:
+        x = np.round(x, column.decimals)
+    if not _is_integer(column.dtype):
+        return x
+    if not column.origin and np.abs(x).max(initial=0) <= _EXACT:
+        return x.astype(np.int64)
+    values = np.array([column.origin + int(number) for number in x.tolist()], dtype=object)
+    if column.dtype.startswith("object"):
+        return values
+    return values.astype(np.int64 if values.min() < 0 else np.uint64)
+
+
+def _is_integer(dtype: str) -> bool:
+    return "int" in dtype.lower() and "interval" not in dtype
+
+
+# Levels
+
+
+def _learn_levels(column: Column, cells: Cells, declared: bool) -> Column:
+    counts: Counter[Any] = Counter()
+    for cell, count in Counter(cells.observed).items():
+        counts[_plain(cell, column)] += count
+    if cells.is_text and not declared:
+        _refuse_identifier(column, counts)
+    categories = None
+    if cells.categories is not None:
+        categories = tuple(_plain(level, column) for level in cells.categories)
+    levels = list(categories if categories is not None else sorted(_with_both_booleans(counts)))
+    column = replace(column, categories=categories, ordered=cells.ordered)
+    column = _grouped(column, levels, counts)
+    return _with_code_bounds(column, counts, declared)
+
+
+def _with_both_booleans(counts: Counter[Any]) -> set[Any]:
+    are_booleans = counts and all(type(level) is bool for level in counts)
+    return {False, True} if are_booleans else set(counts)
+
+
+def _grouped(column: Column, levels: list[Any], counts: Counter[Any]) -> Column:
+    """Give codes to the most frequent levels and one to all others, if there are too many."""
+    if len(levels) <= MOST_LEVELS:
+        return replace(column, levels=tuple(levels))
+    ranked = sorted(range(len(levels)), key=lambda place: (-counts[levels[place]], place))
+    is_frequent = np.zeros(len(levels), dtype=bool)
+    is_frequent[ranked[: MOST_LEVELS - 1]] = True
+    others = tuple(compress(levels, ~is_frequent))
+    of_others = np.array([counts[level] for level in others], dtype=np.float64)
+    shares = (
+        of_others / of_others.sum() if of_others.any() else np.full(len(others), 1 / len(others))
+    )
+    frequent = tuple(compress(levels, is_frequent))
+    return replace(column, levels=frequent, others=others, shares=tuple(shares.tolist()))
+
+
+def _with_code_bounds(column: Column, counts: Counter[Any], declared: bool) -> Column:
+    if not counts:
+        return column
+    if len(counts) == 1 and not declared:
+        code = float(_codes(column)[next(iter(counts))])
+        return replace(column, kind="constant", low=code, high=code)
+    return replace(column, low=0.0, high=column.n_codes - 1.0)
+
+
+def _codes(column: Column) -> dict[Any, int]:
+    codes = {level: code for code, level in enumerate(column.levels)}
+    return codes | dict.fromkeys(column.others, len(column.levels))
+
+
+def _encode_levels(column: Column, cells: Cells) -> np.ndarray:
+    if cells.family == "number":
+        cells = cells.as_levels()
+    if cells.family != "level":
+        raise _error_of_family(column, cells)
+    distinct = {cell: _plain(cell, column) for cell in set(cells.observed)}
+    _refuse_other_levels(column, cells, distinct.values())
+    codes, unseen = _codes(column), column.n_codes
+    of_cells = {cell: codes.get(level, unseen) for cell, level in distinct.items()}
+    if cells.missing.any():  # whatever stands for a missing value
+        of_cells |= dict.fromkeys(compress(cells.values, cells.missing.tolist()), 0)
+    return np.fromiter(map(of_cells.__getitem__, cells.values), np.float64, len(cells))
+
+
+def _refuse_other_levels(column: Column, cells: Cells, levels: Iterable[Any]) -> None:
+    """Refuse numbers where text was seen, and text where numbers were: none would be known."""
+    was_text = {isinstance(level, str) for level in chain(column.levels, column.others)}
+    is_text = {isinstance(level, str) for level in levels}
+    if was_text and is_text and not was_text & is_text:
+        raise _error_of_family(column, cells)
+
+
+def _decode_levels(
+    column: Column,
+    x: np.ndarray,
+    missing: np.ndarray,
+    library: Library,
+    rng: np.random.Generator | None,
+) -> Any:
+    codes = np.rint(x).astype(np.int64)
+    in_group = codes == len(column.levels)
+    if column.others:
+        codes[in_group] += _members(column, int(in_group.sum()), rng)
+    levels = [*column.levels, *column.others] or [None]
+    return library.take(levels, codes, missing, column.dtype, column.categories, column.ordered)
+
+
+def _members(column: Column, n_draws: int, rng: np.random.Generator | None) -> Any:
+    if rng is None:
+        return int(np.argmax(column.shares))
+    return rng.choice(len(column.others), n_draws, p=np.array(column.shares))
+
+
+def _plain(level: Any, column: Column) -> Any:
+    """Return a level as text, a boolean or a number, which any file can hold."""
+    level = level.item() if isinstance(level, np.generic) else level
+    if isinstance(level, (str, bool, int, float)):
+        return level
+    if isinstance(level, (bytes, tuple, list, dict, complex)):
+        raise ValueError(
+            f"Column {column.name!r} of type {column.dtype} has the level {level!r}. Expected "
+            "levels of text, booleans, numbers, dates or intervals. Convert it, or drop it."
+        )
+    return str(level)
+
+
+# Dates and durations
+
+
+def _learn_times(column: Column, cells: Cells) -> Column:
+    resolution = _resolution(cells.values)
+    ticks = cells.observed.view(np.int64)
+    is_date = cells.family == "datetime" and len(ticks) > 0
+    origin = int(ticks.min()) if is_date else 0
+    return replace(
+        column,
+        unit=_unit(ticks, origin, resolution),
+        resolution=resolution,
+        origin=origin,
+        step=1.0,
+        time_zone=cells.time_zone,
+    )
+
+
+def _resolution(values: np.ndarray) -> str:
+    return np.datetime_data(values.dtype)[0]
+
+
+def _unit(ticks: np.ndarray, origin: int, resolution: str) -> str:
+    """Return the coarsest unit of which all distances from the origin are multiples."""
+    for unit, size in UNITS.items():
+        multiple = max(1, size // UNITS[resolution])
+        if (ticks % multiple == origin % multiple).all():
+            return unit
+    return resolution
+
+
+def _encode_times(column: Column, cells: Cells) -> np.ndarray:
+    if cells.family != column.base or (cells.time_zone is None) != (column.time_zone is None):
+        raise _error_of_family(column, cells)
+    resolution = _resolution(cells.values)
+    size, own_size = UNITS[resolution], UNITS[column.resolution or "ns"]
+    ticks = np.where(cells.missing, 0, cells.values.view(np.int64))
+    days, rest = np.divmod(ticks, UNITS["D"] // size)
+    origin_days, origin_rest = divmod(column.origin, UNITS["D"] // own_size)
+    nanoseconds = rest * size - origin_rest * own_size
+    unit = UNITS[column.unit or "ns"]
+    return (days - origin_days) * (UNITS["D"] / unit) + nanoseconds / unit
+
+
+def _decoded_times(column: Column, x: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    per_unit = UNITS[column.unit or "ns"] // UNITS[column.resolution or "ns"]
+    ticks = column.origin + np.rint(x).astype(np.int64) * per_unit
+    code = "M8" if column.base == "datetime" else "m8"
+    values = ticks.view(f"{code}[{column.resolution}]")
+    values[missing] = "NaT"
+    return values
+
+
+# Errors
+
+
+def _refuse_identifier(column: Column, counts: Counter[Any]) -> None:
+    n_values = sum(counts.values())
+    if n_values > IDENTIFIER_ROWS and len(counts) > IDENTIFIER_SHARE * n_values:
+        example = next(iter(counts))
+        raise ValueError(
+            f"Column {column.name!r} looks like identifiers or free text: {len(counts)} of "
+            f"{n_values} values are different, such as {example!r}. Drop it, or declare it as "
+            f"levels by kinds={{{column.name!r}: 'level'}}."
+        )
+
+
+def _refuse_infinite(cells: Cells) -> None:
+    wrong = np.isinf(cells.values) & ~cells.missing
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"X contains infinity in column {cells.name!r}, row {row} (counted from 0). Replace "
+            "it, or drop the row."
+        )
+
+
+def _refuse_fractions(cells: Cells) -> None:
+    wrong = (cells.values % 1 != 0) & ~cells.missing
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"Column {cells.name!r} is declared as 'whole', but holds {cells.values[row]} in row "
+            f"{row} (counted from 0). Declare it as 'real', or round it."
+        )
+
+
+def _refuse_missing(column: Column, missing: np.ndarray, library: Library) -> None:
+    if missing.any() and not library.allows_missing(column.dtype):
+        raise ValueError(
+            f"X is NaN in column {column.name!r}, row {int(missing.argmax())} (counted from 0), "
+            f"but its type, {column.dtype}, holds no missing values, and none were seen in "
+            "training. Replace it."
+        )
+
+
+def _error_of_family(column: Column, cells: Cells) -> ValueError:
+    return ValueError(
+        f"Column {column.name!r} held {_described(column.base, column.dtype, column.time_zone)} in "
+        f"training, but now holds {_described(cells.family, cells.dtype, cells.time_zone)}. "
+        "Convert it to the type of training."
+    )
+
+
+def _described(kind: str, dtype: str, time_zone: str | None) -> str:
+    words = {
+        "real": "numbers",
+        "whole": "whole numbers",
+        "number": "numbers",
+        "level": "levels",
+        "datetime": "dates",
+        "duration": "durations",
+    }
+    zone = f" in time zone {time_zone}" if time_zone else ""
+    return f"{words[kind]} of type {dtype}{zone}"

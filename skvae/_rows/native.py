@@ -1,0 +1,402 @@
+"""The types of columns that pandas, polars and pyarrow have, by name, and columns of these types.
+
+A column is built from NumPy arrays. What its values mean is not decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from importlib import import_module
+from typing import Any, Protocol
+
+import narwhals as nw
+import numpy as np
+
+_UNIT = r"(s|ms|us|ns)"
+_PANDAS_NAMES = re.compile(
+    rf"bool|boolean|(u?int|U?Int)(8|16|32|64)|float(16|32|64|128)|Float(32|64)"
+    rf"|datetime64\[{_UNIT}(, .+)?\]|timedelta64\[{_UNIT}\]"
+    r"|interval\[[^\[\]]+(\[[^\[\]]+\])?, (left|right|both|neither)\]"
+)
+_ARROW_NAMES = [  # of the functions that make them
+    *("null", "bool_", "float16", "float32", "float64", "date32", "date64"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("string", "large_string", "string_view"),
+]
+_POLARS_NAMES = [
+    *("Null", "Boolean", "Float16", "Float32", "Float64", "Date", "String", "Categorical"),
+    *("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"),
+]
+
+
+class Library(Protocol):
+    """What is done differently by each library."""
+
+    name: str
+
+    def names(self, frame: Any) -> list[Any]:
+        """Return the names of the columns."""
+
+    def columns(self, frame: Any) -> list[Any]:
+        """Return the columns, in order."""
+
+    def type_name(self, column: Any) -> str:
+        """Return the type of a column as text, from which it can be made again."""
+
+    def categories(self, column: Any) -> tuple[list[Any], bool] | None:
+        """Return the levels that the type lists and whether they are ordered, or None."""
+
+    def cells(self, column: Any) -> list[Any]:
+        """Return the cells of a column of levels; what stands for missing ones does not matter."""
+
+    def has_type(self, name: str) -> bool:
+        """Return whether there is a type of this name that columns of tables may have."""
+
+    def allows_missing(self, name: str) -> bool:
+        """Return whether a column of this type can hold missing values."""
+
+    def build(self, values: np.ndarray, missing: np.ndarray, dtype: str) -> Any:
+        """Return a column of numbers, `datetime64` in UTC or `timedelta64`."""
+
+    def take(
+        self,
+        levels: list[Any],
+        codes: np.ndarray,
+        missing: np.ndarray,
+        dtype: str,
+        categories: tuple[Any, ...] | None,
+        ordered: bool,
+    ) -> Any:
+        """Return the column of the levels that have these numbers."""
+
+    def frame(self, names: list[Any], columns: list[Any]) -> Any:
+        """Return the columns as a data frame."""
+
+
+class _Pandas:
+    name = "pandas"
+
+    def names(self, frame: Any) -> list[Any]:
+        return frame.columns.tolist()
+
+    def columns(self, frame: Any) -> list[Any]:
+        return [frame.iloc[:, position] for position in range(frame.shape[1])]
+
+    def type_name(self, column: Any) -> str:
+        return self._name(column.dtype)
+
+    def categories(self, column: Any) -> tuple[list[Any], bool] | None:
+        pd = import_module("pandas")
+        if isinstance(column.dtype, pd.ArrowDtype):
+            return _ARROW.categories(_arrow_column(column))
+        if not isinstance(column.dtype, pd.CategoricalDtype):
+            return None
+        return column.dtype.categories.tolist(), bool(column.dtype.ordered)
+
+    def cells(self, column: Any) -> list[Any]:
+        pd = import_module("pandas")
+        if isinstance(column.dtype, pd.ArrowDtype):
+            return _ARROW.cells(_arrow_column(column))
+        if not isinstance(column.dtype, pd.CategoricalDtype):
+            return column.tolist()
+        levels = np.array([*column.dtype.categories, None], dtype=object)
+        return levels[column.cat.codes.to_numpy()].tolist()
+
+    def has_type(self, name: str) -> bool:
+        return _succeeds(self.type_called, name)
+
+    def allows_missing(self, name: str) -> bool:
+        kind = self.type_called(name)
+        return not (isinstance(kind, np.dtype) and kind.kind in "biu")
+
+    def build(self, values: np.ndarray, missing: np.ndarray, dtype: str) -> Any:
+        pd, kind = import_module("pandas"), self.type_called(dtype)
+        if isinstance(kind, pd.ArrowDtype):
+            return self._of_arrow(_ARROW.build(values, missing, str(kind.pyarrow_dtype)))
+        if dtype.startswith("object"):
+            return pd.Series(_objects(values, dtype, missing), dtype=object)
+        elif zone := getattr(kind, "tz", None):
+            series = pd.Series(values).dt.tz_localize("UTC").dt.tz_convert(zone)
+        else:
+            series = pd.Series(values).astype(kind)
+        return series.mask(missing) if missing.any() else series
+
+    def take(
+        self,
+        levels: list[Any],
+        codes: np.ndarray,
+        missing: np.ndarray,
+        dtype: str,
+        categories: tuple[Any, ...] | None,
+        ordered: bool,
+    ) -> Any:
+        pd, kind = import_module("pandas"), self.type_called(dtype)
+        if isinstance(kind, pd.ArrowDtype):
+            of_arrow = str(kind.pyarrow_dtype)
+            return self._of_arrow(
+                _ARROW.take(levels, codes, missing, of_arrow, categories, ordered)
+            )
+        if isinstance(kind, pd.CategoricalDtype):
+            index = _index(categories, _inner(dtype))
+            positions = _positions(levels, categories)[codes]
+            positions[missing] = -1
+            return pd.Series(
+                pd.Categorical.from_codes(positions, dtype=pd.CategoricalDtype(index, ordered))
+            )
+        if dtype.startswith("object"):
+            cells = np.array(levels, dtype=object)[codes]
+            return pd.Series(_objects(cells, dtype, missing), dtype=object)
+        series = pd.Series(levels, dtype=object).astype(kind).take(codes).reset_index(drop=True)
+        return series.mask(missing) if missing.any() else series
+
+    def frame(self, names: list[Any], columns: list[Any]) -> Any:
+        pd = import_module("pandas")
+        frame = pd.DataFrame(dict(enumerate(columns)), copy=False)
+        frame.columns = pd.Index(names)
+        return frame
+
+    def _of_arrow(self, column: Any) -> Any:
+        pd = import_module("pandas")
+        return pd.Series(pd.arrays.ArrowExtensionArray(column))
+
+    def _name(self, dtype: Any) -> str:
+        pd = import_module("pandas")
+        if isinstance(dtype, pd.ArrowDtype):
+            return f"ArrowDtype({dtype.pyarrow_dtype})"
+        if isinstance(dtype, pd.StringDtype):
+            return f"{'string' if dtype.na_value is pd.NA else 'str'}[{dtype.storage}]"
+        if isinstance(dtype, pd.CategoricalDtype):
+            return f"category[{self._name(dtype.categories.dtype)}]"
+        if isinstance(dtype, pd.SparseDtype):
+            return f"Sparse[{dtype.subtype}, {np.asarray(dtype.fill_value).item()}]"
+        return str(dtype)
+
+    def type_called(self, name: str) -> Any:
+        pd = import_module("pandas")
+        if match := re.fullmatch(r"ArrowDtype\((.+)\)", name):
+            return pd.ArrowDtype(_ARROW.type_called(match[1]))
+        if match := re.fullmatch(r"(string|str)\[(python|pyarrow)\]", name):
+            missing = {} if match[1] == "string" else {"na_value": np.nan}
+            return pd.StringDtype(match[2], **missing)
+        if name.startswith("category[") and not _inner(name).startswith("category"):
+            self.type_called(_inner(name))
+            return pd.CategoricalDtype()
+        if re.fullmatch(r"object(\[\w+(, nan)?\])?", name):
+            return np.dtype(object)
+        if match := re.fullmatch(r"Sparse\[(\w+), (\S+)\]", name):
+            values = np.dtype(match[1])
+            fill = match[2] == "True" if values.kind == "b" else float(match[2])
+            return pd.SparseDtype(values, values.type(fill).item())
+        if not _PANDAS_NAMES.fullmatch(name):
+            raise ValueError(f"pandas has no type {name!r} for columns of a table.")
+        return pd.api.types.pandas_dtype(name)
+
+
+class _Polars:
+    name = "polars"
+
+    def names(self, frame: Any) -> list[Any]:
+        return frame.columns
+
+    def columns(self, frame: Any) -> list[Any]:
+        return frame.get_columns()
+
+    def type_name(self, column: Any) -> str:
+        return str(column.dtype).partition("(categories=")[0]
+
+    def categories(self, column: Any) -> tuple[list[Any], bool] | None:
+        is_enum = self.type_name(column) == "Enum"
+        return (column.dtype.categories.to_list(), True) if is_enum else None
+
+    def cells(self, column: Any) -> list[Any]:
+        return column.to_list()
+
+    def has_type(self, name: str) -> bool:
+        return _succeeds(self.type_called, name)
+
+    def allows_missing(self, name: str) -> bool:
+        return True
+
+    def build(self, values: np.ndarray, missing: np.ndarray, dtype: str) -> Any:
+        pl = import_module("polars")
+        if values.dtype.kind in "mM":
+            narrow = values.view(np.int64).astype(np.int32 if dtype == "Date" else np.int64)
+            return self._masked(pl.Series(narrow).cast(self.type_called(dtype)), missing)
+        return self._masked(pl.Series(values).cast(self.type_called(dtype)), missing)
+
+    def take(
+        self,
+        levels: list[Any],
+        codes: np.ndarray,
+        missing: np.ndarray,
+        dtype: str,
+        categories: tuple[Any, ...] | None,
+        ordered: bool,
+    ) -> Any:
+        pl = import_module("polars")
+        series = pl.Series(levels).cast(self.type_called(dtype, categories or ()))
+        return self._masked(series.gather(codes), missing)
+
+    def frame(self, names: list[Any], columns: list[Any]) -> Any:
+        pairs = zip(names, columns, strict=True)
+        return import_module("polars").DataFrame([column.alias(name) for name, column in pairs])
+
+    def _masked(self, series: Any, missing: np.ndarray) -> Any:
+        pl = import_module("polars")
+        if not missing.any():
+            return series
+        return pl.select(pl.when(pl.Series(~missing)).then(series)).to_series()
+
+    def type_called(self, name: str, categories: tuple[Any, ...] = ()) -> Any:
+        pl = import_module("polars")
+        if name in _POLARS_NAMES:
+            return getattr(pl, name)
+        if name == "Enum":
+            return pl.Enum(list(categories))
+        times = r"Datetime\(time_unit='(ms|us|ns)', time_zone=(None|'([^']+)')\)"
+        if match := re.fullmatch(times, name):
+            return pl.Datetime(match[1], match[3])
+        if match := re.fullmatch(r"Duration\(time_unit='(ms|us|ns)'\)", name):
+            return pl.Duration(match[1])
+        decimal = r"Decimal\(precision=([12]?\d|3[0-8]), scale=(\d\d?)\)"
+        if match := re.fullmatch(decimal, name):
+            return pl.Decimal(int(match[1]), int(match[2]))
+        raise ValueError(f"polars has no type {name!r} for columns of a table.")
+
+
+class _Arrow:
+    name = "pyarrow"
+
+    def names(self, frame: Any) -> list[Any]:
+        return frame.column_names
+
+    def columns(self, frame: Any) -> list[Any]:
+        return frame.columns
+
+    def type_name(self, column: Any) -> str:
+        return str(column.type)
+
+    def categories(self, column: Any) -> tuple[list[Any], bool] | None:
+        pa = import_module("pyarrow")
+        if not pa.types.is_dictionary(column.type):
+            return None
+        chunks = column.unify_dictionaries().chunks
+        levels = chunks[0].dictionary.drop_null().to_pylist() if chunks else []
+        return (levels, True) if column.type.ordered else (sorted(levels), False)
+
+    def cells(self, column: Any) -> list[Any]:
+        pa = import_module("pyarrow")
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        return column.to_numpy(zero_copy_only=False).tolist()
+
+    def has_type(self, name: str) -> bool:
+        return _succeeds(self.type_called, name)
+
+    def allows_missing(self, name: str) -> bool:
+        return True
+
+    def build(self, values: np.ndarray, missing: np.ndarray, dtype: str) -> Any:
+        pa = import_module("pyarrow")
+        return pa.array(values, mask=missing).cast(self.type_called(dtype))
+
+    def take(
+        self,
+        levels: list[Any],
+        codes: np.ndarray,
+        missing: np.ndarray,
+        dtype: str,
+        categories: tuple[Any, ...] | None,
+        ordered: bool,
+    ) -> Any:
+        pa, kind = import_module("pyarrow"), self.type_called(dtype)
+        if pa.types.is_dictionary(kind):
+            positions = _positions(levels, categories)[codes]
+            indices = pa.array(positions, kind.index_type, mask=missing)
+            dictionary = pa.array(categories, kind.value_type)
+            return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=kind.ordered)
+        return pa.array(levels).take(pa.array(codes, mask=missing)).cast(kind)
+
+    def frame(self, names: list[Any], columns: list[Any]) -> Any:
+        return import_module("pyarrow").table(columns, names=names)
+
+    def type_called(self, name: str) -> Any:
+        pa = import_module("pyarrow")
+        plain = {str(kind): kind for kind in (getattr(pa, each)() for each in _ARROW_NAMES)}
+        if name in plain:
+            return plain[name]
+        if match := re.fullmatch(rf"timestamp\[{_UNIT}(, tz=(.+))?\]", name):
+            return pa.timestamp(match[1], match[3])
+        if match := re.fullmatch(rf"duration\[{_UNIT}\]", name):
+            return pa.duration(match[1])
+        if match := re.fullmatch(r"decimal(32|64|128|256)\((\d+), (\d+)\)", name):
+            return getattr(pa, f"decimal{match[1]}")(int(match[2]), int(match[3]))
+        pattern = r"dictionary<values=([^<>]+), indices=(u?int\d+), ordered=([01])>"
+        if match := re.fullmatch(pattern, name):
+            value, index = self.type_called(match[1]), self.type_called(match[2])
+            return pa.dictionary(index, value, match[3] == "1")
+        raise ValueError(f"pyarrow has no type {name!r} for columns of a table.")
+
+
+_PANDAS, _POLARS, _ARROW = _Pandas(), _Polars(), _Arrow()
+LIBRARIES: dict[str, Library] = {"pandas": _PANDAS, "polars": _POLARS, "pyarrow": _ARROW}
+
+
+def library_of(frame: Any) -> Library | None:
+    """Return the library of a data frame, or None for anything else. It imports none of them."""
+    known = nw.dependencies
+    tests = (known.is_pandas_dataframe, known.is_polars_dataframe, known.is_pyarrow_table)
+    pairs = zip(LIBRARIES.values(), tests, strict=True)
+    return next((library for library, is_own in pairs if is_own(frame)), None)
+
+
+def _succeeds(function: Callable[[str], Any], name: str) -> bool:
+    try:
+        function(name)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _arrow_column(series: Any) -> Any:
+    """Return an Arrow-backed column of pandas as a chunked array."""
+    pa = import_module("pyarrow")
+    column = pa.array(series.array)
+    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+def _inner(name: str) -> str:
+    """Return the name of the type of the categories."""
+    return name.removeprefix("category[").removesuffix("]")
+
+
+def _index(levels: tuple[Any, ...] | None, dtype: str) -> Any:
+    """Return the categories of a pandas column; intervals and dates are given as text."""
+    pd, kind = import_module("pandas"), _PANDAS.type_called(dtype)
+    if not isinstance(kind, pd.IntervalDtype):
+        return pd.Index(list(levels or ()), dtype=object).astype(kind)
+    ends = [level[1:-1].split(", ") for level in levels or ()]
+    left, right = (pd.Index([end[side] for end in ends], dtype=object) for side in (0, 1))
+    return pd.IntervalIndex.from_arrays(
+        left.astype(kind.subtype), right.astype(kind.subtype), kind.closed
+    )
+
+
+def _positions(levels: list[Any], categories: tuple[Any, ...] | None) -> np.ndarray:
+    """Return the place of every level among the categories."""
+    places = {level: place for place, level in enumerate(categories or ())}
+    return np.array([places.get(level, -1) for level in levels], dtype=np.int64)
+
+
+def _objects(values: np.ndarray, dtype: str, missing: np.ndarray) -> np.ndarray:
+    """Return Python objects of the type in the name, such as "object[date]"."""
+    if dtype.startswith("object[Decimal"):
+        values = np.array([Decimal(str(value)) for value in values.tolist()], dtype=object)
+    if values.dtype.kind in "mM":
+        unit = "D" if dtype.startswith("object[date]") else "us"
+        values = values.astype(f"{values.dtype.kind}8[{unit}]")
+    objects = values.astype(object)
+    objects[missing] = np.nan if dtype.endswith(", nan]") else None
+    return objects

@@ -1,0 +1,181 @@
+"""Columns of tables as plain values, which JSON can hold, and back. No value is trusted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, fields
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from skvae._rows.cells import read
+from skvae._rows.columns import (
+    KINDS,
+    MOST_DECIMALS,
+    SPIKE_SHARE,
+    UNITS,
+    Column,
+    decode,
+    encode,
+)
+from skvae._rows.native import Library
+
+_BASES = {kind for kinds in KINDS.values() for kind in kinds}
+_TIMES = ("datetime", "duration")
+_NUMBERS = ("real", "whole")
+_FIELDS = [field.name for field in fields(Column)]
+
+
+def column_state(column: Column) -> dict[str, Any]:
+    """Return a column as plain values. Names that JSON does not have are given as text."""
+    state = {name: _listed(value) for name, value in asdict(column).items()}
+    return state | {"name": _plain_name(column.name)}
+
+
+def column_of(state: Any, library: Library) -> Column:
+    """Return the column of such values.
+
+    Raises
+    ------
+    ValueError
+        Naming the column and the field, if a value is not what a column can have.
+    """
+    if not isinstance(state, dict) or set(state) != set(_FIELDS):
+        raise ValueError(f"A column must have the fields {_FIELDS}, got {_brief(state)}.")
+    _check_texts(state)
+    _check_levels(state)
+    _check_bounds(state)
+    _check_lattice(state)
+    lists = {name: tuple(value) for name, value in state.items() if isinstance(value, list)}
+    column = Column(**state | lists | {"name": _name_of(state["name"])})
+    if find_spec(library.name) is not None:
+        _check_type(column, library)
+    return column
+
+
+def _check_texts(state: dict[str, Any]) -> None:
+    base = state["base"]
+    _require(state, "name", _is_name(state["name"]))
+    _require(state, "base", isinstance(base, str) and base in _BASES)
+    _require(state, "kind", state["kind"] in (base, "constant"))
+    _require(state, "dtype", isinstance(state["dtype"], str))
+    _require(state, "missing", isinstance(state["missing"], bool))
+    _require(state, "ordered", isinstance(state["ordered"], bool))
+    zone = state["time_zone"]
+    _require(state, "time_zone", zone is None or (isinstance(zone, str) and base == "datetime"))
+
+
+def _check_levels(state: dict[str, Any]) -> None:
+    levels, others, shares = state["levels"], state["others"], state["shares"]
+    for name in ("levels", "others"):
+        cells = state[name]
+        _require(state, name, _are_distinct_levels(cells))
+        _require(state, name, not cells or state["base"] == "level")
+    _require(state, "others", _are_distinct_levels([*levels, *others]))
+    _require(state, "shares", isinstance(shares, list) and len(shares) == len(others))
+    _require(state, "shares", all(_is_number(share) and 0 <= share <= 1 for share in shares))
+    _require(state, "shares", not others or math.isclose(sum(shares), 1, abs_tol=1e-6))
+    categories = state["categories"]
+    if categories is not None:
+        _require(state, "categories", _are_distinct_levels(categories))
+        _require(state, "categories", set(categories) == {*levels, *others})
+
+
+def _check_bounds(state: dict[str, Any]) -> None:
+    low, high, spikes = state["low"], state["high"], state["spikes"]
+    if low is None:
+        _require(state, "high", high is None)
+    else:
+        _require(state, "low", _is_number(low))
+        _require(state, "high", _is_number(high) and low <= high)
+        _require(state, "high", low == high or state["kind"] != "constant")
+    _require(state, "spikes", isinstance(spikes, list) and len(spikes) <= 1 / SPIKE_SHARE)
+    within = (low is not None and _is_number(spike) and low <= spike <= high for spike in spikes)
+    _require(state, "spikes", all(within))
+    if state["base"] == "level" and low is not None:
+        n_codes = len(state["levels"]) + bool(state["others"])
+        _require(state, "low", low >= 0 and float(low).is_integer())
+        _require(state, "high", high < n_codes and float(high).is_integer())
+
+
+def _check_lattice(state: dict[str, Any]) -> None:
+    decimals, step, origin = state["decimals"], state["step"], state["origin"]
+    is_time, is_number = state["base"] in _TIMES, state["base"] in _NUMBERS
+    few = _is_whole(decimals) and 0 <= decimals <= MOST_DECIMALS and is_number
+    _require(state, "decimals", decimals is None or few)
+    _require(state, "step", step is None or (_is_number(step) and step > 0))
+    _require(state, "origin", _is_whole(origin) and abs(origin) < 2 ** (63 if is_time else 128))
+    for name in ("unit", "resolution"):
+        known = isinstance(state[name], str) and state[name] in UNITS
+        _require(state, name, known if is_time else state[name] is None)
+    if is_time:
+        _require(state, "unit", UNITS[state["unit"]] >= UNITS[state["resolution"]])
+
+
+def _check_type(column: Column, library: Library) -> None:
+    """Refuse bounds that the native type does not give back."""
+    state = {"name": column.name, "dtype": column.dtype, "low": column.low}
+    _require(state, "dtype", library.has_type(column.dtype))
+    bounds = [] if column.low is None else [column.low, column.high]
+    gap = [np.nan] if column.missing else []
+    try:
+        x = np.array([*bounds, *gap], dtype=np.float64)
+        frame = library.frame(["column"], [decode(column, x, library, None)])
+        (cells,) = read(frame, library)
+        same = cells.dtype == column.dtype and np.array_equal(encode(column, cells), x, True)
+    except Exception as exc:  # whatever a library raises for values that do not fit
+        raise ValueError(
+            f"Column {column.name!r} has bounds, levels or units that its type, {column.dtype}, "
+            f"does not hold ({type(exc).__name__}: {exc})."
+        ) from exc
+    _require(state, "low", same)
+
+
+def _require(state: dict[str, Any], field: str, is_right: bool) -> None:
+    if not is_right:
+        raise ValueError(
+            f"Column {_brief(state['name'])} has an impossible value of '{field}': "
+            f"{_brief(state[field])}."
+        )
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _is_number(value: Any) -> bool:
+    is_plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_plain and abs(value) <= float(np.finfo(np.float64).max)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_distinct_levels(levels: Any) -> bool:
+    if not isinstance(levels, list):
+        return False
+    plain = all(isinstance(level, (str, bool)) or _is_number(level) for level in levels)
+    return plain and len(set(levels)) == len(levels)
+
+
+def _is_name(name: Any) -> bool:
+    if isinstance(name, list):
+        return all(map(_is_name, name))
+    return name is None or isinstance(name, (str, int, float))
+
+
+def _name_of(name: Any) -> Any:
+    return tuple(map(_name_of, name)) if isinstance(name, list) else name
+
+
+def _plain_name(name: Any) -> Any:
+    if isinstance(name, tuple):
+        return list(map(_plain_name, name))
+    return name if name is None or isinstance(name, (str, int, float)) else str(name)
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
