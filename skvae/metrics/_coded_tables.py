@@ -100,8 +100,7 @@ def _encode(schema: TableSchema, name: str, frame: Any) -> np.ndarray:
         return schema.encode(frame)
     except ValueError as exc:
         raise ValueError(
-            f"{name!r} must have the columns of 'real', which take the place of training rows: "
-            f"{exc}"
+            f"{name!r} cannot be compared with 'real', whose rows are those of training here: {exc}"
         ) from exc
 
 
