@@ -13,8 +13,8 @@ column; the training rows themselves; and the held-out rows, which are what a pe
 "Ours" are the scores of `skvae.metrics.table_quality`, with scikit-learn's gradient boosting.
 "Theirs" are Column Shapes and Column Pair Trends of SDMetrics, with every pair of columns; its
 detection score with XGBoost, three folds; and the AUC on the held-out rows of an XGBoost classifier
-of the income that was trained on the synthetic rows. The second table shows Spearman's correlation
-of ours and theirs over synthesizers and seeds, and their mean and largest difference. Without
+of the income that was trained on the synthetic rows. The last rows show Spearman's correlation of
+ours and theirs over synthesizers and seeds, and their mean and largest difference. Without
 SDMetrics and XGBoost, only ours are computed.
 """
 
@@ -40,6 +40,7 @@ from sklearn.tree import DecisionTreeRegressor
 from skvae.metrics import table_quality
 
 TARGET = "income"
+SIDES = ("ours", "theirs")
 SCORES = ("shape", "trend", "c2st", "tstr")
 
 
@@ -51,9 +52,8 @@ def main():
         for name in settings.synthesizers:
             synthetic = SYNTHESIZERS[name](real, holdout, np.random.default_rng(seed))
             found[name, seed] = compare(real, synthetic, holdout, seed)
-            print(name, seed, found[name, seed], flush=True)
-    report("Adult: scores, ours / theirs", summaries(found), settings)
-    report("Agreement of ours with theirs", agreements(list(found.values())), settings)
+            print(name, seed, found[name, seed]["ours"], flush=True)
+    report("Adult: scores of synthetic tables, ours / theirs", summaries(found), settings)
 
 
 def load():
@@ -194,11 +194,11 @@ def their_scores(real, synthetic, holdout, seed):
         name: {"sdtype": "numerical" if is_number(real, column) else "categorical"}
         for column, name in enumerate(real)
     }
+    shapes = [their_shape(real[name], synthetic[name]) for name in real]
+    trends = [their_trend(real, synthetic, list(pair)) for pair in combinations(real, 2)]
     return {
-        "shape": np.mean([their_shape(real[name], synthetic[name]) for name in real]),
-        "trend": np.mean(
-            [their_trend(real, synthetic, list(pair)) for pair in combinations(real, 2)]
-        ),
+        "shape": np.mean(shapes),
+        "trend": np.mean(trends),
         "c2st": their_detection(real, synthetic, {"columns": columns}, seed),
         "tstr": their_area(synthetic, holdout, seed),
     }
@@ -254,40 +254,30 @@ def their_area(synthetic, holdout, seed):
 
 
 def summaries(found):
-    """Return a row of mean scores for each synthesizer."""
+    """Return a row of mean scores for each synthesizer, and rows on the agreement of both sides."""
     rows = []
     for name in dict.fromkeys(name for name, _ in found):
         cases = [case for (other, _), case in found.items() if other == name]
+        sides = [side for side in SIDES if cases[0][side]]
         row = {"synthesizer": name}
         for score in SCORES:
-            means = [
-                Figure.of([case[side][score] for case in cases], 3).mean
-                for side in ("ours", "theirs")
-                if cases[0][side]
-            ]
+            means = [np.mean([case[side][score] for case in cases]) for side in sides]
             row[score] = " / ".join(f"{mean:.3f}" for mean in means)
         rows.append(row | {"DCR share": Figure.of([case["dcr share"] for case in cases], 3)})
-    return rows
+    return rows + agreement([case for case in found.values() if case["theirs"]])
 
 
-def agreements(cases):
-    """Return a row for each score: rank correlation and differences of ours and theirs."""
-    rows = []
+def agreement(cases):
+    """Return a row of rank correlations of ours and theirs, and rows of their differences."""
+    if len(cases) < 3:
+        return []
+    rows = [{"synthesizer": name} for name in ("rank correlation", "mean difference", "largest")]
     for score in SCORES:
-        ours, theirs = (
-            np.array([case[side][score] for case in cases if case["theirs"]])
-            for side in ("ours", "theirs")
-        )
-        if len(ours) > 1:
-            difference = np.abs(ours - theirs)
-            rows.append(
-                {
-                    "score": score,
-                    "rank correlation": f"{spearmanr(ours, theirs).statistic:.3f}",
-                    "mean difference": f"{difference.mean():.4f}",
-                    "largest": f"{difference.max():.4f}",
-                }
-            )
+        ours, theirs = ([round(case[side][score], 9) for case in cases] for side in SIDES)
+        differences = np.abs(np.subtract(ours, theirs))
+        figures = (spearmanr(ours, theirs).statistic, differences.mean(), differences.max())
+        for row, figure in zip(rows, figures, strict=True):
+            row[score] = f"{figure:.3f}"
     return rows
 
 

@@ -56,7 +56,7 @@ def test_frames_are_compared_by_their_names(frames):
     assert quality.column_shapes["country"] == 1
     assert quality.pair_trends["member", "age"] > 0.85
     assert quality.pair_trends["city", "country"] == pytest.approx(quality.column_shapes["city"])
-    assert quality.tstr == quality.trtr == 1  # by age
+    assert min(quality.tstr, quality.trtr) > 0.97  # by age
     assert table_quality(real, synthetic, target=1, holdout=holdout, random_state=0) == quality
 
 
