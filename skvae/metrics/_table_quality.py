@@ -106,7 +106,8 @@ def table_quality(real, synthetic, *, target=None, holdout=None, random_state=No
 
     **C2ST** is ``2 - 2 max(AUC, 1/2)`` for the mean area under the ROC curve, over three folds, of
     a gradient boosting classifier that is trained to tell synthetic rows from real ones [2]_.
-    Copies of real rows cannot be told from them, so that it is to be read beside `dcr_share`.
+    It does not see copies: repeated real rows, or repeated rare values, raise the score. Read it
+    beside `dcr_share`, or pass held-out rows as `real`.
 
     **TSTR** and **TRTR**, "train on synthetic (or real), test on real" [3]_, use the same kind of
     model. The target is one of classes if its column is of levels, or its real values are two

@@ -1,4 +1,4 @@
-"""Displays: pictures of a fitted estimator, as in scikit-learn.
+"""Displays: pictures of a fitted estimator or of a synthetic table, as in scikit-learn.
 
 Rows are drawn as images or as rows of a table, according to the parameter `kind`.
 """

@@ -35,7 +35,7 @@ def test_synthetic_rows_hold_the_values_and_types_of_real_ones(script_of_tables,
     real, holdout = script_of_tables.split(table, seed=0)
     synthesizers = {
         **script_of_tables.SYNTHESIZERS,
-        "1,000 clusters": script_of_tables.shuffled_in_clusters(20),
+        "clusters, 1,000": script_of_tables.shuffled_in_clusters(20),
     }
     for name, synthesize in synthesizers.items():
         synthetic = synthesize(real, holdout, np.random.default_rng(0))
