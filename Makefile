@@ -12,7 +12,7 @@ FULL := $(VENV)/.stamp-test
 DOCS := $(VENV)/.stamp-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-BENCHMARKS := training time_to_quality small_data scaling inference memory startup search gpu
+BENCHMARKS := training time_to_quality small_data scaling inference memory startup search table_speed gpu
 PEERS := $(patsubst benchmarks/peers/%.txt,%,$(wildcard benchmarks/peers/*.txt))
 
 # One thread for each worker: two pools of threads on the same cores only wait for one another.

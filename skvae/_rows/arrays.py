@@ -175,9 +175,9 @@ def _explain_cells(X: Any, exc: Exception, names: list[Any] | None = None) -> No
     for column, wrong in faults.items():
         for row, cell in wrong.items():
             if _is_missing(cell):
-                raise _error_of_missing(_place(column, row), len(wrong)) from exc
+                raise _error_of_missing(place_of(column, row), len(wrong)) from exc
             raise type(exc)(
-                f"X holds {cell!r} in {_place(column, row)}, which is not a number ({exc}). "
+                f"X holds {cell!r} in {place_of(column, row)}, which is not a number ({exc}). "
                 "Replace it, or drop the row."
             ) from exc
 
@@ -209,7 +209,7 @@ def _refuse_infinite(rows: np.ndarray, names: list[Any] | None) -> None:
     except ValueError:
         wrong = ~np.isfinite(rows)
         row, column = divmod(int(wrong.argmax()), rows.shape[1])
-        place = _place(names[column] if names else column, row)
+        place = place_of(names[column] if names else column, row)
         if np.isnan(rows[row, column]):
             raise _error_of_missing(place, int(np.isnan(rows[:, column]).sum())) from None
         raise ValueError(
@@ -226,5 +226,6 @@ def _error_of_missing(place: str, n_missing: int) -> ValueError:
     )
 
 
-def _place(column: Any, row: int) -> str:
+def place_of(column: Any, row: int) -> str:
+    """Return the place of a cell for a message: the name or number of its column, and its row."""
     return f"column {column!r}, row {row} (counted from 0)"

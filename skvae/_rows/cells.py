@@ -16,9 +16,11 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from skvae._rows.arrays import place_of
 from skvae._rows.native import Library
 
 _OBJECTS: dict[str, tuple[Any, str]] = {  # what a column of objects may hold; the first that fits
+    "nothing": ((), "level"),
     "bool": ((bool, np.bool_), "level"),
     "int": (Integral, "number"),
     "float": (Real, "number"),
@@ -28,6 +30,7 @@ _OBJECTS: dict[str, tuple[Any, str]] = {  # what a column of objects may hold; t
     "date": (date, "datetime"),
     "timedelta": (timedelta, "duration"),
 }
+_MOST_WHOLE = 2**127
 _LEVELS = (nw.Boolean, nw.String, nw.Categorical, nw.Enum)
 
 
@@ -102,7 +105,7 @@ def _read(name: Any, column: Any, library: Library) -> Cells:
     dtype = library.type_name(column)
     if not library.has_type(dtype):
         raise _error_of_type(name, dtype)
-    series = nw.from_native(column, series_only=True)
+    series = nw.from_native(library.readable(column), series_only=True)
     missing = series.is_null().to_numpy()
     if dtype == "object":
         return _read_objects(name, series.to_numpy(), missing)
@@ -126,7 +129,6 @@ def _read_levels(
 
 def _read_array(name: Any, dtype: str, series: Any, missing: np.ndarray) -> Cells:
     """Read numbers, dates or durations."""
-    series, zone = _in_utc(series)
     scale = _scale(dtype) if series.dtype.is_decimal() else None
     if scale is not None:
         series = series.cast(nw.Float64)
@@ -135,13 +137,13 @@ def _read_array(name: Any, dtype: str, series: Any, missing: np.ndarray) -> Cell
     values = series.to_numpy()
     if scale is not None:
         values = np.round(values, scale)  # Arrow does not round to the nearest float
-    if values.dtype.kind == "O":  # dates of Arrow in pandas
-        return replace(_read_objects(name, values, missing), dtype=dtype)
     if values.dtype.kind == "b":  # sparse booleans
         return Cells(name, dtype, missing, "level", values.tolist())
     if values.dtype.kind == "f":
         missing = missing | np.isnan(values)  # polars and Arrow tell NaN from null
+        _refuse_infinite(name, values)
     family = {"M": "datetime", "m": "duration"}.get(values.dtype.kind, "number")
+    zone = _zone(dtype) if family == "datetime" else None
     return Cells(name, dtype, missing, family, values, time_zone=zone)
 
 
@@ -150,19 +152,14 @@ def _scale(dtype: str) -> int:
     return int(re.findall(r"\d+", dtype)[-1])
 
 
-def _in_utc(series: Any) -> tuple[Any, str | None]:
-    """Return dates in UTC and their time zone; all else as it is."""
-    zone = series.dtype.time_zone if isinstance(series.dtype, nw.Datetime) else None
-    if zone is not None:
-        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return series, zone
+def _zone(dtype: str) -> str | None:
+    """Return the time zone in the name of a type of dates."""
+    zone = re.search(r"(?:\[\w+, (?:tz=)?|time_zone=')([^\]']+)", dtype)
+    return zone and zone[1]
 
 
 def _read_objects(name: Any, values: np.ndarray, missing: np.ndarray) -> Cells:
     types = set(map(type, values[~missing].tolist()))
-    if not types:
-        dtype = "object" if values[0] is None else "object[str, nan]"
-        return Cells(name, dtype, missing, "level", values.tolist())
     held, family = _held(name, values, missing, types)
     gaps = values[missing]
     dtype = f"object[{held}, nan]" if len(gaps) and gaps[0] is not None else f"object[{held}]"
@@ -173,9 +170,10 @@ def _read_objects(name: Any, values: np.ndarray, missing: np.ndarray) -> Cells:
     filled = np.where(missing, values[~missing][0], values)
     unit = "D" if held == "date" else "us"
     kind = {"datetime": f"M8[{unit}]", "duration": "m8[us]"}.get(family)
-    filled = _numbers(filled) if kind is None else filled.astype(kind)
+    filled = _numbers(name, filled) if kind is None else filled.astype(kind)
     if family == "number" and filled.dtype.kind == "f":
         missing = missing | np.isnan(filled)
+        _refuse_infinite(name, filled)
     return Cells(name, dtype, missing, family, filled)
 
 
@@ -194,14 +192,18 @@ def _held(name: Any, values: np.ndarray, missing: np.ndarray, types: set[type]) 
     )
 
 
-def _numbers(values: np.ndarray) -> np.ndarray:
-    """Return Python numbers as an array, with the digits of whole numbers of any size."""
+def _numbers(name: Any, values: np.ndarray) -> np.ndarray:
+    """Return Python numbers as an array; whole numbers stay objects if they are too large."""
     if not all(issubclass(kind, Integral) for kind in set(map(type, values.tolist()))):
         return values.astype(np.float64)
-    try:
-        return values.astype(np.int64)
-    except OverflowError:
-        return values
+    largest = max(-values.min(), values.max())
+    if largest >= _MOST_WHOLE:
+        row = int(np.abs(values).argmax())
+        raise ValueError(
+            f"X holds a whole number beyond 2**127 in {place_of(name, row)}. Convert the column to "
+            "floats or to text, or drop it."
+        )
+    return values.astype(np.int64) if largest < 2**63 else values
 
 
 def _refuse_zones(name: Any, values: np.ndarray) -> None:
@@ -209,6 +211,15 @@ def _refuse_zones(name: Any, values: np.ndarray) -> None:
         raise ValueError(
             f"Column {name!r} holds Python objects of dates with a time zone. Convert it first, "
             "for example by pandas.to_datetime(column, utc=True)."
+        )
+
+
+def _refuse_infinite(name: Any, values: np.ndarray) -> None:
+    wrong = np.isinf(values)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"Input X contains infinity in {place_of(name, row)}. Replace it, or drop the row."
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from skvae._rows.arrays import place_of
 from skvae._rows.cells import Cells
 from skvae._rows.native import Library
 
@@ -161,7 +162,7 @@ def _learn_values(column: Column, cells: Cells, declared: bool) -> Column:
     least = max(SPIKE_ROWS, SPIKE_SHARE * counts.sum())
     kind = "constant" if len(values) == 1 and not declared else column.kind
     low, high = _bounds(column, cells, values)
-    spikes = tuple(values[counts >= least].tolist())
+    spikes = tuple(np.unique(values[counts >= least].clip(low, high)).tolist())
     return replace(column, kind=kind, low=low, high=high, spikes=spikes)
 
 
@@ -183,7 +184,6 @@ def _learn_numbers(column: Column, cells: Cells) -> Column:
     if values.dtype.kind != "f":
         step = 1.0 if column.base == "whole" else None
         return replace(column, origin=_origin(values), decimals=0, step=step)
-    _refuse_infinite(cells)
     if column.base == "whole":
         _refuse_fractions(cells)
     decimals = 0 if column.base == "whole" else _decimals(values)
@@ -192,10 +192,15 @@ def _learn_numbers(column: Column, cells: Cells) -> Column:
 
 def _origin(values: np.ndarray) -> int:
     """Return the smallest of large whole numbers if floats then hold all differences, else 0."""
-    if len(values) == 0:
+    if not _is_beyond_floats(values):
         return 0
     low, high = int(values.min()), int(values.max())
-    return low if max(-low, high) > _EXACT and high - low <= _EXACT else 0
+    return low if high - low <= _EXACT else 0
+
+
+def _is_beyond_floats(values: np.ndarray) -> bool:
+    """Return whether there are whole numbers so large that floats skip some of their size."""
+    return len(values) > 0 and max(-int(values.min()), int(values.max())) > _EXACT
 
 
 def _decimals(values: np.ndarray) -> int | None:
@@ -222,8 +227,6 @@ def _encode_numbers(column: Column, cells: Cells) -> np.ndarray:
 def _numbers_of(column: Column, cells: Cells) -> np.ndarray:
     """Return numbers; booleans may stand for 0 and 1."""
     if cells.family == "number":
-        if cells.values.dtype.kind == "f":
-            _refuse_infinite(cells)
         return cells.values
     values = np.array(cells.values, dtype=object)
     values[cells.missing] = False
@@ -303,12 +306,11 @@ def _codes(column: Column) -> dict[Any, int]:
 
 
 def _encode_levels(column: Column, cells: Cells) -> np.ndarray:
-    if cells.family == "number":
-        cells = cells.as_levels()
+    given, cells = cells, cells.as_levels() if cells.family == "number" else cells
     if cells.family != "level":
-        raise _error_of_family(column, cells)
+        raise _error_of_family(column, given)
     distinct = {cell: _plain(cell, column) for cell in set(cells.observed)}
-    _refuse_other_levels(column, cells, distinct.values())
+    _refuse_other_levels(column, given, distinct.values())
     codes, unseen = _codes(column), column.n_codes
     of_cells = {cell: codes.get(level, unseen) for cell, level in distinct.items()}
     if cells.missing.any():  # whatever stands for a missing value
@@ -364,11 +366,14 @@ def _plain(level: Any, column: Column) -> Any:
 def _learn_times(column: Column, cells: Cells) -> Column:
     resolution = _resolution(cells.values)
     ticks = cells.observed.view(np.int64)
-    is_date = cells.family == "datetime" and len(ticks) > 0
-    origin = int(ticks.min()) if is_date else 0
+    unit, origin = _unit(ticks, 0, resolution), 0
+    per_unit = UNITS[unit] // UNITS[resolution]
+    if len(ticks) and (cells.family == "datetime" or _is_beyond_floats(ticks // per_unit)):
+        origin = int(ticks.min())
+        unit = _unit(ticks, origin, resolution)
     return replace(
         column,
-        unit=_unit(ticks, origin, resolution),
+        unit=unit,
         resolution=resolution,
         origin=origin,
         step=1.0,
@@ -425,32 +430,21 @@ def _refuse_identifier(column: Column, counts: Counter[Any]) -> None:
         )
 
 
-def _refuse_infinite(cells: Cells) -> None:
-    wrong = np.isinf(cells.values) & ~cells.missing
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ValueError(
-            f"X contains infinity in column {cells.name!r}, row {row} (counted from 0). Replace "
-            "it, or drop the row."
-        )
-
-
 def _refuse_fractions(cells: Cells) -> None:
     wrong = (cells.values % 1 != 0) & ~cells.missing
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"Column {cells.name!r} is declared as 'whole', but holds {cells.values[row]} in row "
-            f"{row} (counted from 0). Declare it as 'real', or round it."
+            f"X holds {cells.values[row]} in {place_of(cells.name, row)}, but this column is "
+            "declared as 'whole'. Declare it as 'real', or round it."
         )
 
 
 def _refuse_missing(column: Column, missing: np.ndarray, library: Library) -> None:
     if missing.any() and not library.allows_missing(column.dtype):
         raise ValueError(
-            f"X is NaN in column {column.name!r}, row {int(missing.argmax())} (counted from 0), "
-            f"but its type, {column.dtype}, holds no missing values, and none were seen in "
-            "training. Replace it."
+            f"X is NaN in {place_of(column.name, int(missing.argmax()))}, but this column is of "
+            f"type {column.dtype}, which cannot hold missing values. Replace it."
         )
 
 

@@ -42,6 +42,9 @@ class Library(Protocol):
     def columns(self, frame: Any) -> list[Any]:
         """Return the columns, in order."""
 
+    def readable(self, column: Any) -> Any:
+        """Return a column of the same values that narwhals reads, with times in UTC."""
+
     def type_name(self, column: Any) -> str:
         """Return the type of a column as text, from which it can be made again."""
 
@@ -83,6 +86,13 @@ class _Pandas:
 
     def columns(self, frame: Any) -> list[Any]:
         return [frame.iloc[:, position] for position in range(frame.shape[1])]
+
+    def readable(self, column: Any) -> Any:
+        pd = import_module("pandas")
+        if isinstance(column.dtype, pd.ArrowDtype):
+            return _ARROW.readable(_arrow_column(column))
+        is_zoned = isinstance(column.dtype, pd.DatetimeTZDtype)
+        return column.dt.tz_convert(None) if is_zoned else column
 
     def type_name(self, column: Any) -> str:
         return self._name(column.dtype)
@@ -203,6 +213,10 @@ class _Polars:
     def columns(self, frame: Any) -> list[Any]:
         return frame.get_columns()
 
+    def readable(self, column: Any) -> Any:
+        is_zoned = str(column.dtype).startswith("Datetime") and column.dtype.time_zone is not None
+        return column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if is_zoned else column
+
     def type_name(self, column: Any) -> str:
         return str(column.dtype).partition("(categories=")[0]
 
@@ -274,6 +288,11 @@ class _Arrow:
 
     def columns(self, frame: Any) -> list[Any]:
         return frame.columns
+
+    def readable(self, column: Any) -> Any:
+        pa = import_module("pyarrow")
+        is_zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
+        return column.cast(pa.timestamp(column.type.unit)) if is_zoned else column
 
     def type_name(self, column: Any) -> str:
         return str(column.type)

@@ -164,7 +164,7 @@ def _are_distinct_levels(levels: Any) -> bool:
 def _is_name(name: Any) -> bool:
     if isinstance(name, list):
         return all(map(_is_name, name))
-    return name is None or isinstance(name, (str, int, float))
+    return name is None or isinstance(name, (str, int)) or _is_number(name)
 
 
 def _name_of(name: Any) -> Any:
@@ -174,7 +174,8 @@ def _name_of(name: Any) -> Any:
 def _plain_name(name: Any) -> Any:
     if isinstance(name, tuple):
         return list(map(_plain_name, name))
-    return name if name is None or isinstance(name, (str, int, float)) else str(name)
+    is_plain = name is None or isinstance(name, (str, int)) or _is_number(name)
+    return name if is_plain else str(name)
 
 
 def _listed(value: Any) -> Any:

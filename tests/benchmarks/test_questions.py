@@ -165,6 +165,13 @@ def test_memory_of_a_fit_on_bytes_includes_a_copy_in_float32(rows_of):
     assert copied - shared == pytest.approx(4 * 784, rel=0.3)
 
 
+def test_table_speed_compares_libraries(run, rows_of):
+    rows = rows_of(run, "table_speed.py", "--rows", 2000, "--repeats", 1)
+    assert_columns(rows, ["library", "learn", "encode", "decode"])
+    assert_positive(rows, "learn", "encode", "decode")
+    assert [row["library"] for row in rows] == ["pandas", "polars", "pyarrow"]
+
+
 @pytest.mark.slow
 def test_startup_counts_modules_in_fresh_processes(rows_of):
     rows = rows_of(run_process, "startup.py", "--repeats", 1)
