@@ -17,8 +17,8 @@ def rng():
 
 
 def test_rows_of_one_distribution_cannot_be_told_apart(rng):
-    real, synthetic = rng.normal(size=(2, 2000, 2))
-    assert two_sample_score(real, synthetic, NUMBERS, 0) > 0.93
+    real, synthetic = rng.normal(size=(2, 1000, 2))
+    assert two_sample_score(real, synthetic, NUMBERS, 0) > 0.9
     assert two_sample_score(real, real, NUMBERS, 0) == 1
 
 

