@@ -49,8 +49,8 @@ class Cells:
     family : {"number", "level", "datetime", "duration"}
         What the values are.
     values : ndarray or list
-        Numbers, `datetime64` in UTC, or `timedelta64`; of levels a list of objects. The values of
-        missing cells are arbitrary.
+        Numbers, `datetime64` in UTC, or `timedelta64`; of levels a list of text, booleans or
+        numbers. The values of missing cells are arbitrary.
     is_text : bool, default=False
         Whether the column is plain text, neither categories nor booleans.
     categories : tuple or None, default=None
@@ -121,7 +121,7 @@ def _read_levels(
 ) -> Cells:
     cells, declared = library.cells(column), library.categories(column)
     if declared is None:
-        is_text = dtype != "Categorical" and "bool" not in dtype.lower()
+        is_text = not dtype.startswith("Categorical") and "bool" not in dtype.lower()
         return Cells(name, dtype, missing, "level", cells, is_text=is_text)
     levels, ordered = declared
     return Cells(name, dtype, missing, "level", cells, categories=tuple(levels), ordered=ordered)
@@ -129,14 +129,11 @@ def _read_levels(
 
 def _read_array(name: Any, dtype: str, series: Any, missing: np.ndarray) -> Cells:
     """Read numbers, dates or durations."""
-    scale = _scale(dtype) if series.dtype.is_decimal() else None
-    if scale is not None:
-        series = series.cast(nw.Float64)
     if series.dtype.is_numeric() and missing.any():
         series = series.fill_null(0)
     values = series.to_numpy()
-    if scale is not None:
-        values = np.round(values, scale)  # Arrow does not round to the nearest float
+    if "decimal" in dtype.lower():
+        values = np.round(values, _scale(dtype))  # Arrow does not find the nearest floats
     if values.dtype.kind == "b":  # sparse booleans
         return Cells(name, dtype, missing, "level", values.tolist())
     if values.dtype.kind == "f":
@@ -164,7 +161,8 @@ def _read_objects(name: Any, values: np.ndarray, missing: np.ndarray) -> Cells:
     gaps = values[missing]
     dtype = f"object[{held}, nan]" if len(gaps) and gaps[0] is not None else f"object[{held}]"
     if family == "level":
-        return Cells(name, dtype, missing, family, values.tolist(), is_text=held == "str")
+        cells = np.where(missing, False, values).astype(bool) if held == "bool" else values
+        return Cells(name, dtype, missing, family, cells.tolist(), is_text=held == "str")
     if held == "datetime":
         _refuse_zones(name, values[~missing])
     filled = np.where(missing, values[~missing][0], values)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import chain, compress
+from itertools import chain, compress, repeat
 from typing import Any
 
 import numpy as np
 
 from skvae._rows.arrays import place_of
 from skvae._rows.cells import Cells
-from skvae._rows.native import Library
+from skvae._rows.native import Levels, Library
 
 MOST_LEVELS = 100
 MOST_DECIMALS = 10
@@ -27,7 +27,7 @@ UNITS = {  # nanoseconds
     "us": 10**3,
     "ns": 1,
 }
-KINDS = {  # of the values of each family; the first is that of numbers with a point
+KINDS = {  # that a column of each family of values can have
     "number": ("real", "whole", "level"),
     "level": ("level",),
     "datetime": ("datetime",),
@@ -107,7 +107,7 @@ class Column:
 
 
 def learn(cells: Cells, kind: str | None = None) -> Column:
-    """Return what is known of a column; `kind` is the user's word, if any."""
+    """Return what is known of a column. A kind that is given overrules the rule."""
     possible = KINDS[cells.family]
     if kind is not None and kind not in possible:
         raise ValueError(
@@ -249,23 +249,20 @@ def _decoded_numbers(column: Column, x: np.ndarray) -> np.ndarray:
 
 
 def _is_integer(dtype: str) -> bool:
-    return "int" in dtype.lower() and "interval" not in dtype
+    return "int" in dtype.lower()
 
 
 # Levels
 
 
 def _learn_levels(column: Column, cells: Cells, declared: bool) -> Column:
-    counts: Counter[Any] = Counter()
-    for cell, count in Counter(cells.observed).items():
-        counts[_plain(cell, column)] += count
+    counts = Counter(cells.observed)
     if cells.is_text and not declared:
         _refuse_identifier(column, counts)
-    categories = None
-    if cells.categories is not None:
-        categories = tuple(_plain(level, column) for level in cells.categories)
-    levels = list(categories if categories is not None else sorted(_with_both_booleans(counts)))
-    column = replace(column, categories=categories, ordered=cells.ordered)
+    levels = cells.categories
+    if levels is None:
+        levels = tuple(sorted(_with_both_booleans(counts)))
+    column = replace(column, categories=cells.categories, ordered=cells.ordered)
     column = _grouped(column, levels, counts)
     return _with_code_bounds(column, counts, declared)
 
@@ -275,20 +272,19 @@ def _with_both_booleans(counts: Counter[Any]) -> set[Any]:
     return {False, True} if are_booleans else set(counts)
 
 
-def _grouped(column: Column, levels: list[Any], counts: Counter[Any]) -> Column:
+def _grouped(column: Column, levels: tuple[Any, ...], counts: Counter[Any]) -> Column:
     """Give codes to the most frequent levels and one to all others, if there are too many."""
     if len(levels) <= MOST_LEVELS:
-        return replace(column, levels=tuple(levels))
+        return replace(column, levels=levels)
     ranked = sorted(range(len(levels)), key=lambda place: (-counts[levels[place]], place))
     is_frequent = np.zeros(len(levels), dtype=bool)
     is_frequent[ranked[: MOST_LEVELS - 1]] = True
     others = tuple(compress(levels, ~is_frequent))
-    of_others = np.array([counts[level] for level in others], dtype=np.float64)
-    shares = (
-        of_others / of_others.sum() if of_others.any() else np.full(len(others), 1 / len(others))
-    )
+    n_rows = np.array([counts[level] for level in others], dtype=np.float64)
+    n_rows += not n_rows.any()  # levels without any row are as likely as one another
+    shares = tuple((n_rows / n_rows.sum()).tolist())
     frequent = tuple(compress(levels, is_frequent))
-    return replace(column, levels=frequent, others=others, shares=tuple(shares.tolist()))
+    return replace(column, levels=frequent, others=others, shares=shares)
 
 
 def _with_code_bounds(column: Column, counts: Counter[Any], declared: bool) -> Column:
@@ -309,13 +305,9 @@ def _encode_levels(column: Column, cells: Cells) -> np.ndarray:
     given, cells = cells, cells.as_levels() if cells.family == "number" else cells
     if cells.family != "level":
         raise _error_of_family(column, given)
-    distinct = {cell: _plain(cell, column) for cell in set(cells.observed)}
-    _refuse_other_levels(column, given, distinct.values())
-    codes, unseen = _codes(column), column.n_codes
-    of_cells = {cell: codes.get(level, unseen) for cell, level in distinct.items()}
-    if cells.missing.any():  # whatever stands for a missing value
-        of_cells |= dict.fromkeys(compress(cells.values, cells.missing.tolist()), 0)
-    return np.fromiter(map(of_cells.__getitem__, cells.values), np.float64, len(cells))
+    _refuse_other_levels(column, given, set(cells.observed))
+    codes = map(_codes(column).get, cells.values, repeat(column.n_codes))
+    return np.fromiter(codes, np.float64, len(cells))
 
 
 def _refuse_other_levels(column: Column, cells: Cells, levels: Iterable[Any]) -> None:
@@ -338,26 +330,15 @@ def _decode_levels(
     if column.others:
         codes[in_group] += _members(column, int(in_group.sum()), rng)
     levels = [*column.levels, *column.others] or [None]
-    return library.take(levels, codes, missing, column.dtype, column.categories, column.ordered)
+    native = Levels(levels, column.dtype, column.categories, column.ordered)
+    return library.take(native, codes, missing)
 
 
 def _members(column: Column, n_draws: int, rng: np.random.Generator | None) -> Any:
     if rng is None:
         return int(np.argmax(column.shares))
-    return rng.choice(len(column.others), n_draws, p=np.array(column.shares))
-
-
-def _plain(level: Any, column: Column) -> Any:
-    """Return a level as text, a boolean or a number, which any file can hold."""
-    level = level.item() if isinstance(level, np.generic) else level
-    if isinstance(level, (str, bool, int, float)):
-        return level
-    if isinstance(level, (bytes, tuple, list, dict, complex)):
-        raise ValueError(
-            f"Column {column.name!r} of type {column.dtype} has the level {level!r}. Expected "
-            "levels of text, booleans, numbers, dates or intervals. Convert it, or drop it."
-        )
-    return str(level)
+    shares = np.array(column.shares)
+    return rng.choice(len(shares), n_draws, p=shares / shares.sum())
 
 
 # Dates and durations
@@ -387,11 +368,8 @@ def _resolution(values: np.ndarray) -> str:
 
 def _unit(ticks: np.ndarray, origin: int, resolution: str) -> str:
     """Return the coarsest unit of which all distances from the origin are multiples."""
-    for unit, size in UNITS.items():
-        multiple = max(1, size // UNITS[resolution])
-        if (ticks % multiple == origin % multiple).all():
-            return unit
-    return resolution
+    multiples = {unit: max(1, size // UNITS[resolution]) for unit, size in UNITS.items()}
+    return next(unit for unit, each in multiples.items() if (ticks % each == origin % each).all())
 
 
 def _encode_times(column: Column, cells: Cells) -> np.ndarray:

@@ -6,14 +6,15 @@ A column is built from NumPy arrays. What its values mean is not decided here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import narwhals as nw
 import numpy as np
 
+_PLAIN = (str, bool, int, float)
 _UNIT = r"(s|ms|us|ns)"
 _PANDAS_NAMES = re.compile(
     rf"bool|boolean|(u?int|U?Int)(8|16|32|64)|float(16|32|64|128)|Float(32|64)"
@@ -31,6 +32,33 @@ _POLARS_NAMES = [
 ]
 
 
+class Levels(NamedTuple):
+    """The levels of a column, in the order of their codes.
+
+    Parameters
+    ----------
+    values : list
+        Text, booleans or numbers; the text of dates and intervals.
+    dtype : str
+        Name of the native type.
+    categories : tuple or None, default=None
+        The same levels in the order of the native type, if it lists them.
+    ordered : bool, default=False
+        Whether the native type says that they are ordered.
+    """
+
+    values: list[Any]
+    dtype: str
+    categories: tuple[Any, ...] | None = None
+    ordered: bool = False
+
+    @property
+    def positions(self) -> np.ndarray:
+        """The place of every level among the categories."""
+        places = {level: place for place, level in enumerate(self.categories or ())}
+        return np.array([places.get(level, -1) for level in self.values], dtype=np.int64)
+
+
 class Library(Protocol):
     """What is done differently by each library."""
 
@@ -43,13 +71,16 @@ class Library(Protocol):
         """Return the columns, in order."""
 
     def readable(self, column: Any) -> Any:
-        """Return a column of the same values that narwhals reads, with times in UTC."""
+        """Return a column that narwhals reads, with dates in UTC and decimals as floats."""
 
     def type_name(self, column: Any) -> str:
         """Return the type of a column as text, from which it can be made again."""
 
     def categories(self, column: Any) -> tuple[list[Any], bool] | None:
-        """Return the levels that the type lists and whether they are ordered, or None."""
+        """Return the levels that the type lists and whether they are ordered, or None.
+
+        Levels of all kinds are text, booleans or numbers.
+        """
 
     def cells(self, column: Any) -> list[Any]:
         """Return the cells of a column of levels; what stands for missing ones does not matter."""
@@ -63,16 +94,8 @@ class Library(Protocol):
     def build(self, values: np.ndarray, missing: np.ndarray, dtype: str) -> Any:
         """Return a column of numbers, `datetime64` in UTC or `timedelta64`."""
 
-    def take(
-        self,
-        levels: list[Any],
-        codes: np.ndarray,
-        missing: np.ndarray,
-        dtype: str,
-        categories: tuple[Any, ...] | None,
-        ordered: bool,
-    ) -> Any:
-        """Return the column of the levels that have these numbers."""
+    def take(self, levels: Levels, codes: np.ndarray, missing: np.ndarray) -> Any:
+        """Return the column of the levels that have these codes; those of gaps do not matter."""
 
     def frame(self, names: list[Any], columns: list[Any]) -> Any:
         """Return the columns as a data frame."""
@@ -103,7 +126,7 @@ class _Pandas:
             return _ARROW.categories(_arrow_column(column))
         if not isinstance(column.dtype, pd.CategoricalDtype):
             return None
-        return column.dtype.categories.tolist(), bool(column.dtype.ordered)
+        return _plain_categories(column), bool(column.dtype.ordered)
 
     def cells(self, column: Any) -> list[Any]:
         pd = import_module("pandas")
@@ -111,7 +134,7 @@ class _Pandas:
             return _ARROW.cells(_arrow_column(column))
         if not isinstance(column.dtype, pd.CategoricalDtype):
             return column.tolist()
-        levels = np.array([*column.dtype.categories, None], dtype=object)
+        levels = np.array([*_plain_categories(column), None], dtype=object)
         return levels[column.cat.codes.to_numpy()].tolist()
 
     def has_type(self, name: str) -> bool:
@@ -127,38 +150,27 @@ class _Pandas:
             return self._of_arrow(_ARROW.build(values, missing, str(kind.pyarrow_dtype)))
         if dtype.startswith("object"):
             return pd.Series(_objects(values, dtype, missing), dtype=object)
-        elif zone := getattr(kind, "tz", None):
-            series = pd.Series(values).dt.tz_localize("UTC").dt.tz_convert(zone)
-        else:
-            series = pd.Series(values).astype(kind)
+        series = pd.Series(values)
+        if isinstance(kind, pd.DatetimeTZDtype):
+            series = series.dt.tz_localize("UTC")
+        series = series.astype(kind)
         return series.mask(missing) if missing.any() else series
 
-    def take(
-        self,
-        levels: list[Any],
-        codes: np.ndarray,
-        missing: np.ndarray,
-        dtype: str,
-        categories: tuple[Any, ...] | None,
-        ordered: bool,
-    ) -> Any:
-        pd, kind = import_module("pandas"), self.type_called(dtype)
+    def take(self, levels: Levels, codes: np.ndarray, missing: np.ndarray) -> Any:
+        pd, kind = import_module("pandas"), self.type_called(levels.dtype)
         if isinstance(kind, pd.ArrowDtype):
-            of_arrow = str(kind.pyarrow_dtype)
-            return self._of_arrow(
-                _ARROW.take(levels, codes, missing, of_arrow, categories, ordered)
-            )
+            of_arrow = levels._replace(dtype=str(kind.pyarrow_dtype))
+            return self._of_arrow(_ARROW.take(of_arrow, codes, missing))
         if isinstance(kind, pd.CategoricalDtype):
-            index = _index(categories, _inner(dtype))
-            positions = _positions(levels, categories)[codes]
-            positions[missing] = -1
-            return pd.Series(
-                pd.Categorical.from_codes(positions, dtype=pd.CategoricalDtype(index, ordered))
-            )
-        if dtype.startswith("object"):
-            cells = np.array(levels, dtype=object)[codes]
-            return pd.Series(_objects(cells, dtype, missing), dtype=object)
-        series = pd.Series(levels, dtype=object).astype(kind).take(codes).reset_index(drop=True)
+            index = _index(levels.categories or (), _inner(levels.dtype))
+            positions = np.where(missing, -1, levels.positions[codes])
+            kind = pd.CategoricalDtype(index, levels.ordered)
+            return pd.Series(pd.Categorical.from_codes(positions, dtype=kind))
+        values = pd.Series(levels.values, dtype=object)
+        if levels.dtype.startswith("object"):
+            cells = values.to_numpy()[codes]
+            return pd.Series(_objects(cells, levels.dtype, missing), dtype=object)
+        series = values.astype(kind).take(codes).reset_index(drop=True)
         return series.mask(missing) if missing.any() else series
 
     def frame(self, names: list[Any], columns: list[Any]) -> Any:
@@ -214,7 +226,10 @@ class _Polars:
         return frame.get_columns()
 
     def readable(self, column: Any) -> Any:
-        is_zoned = str(column.dtype).startswith("Datetime") and column.dtype.time_zone is not None
+        pl = import_module("polars")
+        if column.dtype == pl.Decimal:
+            return column.cast(pl.Float64)
+        is_zoned = column.dtype == pl.Datetime and column.dtype.time_zone is not None
         return column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if is_zoned else column
 
     def type_name(self, column: Any) -> str:
@@ -238,19 +253,15 @@ class _Polars:
         if values.dtype.kind in "mM":
             narrow = values.view(np.int64).astype(np.int32 if dtype == "Date" else np.int64)
             return self._masked(pl.Series(narrow).cast(self.type_called(dtype)), missing)
-        return self._masked(pl.Series(values).cast(self.type_called(dtype)), missing)
+        kind = self.type_called(dtype)
+        if kind == pl.Decimal:  # older versions do not round, but truncate
+            values = values + np.copysign(0.25 * 10.0**-kind.scale, values)
+        return self._masked(pl.Series(values).cast(kind), missing)
 
-    def take(
-        self,
-        levels: list[Any],
-        codes: np.ndarray,
-        missing: np.ndarray,
-        dtype: str,
-        categories: tuple[Any, ...] | None,
-        ordered: bool,
-    ) -> Any:
+    def take(self, levels: Levels, codes: np.ndarray, missing: np.ndarray) -> Any:
         pl = import_module("polars")
-        series = pl.Series(levels).cast(self.type_called(dtype, categories or ()))
+        kind = self.type_called(levels.dtype, levels.categories or ())
+        series = pl.Series(levels.values).cast(kind)
         return self._masked(series.gather(codes), missing)
 
     def frame(self, names: list[Any], columns: list[Any]) -> Any:
@@ -269,6 +280,8 @@ class _Polars:
             return getattr(pl, name)
         if name == "Enum":
             return pl.Enum(list(categories))
+        if match := re.fullmatch(r"Categorical\(ordering='(physical|lexical)'\)", name):
+            return pl.Categorical(match[1])
         times = r"Datetime\(time_unit='(ms|us|ns)', time_zone=(None|'([^']+)')\)"
         if match := re.fullmatch(times, name):
             return pl.Datetime(match[1], match[3])
@@ -291,6 +304,8 @@ class _Arrow:
 
     def readable(self, column: Any) -> Any:
         pa = import_module("pyarrow")
+        if pa.types.is_decimal(column.type):
+            return column.cast(pa.float64())
         is_zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
         return column.cast(pa.timestamp(column.type.unit)) if is_zoned else column
 
@@ -321,22 +336,13 @@ class _Arrow:
         pa = import_module("pyarrow")
         return pa.array(values, mask=missing).cast(self.type_called(dtype))
 
-    def take(
-        self,
-        levels: list[Any],
-        codes: np.ndarray,
-        missing: np.ndarray,
-        dtype: str,
-        categories: tuple[Any, ...] | None,
-        ordered: bool,
-    ) -> Any:
-        pa, kind = import_module("pyarrow"), self.type_called(dtype)
+    def take(self, levels: Levels, codes: np.ndarray, missing: np.ndarray) -> Any:
+        pa, kind = import_module("pyarrow"), self.type_called(levels.dtype)
         if pa.types.is_dictionary(kind):
-            positions = _positions(levels, categories)[codes]
-            indices = pa.array(positions, kind.index_type, mask=missing)
-            dictionary = pa.array(categories, kind.value_type)
+            indices = pa.array(levels.positions[codes], kind.index_type, mask=missing)
+            dictionary = pa.array(levels.categories, kind.value_type)
             return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=kind.ordered)
-        return pa.array(levels).take(pa.array(codes, mask=missing)).cast(kind)
+        return pa.array(levels.values).take(pa.array(codes, mask=missing)).cast(kind)
 
     def frame(self, names: list[Any], columns: list[Any]) -> Any:
         return import_module("pyarrow").table(columns, names=names)
@@ -352,7 +358,8 @@ class _Arrow:
             return pa.duration(match[1])
         if match := re.fullmatch(r"decimal(32|64|128|256)\((\d+), (\d+)\)", name):
             return getattr(pa, f"decimal{match[1]}")(int(match[2]), int(match[3]))
-        pattern = r"dictionary<values=([^<>]+), indices=(u?int\d+), ordered=([01])>"
+        plain_types = r"string|large_string|bool|u?int\d+|float|double"
+        pattern = rf"dictionary<values=({plain_types}), indices=(u?int\d+), ordered=([01])>"
         if match := re.fullmatch(pattern, name):
             value, index = self.type_called(match[1]), self.type_called(match[2])
             return pa.dictionary(index, value, match[3] == "1")
@@ -391,22 +398,28 @@ def _inner(name: str) -> str:
     return name.removeprefix("category[").removesuffix("]")
 
 
-def _index(levels: tuple[Any, ...] | None, dtype: str) -> Any:
-    """Return the categories of a pandas column; intervals and dates are given as text."""
+def _plain_categories(column: Any) -> list[Any]:
+    """Return the categories of a pandas column; dates, durations and intervals as text."""
+    index = column.dtype.categories
+    plain = [level if isinstance(level, _PLAIN) else str(level) for level in index.tolist()]
+    if not _index(plain, _inner(_PANDAS.type_name(column))).equals(index):
+        raise ValueError(
+            f"Column {column.name!r} has categories such as {index[0]!r}. Expected text, booleans, "
+            "numbers, dates or intervals. Convert it, for example by astype(str), or drop it."
+        )
+    return plain
+
+
+def _index(levels: Sequence[Any], dtype: str) -> Any:
+    """Return such categories as an index of the type."""
     pd, kind = import_module("pandas"), _PANDAS.type_called(dtype)
     if not isinstance(kind, pd.IntervalDtype):
-        return pd.Index(list(levels or ()), dtype=object).astype(kind)
-    ends = [level[1:-1].split(", ") for level in levels or ()]
-    left, right = (pd.Index([end[side] for end in ends], dtype=object) for side in (0, 1))
-    return pd.IntervalIndex.from_arrays(
-        left.astype(kind.subtype), right.astype(kind.subtype), kind.closed
+        return pd.Index(list(levels), dtype=object).astype(kind)
+    ends = [level[1:-1].split(", ") for level in levels]
+    left, right = (
+        pd.Index([end[side] for end in ends], dtype=object).astype(kind.subtype) for side in (0, 1)
     )
-
-
-def _positions(levels: list[Any], categories: tuple[Any, ...] | None) -> np.ndarray:
-    """Return the place of every level among the categories."""
-    places = {level: place for place, level in enumerate(categories or ())}
-    return np.array([places.get(level, -1) for level in levels], dtype=np.int64)
+    return pd.IntervalIndex.from_arrays(left, right, kind.closed)
 
 
 def _objects(values: np.ndarray, dtype: str, missing: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ def arrow_columns(draw, n_rows):
         if dtype != "decimal":
             return pa.array(draw(real_numbers(dtype, n_rows)), mask=missing)
         cents = draw(st.lists(st.integers(-(10**9), 10**9), min_size=n_rows, max_size=n_rows))
-        cells = with_gaps([Decimal(cent) / 100 for cent in cents], missing)
+        cells = with_gaps([Decimal(cent).scaleb(-2) for cent in cents], missing)
         return pa.array(cells, pa.decimal128(12, 2))
     if family == "text":
         kind = draw(st.sampled_from([pa.string(), pa.large_string(), pa.string_view()]))
@@ -112,8 +112,12 @@ def polars_columns(draw, n_rows):
         dtype = draw(st.sampled_from(["int8", "uint8", "int32", "int64", "uint64"]))
         cells, kind = pl.Series(draw(whole_numbers(dtype, n_rows))), None
     elif family == "real":
-        dtype = draw(st.sampled_from(["float32", "float64"]))
-        cells, kind = pl.Series(draw(real_numbers(dtype, n_rows))), None
+        dtype = draw(st.sampled_from(["float32", "float64", "decimal"]))
+        if dtype == "decimal":
+            cents = draw(st.lists(st.integers(-(10**9), 10**9), min_size=n_rows, max_size=n_rows))
+            cells, kind = pl.Series([Decimal(cent).scaleb(-2) for cent in cents]), pl.Decimal(12, 2)
+        else:
+            cells, kind = pl.Series(draw(real_numbers(dtype, n_rows))), None
     elif family == "text":
         cells = pl.Series(draw(texts(n_rows)), dtype=pl.String)
         levels = pl.Enum([*cells.unique().sort(), "never seen"])
@@ -191,7 +195,7 @@ def pandas_objects(draw, n_rows, missing):
         st.booleans(),
         ints,
         st.floats(-1e9, 1e9),
-        st.integers(-(10**9), 10**9).map(lambda cents: Decimal(cents) / 100),
+        st.integers(-(10**9), 10**9).map(lambda cents: Decimal(cents).scaleb(-2)),
         st.dates(),
         st.datetimes(datetime(1900, 1, 1), datetime(2150, 1, 1)),
         ints.map(lambda us: timedelta(microseconds=us)),
