@@ -93,7 +93,7 @@ class RowsDisplay:
         """Return the features that the user chose, else those of the default that exist."""
         names = _names_for(X, self.feature_names)
         features = default[: len(names)] if self.features is None else self.features
-        columns = np.array([_column_of(feature, names) for feature in features])
+        columns = np.array([column_of(feature, names) for feature in features])
         note = f" ({len(columns)} of {len(names)} features)" if len(columns) < len(names) else ""
         return Features(columns, [names[column] for column in columns], note)
 
@@ -157,7 +157,7 @@ def _names_for(X, feature_names) -> list[str]:
     return [str(name) for name in names]
 
 
-def _column_of(feature, names: list[str]) -> int:
+def column_of(feature, names: list[str]) -> int:
     if isinstance(feature, str) and feature in names:
         return names.index(feature)
     if not isinstance(feature, str) and 0 <= feature < len(names):
