@@ -14,6 +14,8 @@ _MOST_BINS = 2**12
 _NAME = "'n_bins' parameter of Histogram"
 _ROWS_PER_BIN = 25
 _ROWS_PER_VALUE = 10  # if all values have bins of their own
+_ROWS_OF_TAIL = 5  # at least, in the outermost bins
+_MOST_HALVINGS = 7
 _MOST_DECIMALS = 6
 
 
@@ -26,11 +28,13 @@ class Histogram(Likelihood):
     Parameters
     ----------
     n_bins : int, "auto" or list of int, default="auto"
-        Number of bins of each column. Columns with at most so many different values have a bin for
-        each of them. In other columns a value that occurs in one of `n_bins` rows has a bin of its
-        own, and the others are divided into bins of about equal numbers of rows, in which the
-        density is uniform. "auto" is one bin per 25 rows, at least 8 and at most 100. A list has
-        the numbers of bins of all columns, as in the `spec` of what `build` returns.
+        Number of bins of each column. In a column with at most ``1.5 * n_bins`` different values,
+        of which each occurs ten times on average, every value has a bin of its own. In other
+        columns a value that one of ``2 * n_bins`` rows has, but at least two, has its own bin. The
+        others are divided into bins of about equal numbers of rows, in which the density is
+        uniform; the outermost bins are smaller, to follow long tails. "auto" is one bin per 25
+        rows, at least 8 and at most 100. A list has the numbers of bins of all columns, as in the
+        `spec` of what `build` returns.
 
     See Also
     --------
@@ -118,7 +122,7 @@ class Histogram(Likelihood):
 
 
 def _bins(column: np.ndarray, n_bins: int) -> Cells:
-    """Return at most so many cells: points for frequent values, and intervals between them."""
+    """Return about so many cells: points for frequent values, and intervals between them."""
     values, counts = np.unique(column.astype(np.float64), return_counts=True)
     grid = _grid(values)
     is_point = _have_own_bins(counts, n_bins)
@@ -131,9 +135,9 @@ def _bins(column: np.ndarray, n_bins: int) -> Cells:
 def _have_own_bins(counts: np.ndarray, n_bins: int) -> np.ndarray:
     """Return which values have bins of their own: all if they are few, else the frequent ones."""
     n_rows = counts.sum()
-    if len(counts) <= n_bins and len(counts) * _ROWS_PER_VALUE <= n_rows:
+    if 2 * len(counts) <= 3 * n_bins and len(counts) * _ROWS_PER_VALUE <= n_rows:
         return np.ones(len(counts), dtype=bool)
-    return (counts * n_bins >= n_rows) & (counts > 1)
+    return (2 * counts * n_bins >= n_rows) & (counts > 1)
 
 
 def _first_of_bins(counts: np.ndarray, is_point: np.ndarray, n_bins: int) -> np.ndarray:
@@ -141,11 +145,24 @@ def _first_of_bins(counts: np.ndarray, is_point: np.ndarray, n_bins: int) -> np.
     others = np.where(is_point, 0, counts)
     runs = np.diff(is_point, prepend=True) & ~is_point  # a frequent value divides the others
     n_taken = int(is_point.sum()) + int(runs.sum()) - 1
-    n_left = max(n_bins - n_taken, 1)
+    edges = _edges(max(n_bins - n_taken, 1), int(others.sum()))
     share = (np.cumsum(others) - others / 2) / max(others.sum(), 1)
-    bins = np.minimum((share * n_left).astype(int), n_left - 1)
+    bins = np.searchsorted(edges, share, side="right")
     starts = (np.diff(bins, prepend=-1) != 0) & ~is_point
     return np.flatnonzero(starts | runs | is_point)
+
+
+def _edges(n_bins: int, n_rows: int) -> np.ndarray:
+    """Return the shares of the rows below the inner bounds of so many bins.
+
+    Bins have equal shares, but the first and the last are halved again and again, so that the
+    density follows long tails.
+    """
+    n_halvings = int(np.log2(max(n_rows / (_ROWS_OF_TAIL * n_bins), 1)))
+    n_halvings = min(n_halvings, _MOST_HALVINGS, n_bins // 8)
+    n_equal = n_bins - 2 * n_halvings
+    tail = 0.5 ** np.arange(n_halvings, 0, -1) / n_equal
+    return np.concatenate([tail, np.arange(1, n_equal) / n_equal, 1 - tail[::-1]])
 
 
 def _bounds(
