@@ -95,7 +95,9 @@ class NoveltyRarity(Score):
     >>> from skvae import VAEAnomalyDetector
     >>> X = np.random.default_rng(0).normal(size=(200, 4))
     >>> X = np.vstack([X, np.full((20, 4), 6.0)])
-    >>> detector = VAEAnomalyDetector(2, anomaly_score="novelty_rarity", random_state=0).fit(X)
+    >>> detector = VAEAnomalyDetector(
+    ...     2, anomaly_score="novelty_rarity", max_epochs=20, random_state=0
+    ... ).fit(X)
     >>> auroc = roc_auc_score(np.arange(220) >= 200, -detector.score_samples(X))
     >>> bool(auroc > 0.95)
     True
