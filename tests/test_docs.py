@@ -15,7 +15,8 @@ from tests.test_docstrings import public_objects
 from tests.test_readme import CloseNumbers
 
 DOCS = Path(__file__).parents[1] / "docs"
-SLOW_PAGES = {"likelihoods", "own_parts", "priors"}  # with longer fits than the others
+# with longer fits than the others
+SLOW_PAGES = {"anatomy", "getting_started", "likelihoods", "own_parts", "priors"}
 WRITTEN_BY_THE_BUILD = {"_build", "auto_examples", "generated"}
 
 

@@ -48,14 +48,9 @@ def test_defaults_match_pca_on_raw_digits(digits_split):
 
 # a Heywood case of factor analysis itself, which still has a score to compare with
 @pytest.mark.filterwarnings("ignore:FactorAnalysis did not converge")
-@pytest.mark.parametrize(
-    ("load", "seed"),
-    [
-        pytest.param(load, seed, marks=[] if (load, seed) == (load_wine, 0) else pytest.mark.slow)
-        for load in (load_iris, load_wine, load_breast_cancer)
-        for seed in range(N_SEEDS)
-    ],
-)
+@pytest.mark.slow  # in the fast suite, test_pseudo_rows.py compares one fit of few rows
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
+@pytest.mark.parametrize("seed", range(N_SEEDS))
 def test_defaults_do_not_overfit_a_small_raw_table(load, seed):
     X_train, X_test = train_test_split(load().data, random_state=seed)
     vae = VAETransformer(2, random_state=seed).fit(X_train)

@@ -249,6 +249,7 @@ def test_a_signal_ends_a_fit_with_a_model_and_a_checkpoint(elsewhere, number, co
     assert skvae.load(checkpoint).n_iter_ == n_epochs
 
 
+@pytest.mark.slow
 def test_a_reader_that_closes_stdout_early_is_not_an_error(files):
     running = start("sample", files / "digits.skvae", "-n", "5000", "-o", "-")
     assert running.stdout.readline().startswith("x0,x1,")
