@@ -40,10 +40,10 @@ class Histogram(Likelihood):
     Notes
     -----
     ``log p(x|z) = sum_j log(softmax(logits_j(z) + start_j)[bin of x_j] / width of that bin)``,
-    where `start` are the log frequencies of the bins in the training rows, as in quantile coding of
-    continuous columns for generative models of tables [1]_. One additional row stands for values
-    outside all bins, with a Cauchy density over the range of the training rows, so that no value
-    is impossible.
+    where `start` are the log frequencies of the bins in the training rows; densities that are
+    constant within bins turn the estimation of a distribution into classification [1]_. One
+    additional row stands for values outside all bins, with a Cauchy density over the range of the
+    training rows, so that no value is impossible.
 
     If all values of a column are whole numbers or multiples of 0.1, 0.01, ... or 1e-6, each stands
     for the interval of that length around it: all bins then have densities, in the units of X, and
@@ -53,7 +53,7 @@ class Histogram(Likelihood):
 
     References
     ----------
-    .. [1] Liu, Peharz & Vergari (2024), "Tabular generation with quantised columns".
+    .. [1] Li, Bondell & Reich (2019), "Deep Distribution Regression", section 2.
 
     Examples
     --------
@@ -119,8 +119,8 @@ class Histogram(Likelihood):
 
 def _bins(column: np.ndarray, n_bins: int) -> Cells:
     """Return at most so many cells: points for frequent values, and intervals between them."""
-    values, counts = np.unique(column.astype(np.float64), return_counts=True)
-    grid = _grid(values)
+    values, counts = np.unique(column, return_counts=True)
+    values, grid = _on_grid(values)
     is_point = _have_own_bins(counts, n_bins)
     first = _first_of_bins(counts, is_point, n_bins)
     last = np.append(first[1:], len(values)) - 1
@@ -133,13 +133,21 @@ def _have_own_bins(counts: np.ndarray, n_bins: int) -> np.ndarray:
     n_rows = counts.sum()
     if len(counts) <= n_bins and len(counts) * _ROWS_PER_VALUE <= n_rows:
         return np.ones(len(counts), dtype=bool)
-    return (counts * n_bins >= n_rows) & (counts > 1)
+    is_point = (counts * n_bins >= n_rows) & (counts > 1)
+    while np.count_nonzero(is_point) + np.count_nonzero(_start_runs(is_point)) > n_bins:
+        is_point[np.where(is_point, counts, n_rows + 1).argmin()] = False
+    return is_point
+
+
+def _start_runs(is_point: np.ndarray) -> np.ndarray:
+    """Return which of the other values come first or after a frequent one, which divides them."""
+    return np.diff(is_point, prepend=True) & ~is_point
 
 
 def _first_of_bins(counts: np.ndarray, is_point: np.ndarray, n_bins: int) -> np.ndarray:
     """Return the positions of the values with which the bins start."""
     others = np.where(is_point, 0, counts)
-    runs = np.diff(is_point, prepend=True) & ~is_point  # a frequent value divides the others
+    runs = _start_runs(is_point)
     n_left = max(n_bins - np.count_nonzero(is_point) - np.count_nonzero(runs) + 1, 1)
     share = (np.cumsum(others) - others / 2) / max(others.sum(), 1)
     bins = np.minimum((share * n_left).astype(int), n_left - 1)
@@ -165,9 +173,15 @@ def _bounds(
     return low, high
 
 
-def _grid(values: np.ndarray) -> float:
-    """Return how many values per unit the grid has on which all values lie; 0 if there is none."""
+def _on_grid(values: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the values in double precision and the grid on which all lie, as in :class:`Cells`.
+
+    A grid is finer than the values only if their precision tells its points apart.
+    """
+    exact = values.astype(np.float64)
+    finest = 1 / np.finfo(values.dtype).eps / max(np.abs(exact).max(), 1.0)
     for decimals in range(_MOST_DECIMALS + 1):
-        if np.array_equal(np.round(values, decimals), values):
-            return 10.0**decimals
-    return 0.0
+        rounded = np.round(exact, decimals)
+        if 10.0**decimals <= finest and np.array_equal(rounded.astype(values.dtype), values):
+            return rounded, 10.0**decimals
+    return exact, 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -332,7 +333,7 @@ def _likelihood(spec: Any) -> Likelihood:
 def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
     """Return the positions of columns that are given by names or by positions."""
     of_name = {name: position for position, name in enumerate(names)}
-    chosen = [columns] if isinstance(columns, str) else columns
+    chosen = [columns] if isinstance(columns, str | Integral) else columns
     if not isinstance(chosen, slice) and any(isinstance(name, str) for name in chosen):
         if unknown := [name for name in chosen if name not in of_name]:
             raise ValueError(
