@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -142,7 +143,7 @@ class Categorical(Likelihood):
 
     def _sizes(self, found: list[int]) -> list[int]:
         """Return the number of categories of each column."""
-        most = _MOST_CATEGORIES if self.n_categories == "auto" else self.n_categories
+        most: Any = _MOST_CATEGORIES if self.n_categories == "auto" else self.n_categories
         if not isinstance(most, Integral):
             return sizes_of_columns(_NAME, most, len(found))
         if max(found) > most:

@@ -134,7 +134,7 @@ def _have_own_bins(counts: np.ndarray, n_bins: int) -> np.ndarray:
     if len(counts) <= n_bins and len(counts) * _ROWS_PER_VALUE <= n_rows:
         return np.ones(len(counts), dtype=bool)
     is_point = (counts * n_bins >= n_rows) & (counts > 1)
-    while np.count_nonzero(is_point) + np.count_nonzero(_start_runs(is_point)) > n_bins:
+    while np.count_nonzero(is_point | _start_runs(is_point)) > n_bins:
         is_point[np.where(is_point, counts, n_rows + 1).argmin()] = False
     return is_point
 
@@ -148,7 +148,7 @@ def _first_of_bins(counts: np.ndarray, is_point: np.ndarray, n_bins: int) -> np.
     """Return the positions of the values with which the bins start."""
     others = np.where(is_point, 0, counts)
     runs = _start_runs(is_point)
-    n_left = max(n_bins - np.count_nonzero(is_point) - np.count_nonzero(runs) + 1, 1)
+    n_left = max(n_bins - int(is_point.sum()) - int(runs.sum()) + 1, 1)
     share = (np.cumsum(others) - others / 2) / max(others.sum(), 1)
     bins = np.minimum((share * n_left).astype(int), n_left - 1)
     starts = (np.diff(bins, prepend=-1) != 0) & ~is_point
@@ -160,9 +160,10 @@ def _bounds(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the bounds of the bins: neighbours touch, unless both are frequent values."""
     if grid:
-        low, high = first - 0.5 / grid, last + 0.5 / grid
+        first, last = np.round(first * grid), np.round(last * grid)
+        low, high = (first - 0.5) / grid, (last + 0.5) / grid
         below, above = low.copy(), high.copy()
-        between = (np.floor((last[:-1] + first[1:]) / 2 * grid) + 0.5) / grid
+        between = ((last[:-1] + first[1:]) // 2 + 0.5) / grid
     else:
         low, high = first.copy(), last.copy()
         below, above = np.nextafter(first, -np.inf), np.nextafter(last, np.inf)

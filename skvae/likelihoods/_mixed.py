@@ -306,7 +306,7 @@ def _resolved(columns: Any, names: Sequence[Any]) -> list[Group]:
     counts = np.bincount(list(chain(*(which for _, which in groups))), minlength=len(names))
     for owners, wrong in (("none", counts == 0), ("several", counts > 1)):
         if wrong.any():
-            which = [names[position] for position in np.flatnonzero(wrong)]
+            which = [names[position] for position in np.flatnonzero(wrong).tolist()]
             raise ValueError(
                 "Every column of X must belong to one likelihood of Mixed, but columns "
                 f"{which} belong to {owners}. Correct 'columns'."
@@ -333,7 +333,7 @@ def _likelihood(spec: Any) -> Likelihood:
 def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
     """Return the positions of columns that are given by names or by positions."""
     of_name = {name: position for position, name in enumerate(names)}
-    chosen = [columns] if isinstance(columns, str | Integral) else columns
+    chosen: Any = [columns] if isinstance(columns, str | Integral) else columns
     if not isinstance(chosen, slice) and any(isinstance(name, str) for name in chosen):
         if unknown := [name for name in chosen if name not in of_name]:
             raise ValueError(

@@ -11,7 +11,10 @@ from skvae.networks import MLP
 
 RNG = np.random.default_rng(0)
 N = 900
-LEVELS, NAMES = "Categorical(n_categories='auto')", "Categorical(n_categories='auto', ordered=False)"
+LEVELS, NAMES = (
+    "Categorical(n_categories='auto')",
+    "Categorical(n_categories='auto', ordered=False)",
+)
 KINDS = [
     (LEVELS, RNG.random(N) < 0.2),
     ("Gaussian()", RNG.normal(size=N)),
