@@ -26,11 +26,12 @@ class Histogram(Likelihood):
     Parameters
     ----------
     n_bins : int, "auto" or list of int, default="auto"
-        Number of bins of each column. Columns with at most so many different values have a bin for
-        each of them. In other columns a value that occurs in one of `n_bins` rows has a bin of its
-        own, and the others are divided into bins of about equal numbers of rows, in which the
-        density is uniform. "auto" is one bin per 25 rows, at least 8 and at most 100. A list has
-        the numbers of bins of all columns, as in the `spec` of what `build` returns.
+        Largest number of bins of each column. Columns with at most so many different values, and
+        ten rows for each, have a bin for each of them. In other columns a value that occurs in one
+        of `n_bins` rows has a bin of its own, and the others are divided into bins of about equal
+        numbers of rows, in which the density is uniform. "auto" is one bin per 25 rows, at least 8
+        and at most 100. A list has the numbers of bins of all columns, as in the `spec` of what
+        `build` returns.
 
     See Also
     --------
@@ -45,9 +46,9 @@ class Histogram(Likelihood):
     additional row stands for values outside all bins, with a Cauchy density over the range of the
     training rows, so that no value is impossible.
 
-    If all values of a column are whole numbers or multiples of 0.1, 0.01, ... or 1e-6, each stands
-    for the interval of that length around it: all bins then have densities, in the units of X, and
-    draws are rounded to such multiples. In other columns a value with a bin of its own has a
+    If all values of a column are whole numbers or multiples of 0.1, 0.01, ... or 1e-6, which their
+    precision tells apart, each stands for the interval of that length around it: all bins then have
+    densities, in the units of X, and draws are rounded to such multiples. In other columns a value with a bin of its own has a
     probability instead of a density. Draws lie between the smallest and the largest training
     value. The encoder receives an indicator of the bin, besides the standardised value.
 
