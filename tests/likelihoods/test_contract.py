@@ -15,6 +15,7 @@ from skvae._model.module import build_module, restore_module
 from skvae.likelihoods import (
     Categorical,
     DiscretizedLogistic,
+    Histogram,
     Mixed,
     NegativeBinomial,
     Poisson,
@@ -29,22 +30,27 @@ RNG = np.random.default_rng(0)
 LEVELS = RNG.integers(0, 5, size=(40, 3)).astype(np.float64)
 COUNTS = RNG.negative_binomial(2, 0.05, size=(40, 3)).astype(np.float64)
 TABLE = np.column_stack([RNG.normal(5, 2, 40), LEVELS[:, 0], COUNTS[:, 0]])
+NAMES = Categorical(n_categories="auto", ordered=False)
 MIXED = Mixed(
     columns=[("student_t", [0]), ("negative_binomial", [2]), (Categorical(n_categories=5), [1])]
 )
 CASES = [
     (Categorical(n_categories=5), LEVELS),
-    (Categorical(n_categories="auto", ordered=False), LEVELS),
+    (Categorical(n_categories="auto"), LEVELS),
+    (NAMES, LEVELS),
     (DiscretizedLogistic(n_levels=5), LEVELS),
     (DiscretizedLogistic(n_levels=5, n_mixtures=3), LEVELS),
     (DiscretizedLogistic(n_levels=5, n_mixtures=2, noise="per_feature"), LEVELS),
     (DiscretizedLogistic(n_levels=5, noise="shared"), LEVELS),
+    (Histogram(), TABLE),
+    (Histogram(n_bins=4), COUNTS),
     (Poisson(), COUNTS),
     (NegativeBinomial(), COUNTS),
     (StudentT(), TABLE),
     (StudentT(df=2.5, scaling="global"), TABLE),
     (MIXED, TABLE),
     (Mixed(), TABLE),
+    (Mixed(columns=[("histogram", [0, 2]), (NAMES, [1])]), TABLE),
 ]
 every_likelihood = pytest.mark.parametrize(
     ("likelihood", "X"), CASES, ids=[repr(likelihood)[:60] for likelihood, _ in CASES]
