@@ -74,7 +74,7 @@ def test_an_impossible_row_is_an_outlier_alone_and_in_a_batch(detectors, likelih
     assert np.isfinite(scores).all()
     assert scores[row] < detector.score_samples(rows).min()
     assert_array_equal(detector.score_samples(batch[[row]]), scores[[row]])
-    assert_allclose(np.delete(scores, row), np.delete(before, row), rtol=1e-9)
+    assert_allclose(np.delete(scores, row), np.delete(before, row), rtol=1e6 * np.finfo(dtype).eps)
     assert detector.predict(batch)[row] == -1
     assert detector.decision_function(batch)[row] < 0
     assert detector.p_values(batch)[row] == 1 / (1 + len(detector.calibration_scores_))
@@ -111,8 +111,8 @@ def test_a_loaded_detector_answers_the_same(detectors, tmp_path):
 
 def test_methods_that_encode_refuse_impossible_rows(detectors):
     for method in ("transform", "reconstruct", "posterior"):
-        with pytest.raises(ValueError, match="column 1 of X holds 2 in row 1, counted from 0"):
-            getattr(detectors("mixed"), method)([[0, 1, 40, 1], [0, 2, 40, 1]])
+        with pytest.raises(ValueError, match="column 2 of X holds -1 in row 1, counted from 0"):
+            getattr(detectors("mixed"), method)([[0, 1, 40, 1], [0, 1, -1, 1]])
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

@@ -15,7 +15,7 @@ from skvae._validation import (
     OutsideSupportError,
     StrOptions,
 )
-from skvae.likelihoods._binned import CellsModule, check_sizes, points, sizes_of_columns
+from skvae.likelihoods._column_cells import CellsModule, check_sizes, points, sizes_of_columns
 from skvae.likelihoods._one_scale import OneScaleModule
 from skvae.likelihoods._support import CODES, ROUNDING, categories
 
