@@ -11,7 +11,7 @@ from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
 from skvae._validation import Interval, InvalidParameterError, StrOptions
-from skvae.likelihoods._cells import CellsModule, check_sizes, points, sizes_of_columns
+from skvae.likelihoods._column_cells import CellsModule, check_sizes, points, sizes_of_columns
 from skvae.likelihoods._one_scale import OneScaleModule
 from skvae.likelihoods._support import ROUNDING, categories
 

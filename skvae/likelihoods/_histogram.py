@@ -8,7 +8,7 @@ import numpy as np
 
 from skvae._parts import Likelihood, LikelihoodModule
 from skvae._validation import Interval, StrOptions
-from skvae.likelihoods._cells import Cells, CellsModule, check_sizes, sizes_of_columns
+from skvae.likelihoods._column_cells import Cells, CellsModule, check_sizes, sizes_of_columns
 
 _MOST_BINS = 2**12
 _NAME = "'n_bins' parameter of Histogram"
@@ -48,9 +48,10 @@ class Histogram(Likelihood):
 
     If all values of a column are whole numbers or multiples of 0.1, 0.01, ... or 1e-6, which their
     precision tells apart, each stands for the interval of that length around it: all bins then have
-    densities, in the units of X, and draws are rounded to such multiples. In other columns a value with a bin of its own has a
-    probability instead of a density. Draws lie between the smallest and the largest training
-    value. The encoder receives an indicator of the bin, besides the standardised value.
+    densities, in the units of X, and draws are rounded to such multiples. In other columns a value
+    with a bin of its own has a probability instead of a density. Draws lie between the smallest and
+    the largest training value. The encoder receives an indicator of the bin, besides the
+    standardised value.
 
     References
     ----------

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from skvae.likelihoods import Histogram
-from skvae.likelihoods._cells import Cells, CellsModule, points
+from skvae.likelihoods._column_cells import Cells, CellsModule, points
 
 # 0 four times; 1.5 and 2 within an interval; 7.25 as an atom beyond a gap
 AMOUNTS = np.array([0.0, 0, 0, 0, 1.5, 2, 2, 7.25])
