@@ -33,7 +33,6 @@ ALLOWED = [
     ("_rows/arrays.py", "hasattr(X, 'dtype')", 1, FRAME),
     ("_rows/arrays.py", "hasattr(X, 'shape')", 1, FRAME),
     ("_rows/arrays.py", "hasattr(X, 'to_frame')", 1, FRAME),
-    ("_rows/native.py", "getattr(kind, 'tz', None)", 1, "a dtype of pandas, of any kind"),
     ("_training/budget.py", "getattr(torch.cpu, 'get_capabilities', dict)", 1, MODULE),
     ("cli/_apply_commands.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),
     ("cli/_info_command.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),
