@@ -144,6 +144,8 @@ def decode(column: Column, x: np.ndarray, library: Library, rng: np.random.Gener
     if column.base == "level":
         return _decode_levels(column, x, missing, library, rng)
     if column.base in ("real", "whole"):
+        if column.decimals is not None and (rng is not None or column.base == "whole"):
+            x = np.round(x, column.decimals)
         return library.build(_decoded_numbers(column, x), missing, column.dtype)
     return library.build(_decoded_times(column, x, missing), missing, column.dtype)
 
@@ -237,10 +239,9 @@ def _numbers_of(column: Column, cells: Cells) -> np.ndarray:
 
 
 def _decoded_numbers(column: Column, x: np.ndarray) -> np.ndarray:
-    if column.decimals is not None:
-        x = np.round(x, column.decimals)
     if not _is_integer(column.dtype):
         return x
+    x = np.round(x)
     if not column.origin and np.abs(x).max(initial=0) <= _EXACT:
         return x.astype(np.int64)
     values = np.array([column.origin + int(number) for number in x.tolist()], dtype=object)

@@ -158,7 +158,8 @@ class TableSchema:
         X : array-like of shape (n_rows, n_columns)
             Encoded rows, such as draws or means; NaN becomes a missing value.
         rng : numpy.random.Generator or None, default=None
-            Source of the levels that share a code. Without it, each is the most frequent one.
+            Source of the levels that share a code. Without it, rows are means: each such level is
+            the most frequent one, and numbers with a point keep all decimals.
 
         Returns
         -------

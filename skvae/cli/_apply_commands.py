@@ -27,7 +27,7 @@ from skvae.cli._table_files import Rows
 from skvae.cli._typed_columns import import_pandas, value_of
 
 _N_IMAGES = 24  # in a picture of reconstructions without --limit
-_TABLE_HELP = ".npy, .npz, .csv or .parquet; - for CSV on stdout"
+_TABLE_HELP = ".npy, .npz, .csv, .tsv, .csv.gz, .tsv.gz or .parquet; - for CSV on stdout"
 _TABLE_OR_PICTURE_HELP = f"{_TABLE_HELP}; or a picture: .png, .pdf or .svg"
 
 
@@ -145,6 +145,20 @@ def _given(model, pairs: list[tuple[str, str]]) -> dict:
     return {
         name: value_of(text, columns[name]) if name in columns else text for name, text in pairs
     }
+
+
+def draw_samples(arguments: argparse.Namespace, model, X=None, n_samples="auto", mean="auto"):
+    """Return the display of new rows, next to the data if there are any."""
+    from skvae.plotting import SampleDisplay
+
+    return SampleDisplay.from_estimator(
+        model,
+        X,
+        n_samples=n_samples,
+        random_state=arguments.random_state,
+        image_shape=arguments.image_shape,
+        mean=mean,
+    )
 
 
 def add_score_options(parser: argparse.ArgumentParser) -> None:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import argparse
 import csv
 import errno
+import gzip
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
 from skvae.cli._failures import UsageError
 from skvae.cli._table_files import import_parquet
 
-TABLES = (".npy", ".npz", ".csv", ".parquet")
-FRAMES = (".csv", ".parquet")
+TABLES = (".npy", ".npz", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+FRAMES = tuple(kind for kind in TABLES if kind not in (".npy", ".npz"))
 PICTURES = (".png", ".pdf", ".svg")
 STDOUT = "-"
 
@@ -75,8 +77,9 @@ def check_output(arguments: argparse.Namespace, endings: tuple[str, ...] | None)
 
 
 def ending(path: str) -> str:
-    """Return the ending of a file name, which determines the format."""
-    return Path(path).suffix.lower()
+    """Return the ending of a file name, which determines the format and the compression."""
+    suffixes = Path(path.lower()).suffixes
+    return "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
 
 
 def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
@@ -94,7 +97,7 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
         Name of the array in an ``.npz`` file.
     """
     if path == STDOUT:
-        _write_csv(sys.stdout, X, names)
+        _write_text(sys.stdout, X, names, delimiter=",")
         return
     with _replacing(path) as scratch:
         if ending(path) == ".npy":
@@ -104,8 +107,8 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
         elif ending(path) == ".parquet":
             _write_parquet(scratch, X, names)
         else:
-            with open(scratch, "w", newline="", encoding="utf-8") as file:
-                _write_csv(file, X, names)
+            with _open_text(scratch) as file:
+                _write_text(file, X, names, _delimiter(path))
 
 
 def write_frame(path: str, frame: Any, ids: np.ndarray | None = None, id_name: str = "") -> None:
@@ -118,11 +121,24 @@ def write_frame(path: str, frame: Any, ids: np.ndarray | None = None, id_name: s
         column = nw.new_series(id_name, ids.tolist(), backend=table.implementation)
         table = table.select(column, nw.all())
     if path == STDOUT:
-        sys.stdout.write(table.write_csv())
+        _copy_text(table.write_csv(), sys.stdout, delimiter=",")
         return
     with _replacing(path) as scratch:
-        write = table.write_parquet if ending(path) == ".parquet" else table.write_csv
-        write(scratch)
+        if ending(path) == ".parquet":
+            table.write_parquet(scratch)
+        else:
+            with _open_text(scratch) as file:
+                _copy_text(table.write_csv(), file, _delimiter(path))
+
+
+def _copy_text(text: str, file: TextIO, delimiter: str) -> None:
+    """Write a table of text with another delimiter, and in the same style for every library."""
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    writer.writerows(csv.reader(io.StringIO(text, newline="")))
+
+
+def _delimiter(path: str) -> str:
+    return "\t" if ".tsv" in ending(path) else ","
 
 
 def check_frame_output(path: str | None, content: str) -> None:
@@ -131,10 +147,12 @@ def check_frame_output(path: str | None, content: str) -> None:
     Raises
     ------
     UsageError
-        If the file is not a CSV or a Parquet file.
+        If the file is not a table with named columns.
     """
     if path and path != STDOUT and ending(path) not in FRAMES:
-        raise UsageError(f"-o {path} cannot hold {content}: name a {' or '.join(FRAMES)} file")
+        raise UsageError(
+            f"-o {path} cannot hold {content}: name one that ends in {', '.join(FRAMES)}"
+        )
 
 
 def _refuse_repeated(id_name: str, names: list[str]) -> None:
@@ -165,10 +183,20 @@ def _replacing(path: str) -> Iterator[Path]:
         os.replace(scratch, target)
 
 
-def _write_csv(file, X: np.ndarray, names) -> None:
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    """Open a file of text to write, compressed if its name says so."""
+    with open(path, "wb") as raw, ExitStack() as stack:
+        file: Any = raw
+        if path.suffix.lower() == ".gz":  # without time and name, so that same rows are same bytes
+            file = stack.enter_context(gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
+        yield stack.enter_context(io.TextIOWrapper(file, encoding="utf-8", newline=""))
+
+
+def _write_text(file: TextIO, X: np.ndarray, names, delimiter: str) -> None:
     """Write every number with as few digits as read back to the same value."""
     text = "%.9g".__mod__ if X.dtype == np.float32 else _repr
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(map(text, row.tolist()) for row in X.reshape(len(X), -1))
 

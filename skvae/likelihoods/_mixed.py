@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, cast
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -332,7 +333,7 @@ def _likelihood(spec: Any) -> Likelihood:
 def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
     """Return the positions of columns that are given by names or by positions."""
     of_name = {name: position for position, name in enumerate(names)}
-    chosen = [columns] if isinstance(columns, str) else columns
+    chosen: Any = [columns] if isinstance(columns, str | Integral) else columns
     if not isinstance(chosen, slice) and any(isinstance(name, str) for name in chosen):
         if unknown := [name for name in chosen if name not in of_name]:
             raise ValueError(
@@ -341,7 +342,7 @@ def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
             )
         return [of_name[name] for name in chosen]
     try:
-        positions = np.atleast_1d(np.arange(len(names))[cast(Any, chosen)]).tolist()
+        positions = np.atleast_1d(np.arange(len(names))[chosen]).tolist()
     except IndexError:
         positions = []
     if not positions:

@@ -1,4 +1,4 @@
-"""Metrics of generative models: samples, likelihoods, latent spaces and reconstructions."""
+"""Metrics of generative models: samples, likelihoods, latent spaces, reconstructions, tables."""
 
 from skvae.metrics._active_units import active_units
 from skvae.metrics._bits import bits_per_dim
@@ -6,6 +6,7 @@ from skvae.metrics._frechet import frechet_distance
 from skvae.metrics._inception import inception_score
 from skvae.metrics._log_likelihood import log_likelihood
 from skvae.metrics._reconstruction_error import reconstruction_error
+from skvae.metrics._table_quality import table_quality
 
 __all__ = [
     "active_units",
@@ -14,4 +15,5 @@ __all__ = [
     "inception_score",
     "log_likelihood",
     "reconstruction_error",
+    "table_quality",
 ]

@@ -1,4 +1,4 @@
-"""Displays: pictures of a fitted estimator, as in scikit-learn.
+"""Displays: pictures of a fitted estimator or of a synthetic table, as in scikit-learn.
 
 Rows are drawn as images or as rows of a table, according to the parameter `kind`.
 """
@@ -10,6 +10,7 @@ from skvae.plotting._latent_space_display import LatentSpaceDisplay
 from skvae.plotting._manifold_display import ManifoldDisplay
 from skvae.plotting._reconstruction_display import ReconstructionDisplay
 from skvae.plotting._sample_display import SampleDisplay
+from skvae.plotting._table_quality_display import TableQualityDisplay
 from skvae.plotting._training_curve_display import TrainingCurveDisplay
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "ManifoldDisplay",
     "ReconstructionDisplay",
     "SampleDisplay",
+    "TableQualityDisplay",
     "TrainingCurveDisplay",
 ]

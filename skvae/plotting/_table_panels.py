@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.patches import StepPatch
+from matplotlib.ticker import MaxNLocator
 
 from skvae.plotting._figure_layout import COLOURS, panels_within
 
@@ -25,7 +26,12 @@ def standardize(X: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 def draw_feature_maps(
-    ax: Axes, tables: dict[str, np.ndarray], names: list[str], unit: str, limit: float
+    ax: Axes,
+    tables: dict[str, np.ndarray],
+    names: list[str],
+    unit: str,
+    limit: float,
+    extend: str = "both",
 ) -> tuple[np.ndarray, list[AxesImage]]:
     """Draw tables side by side, features as lines and rows as columns; colours end at the limit."""
     panels = panels_within(ax, 1, len(tables), sharey=True)[0]
@@ -42,8 +48,9 @@ def draw_feature_maps(
         images[0],
         ax=list(panels),
         location="bottom",
-        extend="both",
+        extend=extend,
         label=unit,
+        ticks=MaxNLocator(4),
         aspect=30,
         pad=0.1 / (MAP_LINE * len(names)),
     )

@@ -76,7 +76,7 @@ def test_the_model_remembers_the_columns_of_a_table(files):
         (
             ("--data", "digits", "--network", "__import__('os')"),
             2,
-            "is not known here; expected mlp",
+            "is not known here; expected auto, mlp",
         ),
         (("--data", "digits", "--network", "Conv(image_shape=(9, 9))"), 1, "64 features"),
         (("--data", "digits", "--device", "abacus"), 1, "device='abacus' cannot be used here"),
