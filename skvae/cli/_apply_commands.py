@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import Any
 
 import numpy as np
 
@@ -142,9 +143,16 @@ def _given(model, pairs: list[tuple[str, str]]) -> dict:
             for name, text in pairs
         }
     columns = dict(zip(names, model._schema.columns, strict=True))
-    return {
-        name: value_of(text, columns[name]) if name in columns else text for name, text in pairs
-    }
+    return {name: _value(name, text, columns) for name, text in pairs}
+
+
+def _value(name: str, text: str, columns: dict) -> Any:
+    if name not in columns:  # the model says so
+        return text
+    try:
+        return value_of(text, columns[name])
+    except ValueError as exc:
+        raise UsageError(f"--given {name}={text}: {exc}") from exc
 
 
 def draw_samples(arguments: argparse.Namespace, model, X=None, n_samples="auto", mean="auto"):
@@ -205,10 +213,11 @@ def score(arguments: argparse.Namespace) -> Result:
 
 
 def _write_scores(arguments: argparse.Namespace, model, rows: Rows, columns: dict) -> None:
-    if arguments.explain:
-        columns["prediction"] = columns["prediction"].astype(int)
-        columns |= _explanations(model, rows, arguments.explain)
-        write_frame(arguments.output, import_pandas().DataFrame(columns), rows.ids, arguments.id)
+    if arguments.explain or rows.ids is not None:
+        if "prediction" in columns:
+            columns["prediction"] = columns["prediction"].astype(int)
+        columns |= _explanations(model, rows, arguments.explain) if arguments.explain else {}
+        _write(arguments, import_pandas().DataFrame(columns), columns, "scores", rows.ids)
         return
     table = np.column_stack([*columns.values()]) if len(columns) > 1 else columns["score"]
     _write(arguments, table, columns, "scores", rows.ids)
@@ -216,11 +225,11 @@ def _write_scores(arguments: argparse.Namespace, model, rows: Rows, columns: dic
 
 def _explanations(model, rows: Rows, n_shown: int) -> dict:
     """Return the columns that lower the score of every row most, with their values."""
-    from skvae.scores._contributions import cells_as_text, strongest_features
+    from skvae.scores._contributions import EXPECTED_DIGITS, cells_as_text, strongest_features
 
     contributions, expected = model._explained(rows.X)
     names = np.array(_feature_names(model), dtype=object)
-    values, expected = cells_as_text(rows.X), cells_as_text(expected)
+    values, expected = cells_as_text(rows.X), cells_as_text(expected, EXPECTED_DIGITS)
     every = np.arange(len(contributions))
     columns = {}
     for rank, feature in enumerate(strongest_features(contributions, n_shown).T, start=1):

@@ -121,20 +121,33 @@ def write_frame(path: str, frame: Any, ids: np.ndarray | None = None, id_name: s
         column = nw.new_series(id_name, ids.tolist(), backend=table.implementation)
         table = table.select(column, nw.all())
     if path == STDOUT:
-        _copy_text(table.write_csv(), sys.stdout, delimiter=",")
+        _write_cells(sys.stdout, table, delimiter=",")
         return
     with _replacing(path) as scratch:
         if ending(path) == ".parquet":
             table.write_parquet(scratch)
         else:
             with _open_text(scratch) as file:
-                _copy_text(table.write_csv(), file, _delimiter(path))
+                _write_cells(file, table, _delimiter(path))
 
 
-def _copy_text(text: str, file: TextIO, delimiter: str) -> None:
-    """Write a table of text with another delimiter, and in the same style for every library."""
+def _write_cells(file: TextIO, table: Any, delimiter: str) -> None:
+    """Write a data frame in the same way for every library."""
+    columns = [_texts(series) for series in table.iter_columns()]
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    writer.writerows(csv.reader(io.StringIO(text, newline="")))
+    writer.writerow(table.columns)
+    writer.writerows(zip(*columns, strict=True))
+
+
+def _texts(series: Any) -> Iterator[str]:
+    """Return cells as text: none if they are missing, and dates without a time of 0:00."""
+    gaps = series.is_null().to_list()
+    is_short = str(series.dtype) == "Float32"
+    for cell, gap in zip(series.to_list(), gaps, strict=True):
+        if gap or cell != cell:
+            yield ""
+        else:
+            yield f"{cell:.9g}" if is_short else str(cell).removesuffix(" 00:00:00")
 
 
 def _delimiter(path: str) -> str:

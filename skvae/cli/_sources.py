@@ -176,7 +176,7 @@ def _read_columns(arguments: argparse.Namespace, kind: str, model, text: bool) -
     schema = None if model is None else model._schema
     choice = _choice(arguments)
     if choice.columns is None and known is not None and not choice.drop:
-        choice = choice._replace(columns=list(known))
+        choice = choice._replace(columns=list(known), is_complete=True)
     _check_identifiers(choice, known)
     schema = None if schema is None or schema.is_numeric else schema
     rows = read_table(arguments.data, kind, choice, arguments.limit, schema=schema, text=text)

@@ -61,12 +61,15 @@ class Choice(NamedTuple):
         The column of labels.
     id : str or None
         The column of identifiers.
+    is_complete : bool
+        Whether `columns` are all features of a model, even if they have another role as well.
     """
 
     columns: list[str] | None = None
     drop: tuple[str, ...] = ()
     target: str | None = None
     id: str | None = None
+    is_complete: bool = False
 
     @property
     def others(self) -> list[str]:
@@ -82,7 +85,7 @@ class Choice(NamedTuple):
                 f"{path} has no column {', '.join(map(repr, missing))}; its columns are "
                 f"{', '.join(header)}"
             )
-        left_out = {*self.drop, *self.others}
+        left_out = set() if self.is_complete else {*self.drop, *self.others}
         names = [name for name in self.columns or header if name not in left_out]
         if not names:
             raise UsageError(f"the options leave no column of {path} to read")
@@ -228,8 +231,8 @@ def _csv_frame(path: str, lines, choice: Choice, limit: int | None, schema) -> R
     names, _, header = read_header(path, lines, choice)
     if names is None:
         raise ValueError(
-            f"{path} does not name its columns in its first line, but the model has columns "
-            f"{', '.join(schema.names)}"
+            f"{path} does not name its columns in its first line, as tables with more than numbers "
+            "must"
         )
     cells = []
     for row in islice(filter(None, lines), limit):
@@ -238,7 +241,10 @@ def _csv_frame(path: str, lines, choice: Choice, limit: int | None, schema) -> R
     by_column = zip(*cells, strict=True) if cells else [()] * len(header)
     columns = dict(zip(header, by_column, strict=True))
     decimal = "," if lines.dialect.delimiter == ";" else "."
-    X = typed_frame({name: columns[name] for name in names}, schema, decimal)
+    try:
+        X = typed_frame({name: columns[name] for name in names}, schema, decimal)
+    except ValueError as exc:
+        raise ValueError(f"{path}: {exc}") from exc
     return _rows(X, names, choice, {name: np.array(columns[name]) for name in choice.others})
 
 

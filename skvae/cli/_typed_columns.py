@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -35,29 +34,35 @@ def typed_frame(columns: dict[str, Sequence[str]], schema: Any = None, decimal: 
     Returns
     -------
     frame : pandas.DataFrame
-        A column that cannot be of the kind of its model holds text, which the model refuses.
+
+    Raises
+    ------
+    ValueError
+        Naming the column and the first cell that is not of the kind of the schema.
     """
-    kinds = {} if schema is None else {each.name: _kind(each) for each in schema.columns}
-    return import_pandas().DataFrame(
-        {name: _typed(cells, kinds.get(name), decimal) for name, cells in columns.items()}
-    )
+    if schema is None:
+        series = {name: _guessed(cells, decimal) for name, cells in columns.items()}
+    else:
+        kinds = {column.name: _kind(column) for column in schema.columns}
+        series = {
+            name: _checked(name, cells, kinds[name], decimal) for name, cells in columns.items()
+        }
+    return import_pandas().DataFrame(series)
 
 
 def value_of(text: str, column: Any) -> Any:
-    """Return the value that a text stands for in a column of a model, or the text itself."""
+    """Return the value that a text stands for in a column of a model.
+
+    Raises
+    ------
+    ValueError
+        If it is not of the kind of the column. Any text may be a level.
+    """
     kind = _kind(column)
     if kind == "level":
-        return {str(level): level for level in (*column.levels, *column.others)}.get(text, text)
-    try:
-        read: dict[str, Callable[[str], Any]] = {
-            "boolean": lambda text: _BOOLEANS[text.strip().lower()],
-            "number": _number,
-            "datetime": datetime.fromisoformat,
-            "duration": import_pandas().Timedelta,
-        }
-        return read[kind](text)
-    except (KeyError, ValueError):
         return text
+    [value] = _checked(column.name, [text], kind, ".").tolist()
+    return value
 
 
 def import_pandas() -> Any:
@@ -67,7 +72,7 @@ def import_pandas() -> Any:
     except ImportError as exc:
         raise ImportError(
             "Tables with text, True and False or dates need pandas, which is not installed. "
-            "Install it with pip install pandas."
+            "Install it with pip install 'skvae[tables]'."
         ) from exc
 
 
@@ -81,16 +86,48 @@ def _kind(column: Any) -> str:
     return "boolean" if types == {bool} else "number"
 
 
-def _typed(cells: Sequence[str], kind: str | None, decimal: str) -> Any:
-    """Return the cells as a series of a kind or, without one, of the first kind that they fit."""
-    gaps = [cell.strip().lower() in _GAPS for cell in cells]
+def _guessed(cells: Sequence[str], decimal: str) -> Any:
+    """Return the cells as a series of the first kind that all of them have."""
+    for kind in ("number", "boolean", "datetime"):
+        series = _of_kind(cells, kind, decimal)
+        if series is not None:
+            return series
+    return _of_text(cells)
+
+
+def _checked(name: str, cells: Sequence[str], kind: str, decimal: str) -> Any:
+    """Return the cells as a series of a kind."""
+    if kind == "level":
+        return _of_text(cells)
+    if all(map(_is_gap, cells)):
+        return import_pandas().Series([None] * len(cells))
+    series = _of_kind(cells, kind, decimal)
+    if series is not None:
+        return series
+    row, cell = next(
+        (row, cell)
+        for row, cell in enumerate(cells)
+        if not _is_gap(cell) and _of_kind([cell], kind, decimal) is None
+    )
+    raise ValueError(
+        f"column {name!r} holds {cell!r} in row {row + 1}; expected {_EXPECTED[kind]}, as the model "
+        "was trained on"
+    )
+
+
+def _of_kind(cells: Sequence[str], kind: str, decimal: str) -> Any:
+    """Return the cells as a series, or None if they are not of the kind or all are missing."""
+    gaps = list(map(_is_gap, cells))
     filled = [cell for cell, gap in zip(cells, gaps, strict=True) if not gap]
-    readers = {"number": _numbers, "boolean": _booleans, "datetime": _dates, "duration": _durations}
-    tried = ["number", "boolean", "datetime"] if kind is None else [kind]
-    for name in tried if filled else []:
-        values = readers[name](filled, decimal) if name in readers else None
-        if values is not None:
-            return _with_gaps(values, gaps)
+    values = _READERS[kind](filled, decimal) if filled else None
+    return None if values is None else _with_gaps(values, gaps)
+
+
+def _is_gap(cell: str) -> bool:
+    return cell.strip().lower() in _GAPS
+
+
+def _of_text(cells: Sequence[str]) -> Any:
     return import_pandas().Series([cell if cell.strip() else None for cell in cells])
 
 
@@ -141,5 +178,10 @@ def _durations(cells: list[str], decimal: str) -> Any:
         return None
 
 
-def _number(text: str) -> float | int:
-    return int(text) if _WHOLE.fullmatch(text) else float(text)
+_READERS = {"number": _numbers, "boolean": _booleans, "datetime": _dates, "duration": _durations}
+_EXPECTED = {
+    "number": "numbers",
+    "boolean": "True and False",
+    "datetime": "dates such as 2024-12-31",
+    "duration": "durations such as 3 days",
+}

@@ -14,6 +14,7 @@ from skvae._rows.native import library_of
 
 _BLOCK_VALUES = 2**22  # values in the variants of rows that are scored at a time
 _N_ROUNDS = 4
+EXPECTED_DIGITS = 5
 _MISSING = ("None", "nan", "NaT", "<NA>")  # text of missing values in the three libraries
 
 
@@ -53,7 +54,7 @@ def explanation_frame(X: Any, expected: Any, contributions: np.ndarray) -> Any:
         "row": np.repeat(np.arange(n_rows), n_features),
         "feature": [library.names(X)[feature] for feature in features.flat],
         "value": cells_as_text(X)[rows, features].ravel().tolist(),
-        "expected": cells_as_text(expected)[rows, features].ravel().tolist(),
+        "expected": cells_as_text(expected, EXPECTED_DIGITS)[rows, features].ravel().tolist(),
         "contribution": contributions[rows, features].ravel(),
     }
     return nw.from_dict(columns, backend=cast(Any, library.name)).to_native()
@@ -64,15 +65,18 @@ def strongest_features(contributions: np.ndarray, n_shown: int) -> np.ndarray:
     return np.argsort(-contributions, axis=1, kind="stable")[:, :n_shown]
 
 
-def cells_as_text(X: Any) -> np.ndarray:
-    """Return the cells of a data frame or an array as text, and None for missing ones."""
+def cells_as_text(X: Any, digits: int = 10) -> np.ndarray:
+    """Return the cells of a data frame or an array as text, and None for missing ones.
+
+    Numbers that are not whole have so many significant digits, and no more than their type holds.
+    """
     library = library_of(X)
     columns = list(X.T) if library is None else library.columns(X)
     texts = np.empty((len(X), len(columns)), dtype=object)
     for position, column in enumerate(columns):
         series = nw.from_native(column, series_only=True, pass_through=True)
-        digits = 7 if series.dtype in (nw.Float32, np.float32) else 10
-        texts[:, position] = [_as_text(cell, digits) for cell in _cells(series)]
+        held = 7 if series.dtype in (nw.Float32, np.float32) else digits
+        texts[:, position] = [_as_text(cell, min(digits, held)) for cell in _cells(series)]
     return texts
 
 
