@@ -164,15 +164,13 @@ def check_frame_output(path: str | None, content: str) -> None:
     """
     if path and path != STDOUT and ending(path) not in FRAMES:
         raise UsageError(
-            f"-o {path} cannot hold {content}: name one that ends in {', '.join(FRAMES)}"
+            f"-o {path} cannot hold {content}: name a file that ends in {', '.join(FRAMES)}"
         )
 
 
 def _refuse_repeated(id_name: str, names: list[str]) -> None:
     if id_name in names:
-        raise UsageError(
-            f"--id {id_name}: the output has a column of this name; rename one of them"
-        )
+        raise UsageError(f"--id {id_name}: the output has another column of this name")
 
 
 def write_picture(path: str, display, dpi: int) -> None:

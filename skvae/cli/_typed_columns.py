@@ -110,8 +110,8 @@ def _checked(name: str, cells: Sequence[str], kind: str, decimal: str) -> Any:
         if not _is_gap(cell) and _of_kind([cell], kind, decimal) is None
     )
     raise ValueError(
-        f"column {name!r} holds {cell!r} in row {row + 1}; expected {_EXPECTED[kind]}, as the model "
-        "was trained on"
+        f"column {name!r} holds {cell!r} in row {row + 1}; expected {_EXPECTED[kind]}, as in "
+        "training"
     )
 
 
