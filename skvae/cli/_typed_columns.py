@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
+
+import numpy as np
 
 _GAPS = {"", "na", "n/a", "nan", "nat", "null", "<na>"}  # in lower case; of text the first only
 _BOOLEANS = {"true": True, "false": False}
@@ -104,23 +107,25 @@ def _checked(name: str, cells: Sequence[str], kind: str, decimal: str) -> Any:
     series = _of_kind(cells, kind, decimal)
     if series is not None:
         return series
-    row, cell = next(
-        (row, cell)
-        for row, cell in enumerate(cells)
-        if not _is_gap(cell) and _of_kind([cell], kind, decimal) is None
-    )
+    ends = range(1, len(cells) + 1)  # if cells up to an end do not fit, more do not either
+    end = bisect_left(ends, True, key=lambda end: _misfits(cells[:end], kind, decimal))
     raise ValueError(
-        f"column {name!r} holds {cell!r} in row {row + 1}; expected {_EXPECTED[kind]}, as in "
-        "training"
+        f"column {name!r} holds {cells[end]!r} in row {ends[end]}; expected {_EXPECTED[kind]}, as "
+        "in training"
     )
+
+
+def _misfits(cells: Sequence[str], kind: str, decimal: str) -> bool:
+    return not all(map(_is_gap, cells)) and _of_kind(cells, kind, decimal) is None
 
 
 def _of_kind(cells: Sequence[str], kind: str, decimal: str) -> Any:
     """Return the cells as a series, or None if they are not of the kind or all are missing."""
-    gaps = list(map(_is_gap, cells))
-    filled = [cell for cell, gap in zip(cells, gaps, strict=True) if not gap]
+    codes, distinct = _distinct(cells)
+    gaps = list(map(_is_gap, distinct))
+    filled = [cell for cell, gap in zip(distinct, gaps, strict=True) if not gap]
     values = _READERS[kind](filled, decimal) if filled else None
-    return None if values is None else _with_gaps(values, gaps)
+    return None if values is None else _repeated(_with_gaps(values, gaps), codes)
 
 
 def _is_gap(cell: str) -> bool:
@@ -128,7 +133,19 @@ def _is_gap(cell: str) -> bool:
 
 
 def _of_text(cells: Sequence[str]) -> Any:
-    return import_pandas().Series([cell if cell.strip() else None for cell in cells])
+    codes, distinct = _distinct(cells)
+    texts = [cell if cell.strip() else None for cell in distinct]
+    return _repeated(import_pandas().Series(texts), codes)
+
+
+def _distinct(cells: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Return the distinct cells, and which of them each cell is."""
+    codes, distinct = import_pandas().factorize(np.array(cells, dtype=object))
+    return codes, distinct.tolist()
+
+
+def _repeated(values: Any, codes: np.ndarray) -> Any:
+    return values.take(codes).reset_index(drop=True)
 
 
 def _with_gaps(values: Any, gaps: list[bool]) -> Any:

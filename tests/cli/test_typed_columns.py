@@ -116,6 +116,7 @@ def test_the_kinds_of_a_model_decide_before_the_cells():
         ("number", ["1", "", "old"], "column 'number' holds 'old' in row 3; expected numbers"),
         ("flag", ["maybe"], "column 'flag' holds 'maybe' in row 1; expected True and False"),
         ("day", ["2020-01-01", "soon"], "column 'day' holds 'soon' in row 2; expected dates"),
+        ("day", ["2020-01-01", "", "2020-01-01T10:00Z"], "'2020-01-01T10:00Z' in row 3"),
         ("time", ["x"], "column 'time' holds 'x' in row 1; expected durations"),
     ],
 )
