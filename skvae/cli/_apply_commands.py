@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skvae.cli._failures import UsageError
+from skvae.cli._failures import UsageError, note
 from skvae.cli._models import load_model
 from skvae.cli._options import add_data, add_model, add_output, add_picture, count, pair, seed
 from skvae.cli._outputs import (
@@ -188,7 +188,7 @@ def add_score_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--p-values",
         action="store_true",
-        help="detector fitted with --calibration-fraction: also write p-values",
+        help="detector: also write p-values, if it was fitted with --calibration-fraction",
     )
     add_data(parser)
 
@@ -205,7 +205,7 @@ def score(arguments: argparse.Namespace) -> Result:
     if _is_detector(model):
         columns["prediction"] = np.where(scores >= model.offset_, 1.0, -1.0)
         record |= _outliers(model, scores, columns["prediction"])
-    if arguments.p_values:
+    if arguments.p_values and model.calibration_scores_ is not None:
         columns["p_value"] = model.p_values(rows.X)
     if arguments.output:
         _write_scores(arguments, model, rows, columns)
@@ -253,8 +253,8 @@ def _check_detector_options(arguments: argparse.Namespace, model) -> None:
     if wanted and not _is_detector(model):
         raise UsageError(f"{wanted}: {arguments.model} is not a detector: fit one with --detector")
     if arguments.p_values and model.calibration_scores_ is None:
-        raise UsageError(
-            f"--p-values: {arguments.model} has no rows set aside for them: fit it with "
+        note(
+            f"no p-values: {arguments.model} has no rows set aside for them; fit it with "
             "--calibration-fraction 0.2, for example"
         )
 

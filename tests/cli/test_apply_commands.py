@@ -287,11 +287,10 @@ def test_samples_of_numbers_have_the_given_values(run, files, elsewhere):
         ("score DETECTOR --data few.csv", 1, "few.csv has no column 'since'"),
         ("score DETECTOR --data old.csv", 1, "old.csv: column 'age' holds 'old' in row 1"),
         ("score DETECTOR --data gap.csv", 1, "NaN, a missing value, in column 'age', row 0"),
-        ("score IRIS --data IRIS.CSV --p-values -o x.csv", 2, "with --calibration-fraction 0.2"),
     ],
 )
 def test_options_that_do_not_fit_a_table_are_refused(
-    run, files, customers, new, elsewhere, words, code, message
+    run, customers, new, elsewhere, words, code, message
 ):
     new.head(1).drop(columns="since").to_csv("few.csv", index=False)
     for name, age in (("old.csv", "old"), ("gap.csv", None)):
@@ -300,13 +299,19 @@ def test_options_that_do_not_fit_a_table_are_refused(
         "VAE": customers / "vae.skvae",
         "DETECTOR": customers / "detector.skvae",
         "NEW": customers / "new.csv",
-        "IRIS": files / "iris.skvae",
-        "IRIS.CSV": files / "iris.csv",
     }
     done = run(*(paths.get(word, word) for word in words.split()))
     assert (done.code, done.out) == (code, "")
     assert re.search(message, done.err)
     assert not any(elsewhere.glob("x.*"))
+
+
+def test_p_values_are_left_out_with_a_word_if_there_is_no_calibration(run, files, elsewhere):
+    options = ("--data", files / "iris.csv", "--p-values", "-o", "s.csv")
+    done = run("score", files / "iris.skvae", *options)
+    assert done.code == 0
+    assert re.search("no p-values: .* fit it with --calibration-fraction 0.2", done.err)
+    assert [*pd.read_csv("s.csv")] == ["score", "prediction"]
 
 
 def test_a_name_that_the_output_already_has_is_refused(run, customers, elsewhere):
