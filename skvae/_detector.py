@@ -90,7 +90,9 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         "auto" is a CUDA GPU if there is one, else the CPU.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, see :mod:`skorch.callbacks`; :class:`~skvae.Autosave` writes
-        checkpoints from which an interrupted fit continues.
+        checkpoints from which an interrupted fit continues. A callback that monitors a validation
+        loss, such as skorch's `EarlyStopping`, raises a `ValueError` unless `early_stopping` sets
+        rows aside.
     warm_start : bool, default=False
         If True, `fit` continues the previous fit up to `max_epochs` in total, and warns if none
         remain. Network, likelihood, prior, objective, optimizer, weight decay, precision and device

@@ -12,6 +12,7 @@ from skvae._rows.batches import training_rows
 from skvae._specs import SHORT_NAMES
 from skvae.likelihoods import Categorical, DiscretizedLogistic
 from skvae.networks import MLP
+from tests.helpers import FEW_TREES
 from tests.scores.helpers import scored_by
 
 rng = np.random.default_rng(0)
@@ -22,7 +23,12 @@ LEVELS = rng.integers(0, 4, (N_ROWS, 3)).astype(float)
 TABLE = np.column_stack([rng.normal(size=N_ROWS), BITS[:, 0], 40 + 9 * COUNTS[:, 0], LEVELS[:, 0]])
 UNIT = [1.0001, -0.0001, 2.0, -1.0, 1e9, -1e30]
 WHOLE = [30.5, -1.0, 0.5, 1e16, -1e30]
-SETTINGS = {"network": MLP(hidden_layer_sizes=(8,)), "max_epochs": 1, "random_state": 0}
+SETTINGS = {
+    "network": MLP(hidden_layer_sizes=(8,)),
+    "max_epochs": 1,
+    "anomaly_score": FEW_TREES,
+    "random_state": 0,
+}
 
 # training rows, and values that cannot occur, by column
 CASES = {

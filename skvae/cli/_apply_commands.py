@@ -22,7 +22,7 @@ from skvae.cli._outputs import (
 from skvae.cli._sources import check_source, read_rows
 
 _N_IMAGES = 24  # in a picture of reconstructions without --limit
-_TABLE_HELP = ".npy, .npz, .csv or .parquet; - for CSV on stdout"
+_TABLE_HELP = ".npy, .npz, .csv, .tsv, .csv.gz, .tsv.gz or .parquet; - for CSV on stdout"
 _TABLE_OR_PICTURE_HELP = f"{_TABLE_HELP}; or a picture: .png, .pdf or .svg"
 
 

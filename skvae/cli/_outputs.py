@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import csv
 import errno
+import gzip
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
 from skvae.cli._failures import UsageError
 from skvae.cli._sources import import_parquet
 
-TABLES = (".npy", ".npz", ".csv", ".parquet")
+TABLES = (".npy", ".npz", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 PICTURES = (".png", ".pdf", ".svg")
 STDOUT = "-"
 
@@ -74,8 +76,9 @@ def check_output(arguments: argparse.Namespace, endings: tuple[str, ...] | None)
 
 
 def ending(path: str) -> str:
-    """Return the ending of a file name, which determines the format."""
-    return Path(path).suffix.lower()
+    """Return the ending of a file name, which determines the format and the compression."""
+    suffixes = Path(path.lower()).suffixes
+    return "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
 
 
 def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
@@ -93,7 +96,7 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
         Name of the array in an ``.npz`` file.
     """
     if path == STDOUT:
-        _write_csv(sys.stdout, X, names)
+        _write_text(sys.stdout, X, names, delimiter=",")
         return
     with _replacing(path) as scratch:
         if ending(path) == ".npy":
@@ -103,8 +106,9 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
         elif ending(path) == ".parquet":
             _write_parquet(scratch, X, names)
         else:
-            with open(scratch, "w", newline="", encoding="utf-8") as file:
-                _write_csv(file, X, names)
+            with _open_text(scratch) as file:
+                delimiter = "\t" if ".tsv" in ending(path) else ","
+                _write_text(file, X, names, delimiter)
 
 
 def write_picture(path: str, display, dpi: int) -> None:
@@ -128,10 +132,20 @@ def _replacing(path: str) -> Iterator[Path]:
         os.replace(scratch, target)
 
 
-def _write_csv(file, X: np.ndarray, names) -> None:
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    """Open a file of text to write, compressed if its name says so."""
+    with open(path, "wb") as raw, ExitStack() as stack:
+        file: Any = raw
+        if path.suffix.lower() == ".gz":  # without time and name, so that same rows are same bytes
+            file = stack.enter_context(gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
+        yield stack.enter_context(io.TextIOWrapper(file, encoding="utf-8", newline=""))
+
+
+def _write_text(file: TextIO, X: np.ndarray, names, delimiter: str) -> None:
     """Write every number with as few digits as read back to the same value."""
     text = "%.9g".__mod__ if X.dtype == np.float32 else _repr
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(map(text, row.tolist()) for row in X.reshape(len(X), -1))
 

@@ -311,7 +311,7 @@ def _csv_lines(path: str, file: TextIO):
         start.append(line)
         if line.strip():
             break
-    tabs = ".tsv" in Path(path).suffixes
+    tabs = ".tsv" in Path(path.lower()).suffixes
     delimiter = "\t" if tabs else _delimiter(start[-1] if start else "")
     return csv.reader(chain(start, file), delimiter=delimiter, skipinitialspace=True)
 

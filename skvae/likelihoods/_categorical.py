@@ -11,9 +11,9 @@ from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
 from skvae._scaling import column_moments
-from skvae._validation import Interval, StrOptions
+from skvae._validation import Interval, OutsideSupportError, StrOptions
 from skvae.likelihoods._one_scale import OneScaleModule
-from skvae.likelihoods._support import ROUNDING, ObservedLevels, categories
+from skvae.likelihoods._support import CODES, ROUNDING, ObservedLevels, categories
 
 _MOST_CATEGORIES = 2**16
 _LOG_OF_NOTHING = -1e4  # finite, as weights in a file are
@@ -115,22 +115,29 @@ class Categorical(Likelihood):
         return _Categorical(spec, X)
 
     def _build_observed(self, X: np.ndarray) -> LikelihoodModule:
-        if (np.rint(X) != X).any():
-            raise ValueError(
-                f"{self!r} accepts whole numbers, but X holds {X[np.rint(X) != X][0]:g}. Round X "
-                "if it holds codes, or choose likelihood='gaussian', which accepts any real values."
-            )
+        CODES.check(X, self)
         observed = [np.unique(column) for column in X.T]
         n_observed = max(2, *map(len, observed))
         n_categories = n_observed if self.n_categories == "auto" else self.n_categories
-        if n_observed > min(n_categories, _MOST_CATEGORIES):
-            raise ValueError(
-                f"{self!r} accepts columns of at most {min(n_categories, _MOST_CATEGORIES)} "
-                f"different levels, but X has one of {n_observed}. Set n_categories='auto' if "
-                "they are fewer than 65,536, or choose likelihood='gaussian' for amounts."
-            )
+        most = min(n_categories, _MOST_CATEGORIES)
+        if n_observed > most:
+            raise self._too_many_levels(X, [len(levels) for levels in observed], most)
         spec = Categorical(n_categories=n_categories, ordered=self.ordered, levels="observed")
         return _Observed(spec, X, observed)
+
+    def _too_many_levels(self, X: np.ndarray, n_levels: list[int], most: int) -> Exception:
+        """Return an error for the first level beyond `most` in the column that has most levels."""
+        column = int(np.argmax(n_levels))
+        _, first_rows = np.unique(X[:, column], return_index=True)
+        row = int(np.sort(first_rows)[most])
+        return OutsideSupportError(
+            f"{self!r} accepts columns of at most {most} different levels",
+            f"a further one, {X[row, column]:.16g},",
+            f"The column has {n_levels[column]} levels. Set n_categories='auto' for up to "
+            f"{_MOST_CATEGORIES} of them, or choose likelihood='gaussian' for amounts.",
+            row,
+            column,
+        )
 
 
 class _Categorical(OneScaleModule):

@@ -10,6 +10,7 @@ from sklearn.utils import check_array
 
 from skvae._parts import Likelihood
 from skvae._rows.arrays import column_of_numbers
+from skvae._scaling import fences
 from skvae.likelihoods._bernoulli import Bernoulli
 from skvae.likelihoods._categorical import Categorical
 from skvae.likelihoods._gaussian import Gaussian
@@ -93,7 +94,6 @@ def _has_few_levels(values: np.ndarray) -> bool:
 
 
 def _has_heavy_tails(values: np.ndarray) -> bool:
-    lower, upper = np.percentile(values, [25, 75])
-    reach = 3 * (upper - lower)
-    beyond = (values < lower - reach) | (values > upper + reach)
-    return bool(beyond.mean() >= _SHARE_OF_OUTLIERS)
+    """Return whether many values lie beyond the fences, or beside a spike of equal quartiles."""
+    low, high = fences(*np.percentile(values, [25, 75]))
+    return bool(((values < low) | (values > high)).mean() >= _SHARE_OF_OUTLIERS)
