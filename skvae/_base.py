@@ -21,10 +21,10 @@ from skvae._model import inference
 from skvae._model.module import Parts, VAEModule, build_module, restore_module
 from skvae._parts import Likelihood, Network, Objective, Prior
 from skvae._random import draw_seed, isolated_rng, make_generator
-from skvae._rows.arrays import check_latent_rows, check_rows, column_of_numbers
+from skvae._rows.arrays import check_latent_rows, check_rows, column_of_numbers, is_frame
 from skvae._rows.batches import TrainingRows, training_rows
 from skvae._rows.frames import check_table, encoded_value
-from skvae._rows.table import TableSchema, is_frame
+from skvae._rows.table import TableSchema
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import (
     EARLY_STOPPING_CEILING,
@@ -72,6 +72,8 @@ class BaseVAE(BaseEstimator):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
+
+    _schema: TableSchema | None = None  # of the training rows, if they were a data frame
 
     def __init__(
         self,

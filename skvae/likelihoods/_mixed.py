@@ -14,8 +14,9 @@ from sklearn.utils import check_array
 from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule, Support
+from skvae._rows.arrays import is_frame
 from skvae._rows.frames import table_rows
-from skvae._rows.table import TableSchema, is_frame
+from skvae._rows.table import TableSchema
 from skvae._validation import InvalidParameterError, OutsideSupportError, StrOptions
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.likelihoods._proposal import propose
