@@ -49,7 +49,6 @@ ALLOWED = [
     ("plotting/_explanation_display.py", "hasattr(estimator, 'explain')", 1, FOREIGN),
     ("plotting/_latent_space_display.py", "getattr(self.y, 'name', None)", 2, "labels, any type"),
     ("plotting/_rows_display.py", "getattr(estimator, 'feature_names_in_', None)", 1, FITTED),
-    ("plotting/_rows_display.py", "hasattr(X, 'columns')", 1, FRAME),
     (
         "plotting/_shared_docs.py",
         "getattr(documented, '__func__', documented)",

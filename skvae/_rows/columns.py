@@ -13,6 +13,7 @@ import numpy as np
 from skvae._rows.arrays import place_of
 from skvae._rows.cells import Cells
 from skvae._rows.native import Levels, Library
+from skvae._validation import IdentifierError
 
 MOST_LEVELS = 100
 MOST_DECIMALS = 10
@@ -404,10 +405,11 @@ def _refuse_identifier(column: Column, counts: Counter[Any]) -> None:
     n_values = sum(counts.values())
     if n_values > IDENTIFIER_ROWS and len(counts) > IDENTIFIER_SHARE * n_values:
         example = next(iter(counts))
-        raise ValueError(
+        raise IdentifierError(
+            column.name,
             f"Column {column.name!r} looks like identifiers or free text: {len(counts)} of "
-            f"{n_values} values are different, such as {example!r}. Drop it, or declare it as "
-            f"levels by kinds={{{column.name!r}: 'level'}}."
+            f"{n_values} values are different, such as {example!r}",
+            f"Drop it, or declare it as levels by kinds={{{column.name!r}: 'level'}}.",
         )
 
 

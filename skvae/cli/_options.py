@@ -26,13 +26,19 @@ def add_output(parser: argparse.ArgumentParser, text: str, *, required: bool = T
     parser.add_argument("-o", "--output", metavar="FILE", required=required, help=text)
 
 
-def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def add_data(
+    parser: argparse.ArgumentParser, *, required: bool = True, positional: bool = False
+) -> None:
     """Add the source of the rows and the options that select some of them."""
     group = parser.add_argument_group("data")
-    group.add_argument(
+    source = group.add_mutually_exclusive_group(required=required)
+    if positional:
+        source.add_argument(
+            "data", nargs="?", metavar="SOURCE", default=argparse.SUPPRESS, help="as --data"
+        )
+    source.add_argument(
         "--data",
         metavar="SOURCE",
-        required=required,
         help="digits, mnist, emnist, or a file: .npy, .npz, .csv, .tsv, .parquet, or IDX (such as "
         "train-images-idx3-ubyte.gz); .csv, .tsv and IDX files may be compressed (.gz); - reads "
         "CSV from stdin; mnist and emnist are read from the folder in the environment variable "
@@ -113,6 +119,14 @@ def seed(text: str) -> int:
     return number
 
 
+def pair(text: str) -> tuple[str, str]:
+    """Read a name and a value, such as "sex=Female"."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
 def value_or_word(read: Callable[[str], Any], word: str, meaning: Any) -> Callable[[str], Any]:
     """Return a reader of values that reads one word as `meaning`."""
 
@@ -191,6 +205,11 @@ DATA_OPTIONS = {
         _TABLES,
         "column of labels, which is not a feature; pictures show it",
         {"metavar": "COLUMN"},
+    ),
+    "id": DataOption(
+        _TABLES,
+        "column of identifiers, which is not a feature; it becomes the first column of outputs",
+        {"metavar": "NAME"},
     ),
     "key": DataOption(
         (".npz",),

@@ -9,7 +9,8 @@ import pytest
 
 from skvae.cli._failures import UsageError
 from skvae.cli._outputs import PICTURES, TABLES, check_output, write_picture, write_rows
-from skvae.cli._sources import _kind, read_table
+from skvae.cli._sources import _kind
+from skvae.cli._table_files import read_table
 
 NAMES = ["a", "b, c"]
 
@@ -19,7 +20,7 @@ TEXTS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
 
 def read(path):
     """The table in a file, as a command reads it."""
-    return read_table(str(path), _kind(str(path)), None, [], None, None)
+    return read_table(str(path), _kind(str(path)))[:3]
 
 
 def rows(dtype):
