@@ -497,7 +497,7 @@ def test_polars_frames_keep_their_precision(split):
     from_table = small_vae(max_epochs=1).fit(polars.DataFrame(X, schema=names))
     assert_array_equal(from_table.transform(polars.DataFrame(X, schema=names)), Z)
     latent = [f"latent{i}" for i in range(8)]
-    X_back = from_table.inverse_transform(polars.DataFrame(Z, schema=latent))
+    X_back = from_table.inverse_transform(polars.DataFrame(Z, schema=latent)).to_numpy()
     assert_array_equal(X_back, vae.inverse_transform(Z))
     assert Z.dtype == X_back.dtype == np.float64
     bytes_ = polars.DataFrame(X.astype(np.uint8), schema=names)

@@ -61,7 +61,7 @@ def numbers(label, text):
 def test_every_page_has_a_test():
     source = Path(__file__).read_text(encoding="utf-8")
     names = [path.stem.removeprefix("plot_") for path in EXAMPLES.glob("plot_*.py")]
-    assert len(names) >= 6
+    assert len(names) >= 7
     assert [name for name in names if f'run("{name}")' not in source] == []
 
 
@@ -136,6 +136,30 @@ def test_outliers_in_a_table_are_flagged_with_few_false_alarms(run):
     )
     assert min(forest, local_outlier_factor, vae) > 0.9
     assert vae > forest - 0.01
+
+
+@pytest.mark.slow
+def test_a_table_is_copied_and_its_contradictions_are_explained(run):
+    page = run("table_copy")
+    assert (page.n_figures, page.files) == (2, [])
+    (shape,), (trend,), (c2st,) = (
+        numbers(name, page.printed) for name in ("columns ", "pairs of columns", "rows ")
+    )
+    assert min(shape, trend) > 0.9
+    assert c2st > 0.7
+    copied, real = numbers("AUROC", page.printed)
+    assert copied > real - 0.05
+    (share,) = numbers("nearer to training rows", page.printed)
+    assert abs(share - 0.5) < 0.05
+    for name, tolerance in (("median orders", 1), ("median spent", 50)):
+        real, drawn = numbers(name, page.printed)
+        assert drawn == pytest.approx(real, abs=tolerance)
+    (false_alarms,) = numbers("false alarms", page.printed)
+    assert false_alarms < 0.08
+    for row, columns in enumerate((("age", "occupation"), ("orders", "spent"), ("returned",))):
+        *_, p_value = numbers(f"customer {row}", page.printed)
+        assert p_value <= 0.05
+        assert re.search(rf"customer {row}: ({'|'.join(columns)}) = ", page.printed)
 
 
 @pytest.mark.slow

@@ -139,12 +139,14 @@ def decode(column: Column, x: np.ndarray, library: Library, rng: np.random.Gener
     """Return encoded values as a column of the native type."""
     missing = np.isnan(x) | (column.low is None)
     _refuse_missing(column, missing, library)
+    if rng is None and column.base == "real":  # a mean
+        return library.build(x, missing, column.dtype)
     low, high = (0.0, 0.0) if column.low is None else (column.low, column.high)
     x = np.clip(np.where(missing, low, x), low, high)
     if column.base == "level":
         return _decode_levels(column, x, missing, library, rng)
     if column.base in ("real", "whole"):
-        if column.decimals is not None and (rng is not None or column.base == "whole"):
+        if column.decimals is not None:
             x = np.round(x, column.decimals)
         return library.build(_decoded_numbers(column, x), missing, column.dtype)
     return library.build(_decoded_times(column, x, missing), missing, column.dtype)

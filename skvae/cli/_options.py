@@ -261,7 +261,8 @@ PARAMETERS = {
     ),
     "batch_size": Parameter(
         "auto",
-        "number of rows per optimiser step; auto is 64, or 128 for 10,000 rows or more",
+        "number of rows per optimiser step; auto is 64, or 128 for 10,000 rows or "
+        "more, or 256 for tables with text",
         _COUNT_OR_AUTO,
     ),
     "learning_rate": Parameter(
