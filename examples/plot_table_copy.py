@@ -122,12 +122,12 @@ false_alarms = (detector.p_values(held_out) <= 0.05).mean()
 print(f"false alarms: {false_alarms:.3f} of the held-out customers")
 
 # %%
-# ``explain`` returns by how much each column lowers the score of a row. The column that matters
-# most, for each of the three customers:
+# ``explain`` returns by how much each column lowers the score of a row, and the value that the
+# model expects. The column that matters most, for each of the three customers:
 
-contributions = pd.DataFrame(detector.explain(odd), columns=odd.columns)
-for row, p_value in enumerate(detector.p_values(odd)):
-    column = contributions.loc[row].idxmax()
-    print(f"customer {row}: {column} = {odd.loc[row, column]}, p-value {p_value:.3f}")
+strongest = detector.explain(odd).groupby("row").first()
+for (row, found), p_value in zip(strongest.iterrows(), detector.p_values(odd), strict=True):
+    fact = f"{found['feature']} {found['value']} (expected {found['expected']})"
+    print(f"customer {row}: {fact}, p-value {p_value:.3f}")
 
 # sphinx_gallery_thumbnail_number = 1
