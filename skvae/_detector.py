@@ -16,8 +16,8 @@ from skvae._base import BaseVAE, EmbeddingMixin
 from skvae._model import inference
 from skvae._model.module import Sizes, VAEModule
 from skvae._parts import Score
+from skvae._rows.arrays import is_frame
 from skvae._rows.batches import TrainingRows
-from skvae._rows.table import is_frame
 from skvae._specs import SHORT_NAMES, resolve
 from skvae._validation import Interval, StrOptions, _fit_context
 from skvae.scores._contributions import explain, explanation_frame

@@ -6,7 +6,7 @@ import narwhals as nw
 import numpy as np
 from sklearn.utils import check_array
 
-from skvae._rows.table import is_frame
+from skvae._rows.arrays import is_frame
 from skvae._validation import check_is_fitted
 from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, panels_within
 from skvae.plotting._mosaic import mosaic
