@@ -27,7 +27,7 @@ from skvae.scores._neighbors import evenly_spaced
 IMPOSSIBLE = -1e30
 _SPLIT_SEED = 0  # the same rows at every fit: a fit that continues must not train on them
 _MOST_RANKED = 20_000  # training rows by which the threshold is set
-_MOST_EXPLAINED, _MOST_EXPLAINED_CELLS = 200, 10_000  # of training rows, for usual contributions
+_USUAL_ROWS, _USUAL_CELLS = (20, 200), 2000  # of training rows, for the usual contributions
 _TIE = 1e-5  # of the interquartile range: scores that differ by less can be equal but for rounding
 
 
@@ -484,7 +484,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         linear Gaussian model this converges to the conditional mean.
 
         The contributions in a data frame are measured against those of typical rows: the median
-        contribution of the feature over up to 200 training rows is subtracted.
+        contribution of the feature over 20 to 200 training rows is subtracted.
 
         References
         ----------
@@ -549,7 +549,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
     def _usual(self, X: np.ndarray) -> np.ndarray:
         """Return the median contribution of each feature over some training rows."""
-        n_rows = min(_MOST_EXPLAINED, 1 + _MOST_EXPLAINED_CELLS // X.shape[1])
+        n_rows = int(np.clip(_USUAL_CELLS // X.shape[1], *_USUAL_ROWS))
         sample = X[evenly_spaced(len(X), n_rows)]
         return np.median(explain(self._scores, self.module_, sample)[0], axis=0)
 

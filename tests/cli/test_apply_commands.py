@@ -2,6 +2,7 @@ import json
 import math
 import re
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -350,3 +351,17 @@ def test_a_feature_can_colour_a_picture(run, customers, elsewhere):
     source = ("--data", customers / "new.csv", "--target", "plan")
     done = run("plot", customers / "vae.skvae", "latent", *source, "-o", "x.svg")
     assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("output", ["x.npy", "x.csv"])
+def test_draws_of_frames_of_numbers_are_written_in_any_format(
+    run, iris, elsewhere, library, output
+):
+    pytest.importorskip(library)
+    frame = nw.from_dict(nw.from_native(iris).to_dict(), backend=library).to_native()
+    vae = skvae.VAETransformer(2, network=MLP(hidden_layer_sizes=(8,)), max_epochs=1)
+    skvae.save(vae.fit(frame), "m.skvae")
+    assert run("sample", "m.skvae", "-n", 5, "--random-state", 3, "-o", output).code == 0
+    found = np.load(output) if output == "x.npy" else pd.read_csv(output)
+    np.testing.assert_array_equal(found, np.asarray(vae.sample(5, random_state=3)))
