@@ -289,10 +289,14 @@ def evaluate(model, train, holdout, target, seed):
 
 
 def like(train, synthetic):
-    """Return drawn rows with the columns and types of the training rows, whole numbers rounded."""
+    """Return drawn rows with the columns and types of the training rows.
+
+    Some packages draw whole numbers with decimals, and booleans as text.
+    """
     synthetic = synthetic[train.columns.tolist()]
-    whole = train.select_dtypes("integer").columns
-    return synthetic.assign(**synthetic[whole].round()).astype(train.dtypes)
+    rounded = synthetic[train.select_dtypes("integer").columns].round()
+    booleans = synthetic[train.select_dtypes("bool").columns].astype(str) == "True"
+    return synthetic.assign(**rounded, **booleans).astype(train.dtypes)
 
 
 def two_sample_score(real, synthetic, seed):
