@@ -74,7 +74,7 @@ SCORES = {  # attribute of the result of `table_quality`: name in the table
     "tstr": "TSTR",
     "dcr_share": "DCR share",
 }
-SOURCE = "repository of TabPC (2026)"
+SOURCE = "TabPC (2026)"
 PUBLISHED = {  # Shape, Trend, C2ST, TSTR, seconds; or C2ST
     "adult": {
         "CTGAN": ("0.809", "0.758", "0.000", "0.862", "3,798"),
