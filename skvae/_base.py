@@ -21,10 +21,10 @@ from skvae._model import inference
 from skvae._model.module import Parts, VAEModule, build_module, restore_module
 from skvae._parts import Likelihood, Network, Objective, Prior
 from skvae._random import draw_seed, isolated_rng, make_generator
-from skvae._rows.arrays import check_latent_rows, check_rows, column_of_numbers
+from skvae._rows.arrays import check_latent_rows, check_rows, column_of_numbers, is_frame
 from skvae._rows.batches import TrainingRows, training_rows
 from skvae._rows.frames import check_table, encoded_value
-from skvae._rows.table import TableSchema, is_frame
+from skvae._rows.table import TableSchema
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import (
     EARLY_STOPPING_CEILING,
@@ -72,6 +72,8 @@ class BaseVAE(BaseEstimator):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
+
+    _schema: TableSchema | None = None  # of the training rows, if they were a data frame
 
     def __init__(
         self,
@@ -349,7 +351,7 @@ class BaseVAE(BaseEstimator):
         """Return checked rows as an array; names and dates of a frame as their codes."""
         if reset:
             self._schema = self._learned_schema(X)
-        if self._schema is None or self._schema.is_numeric:
+        if not self._is_table:
             return check_rows(self, X, reset=reset, min_samples=min_samples)
         return check_table(self, X, self._schema, reset=reset, min_samples=min_samples)
 
@@ -385,10 +387,14 @@ class BaseVAE(BaseEstimator):
                 row[0, column] = column_of_numbers(name, [value])[0]
         return row, columns
 
+    @property
+    def _is_table(self) -> bool:
+        """Whether the training rows are a data frame with names or dates."""
+        return self._schema is not None and not self._schema.is_numeric
+
     def _resolve(self, role: str) -> Any:
         """Return a part by the short name or the object given, by the kind of the training rows."""
-        of_table = self._schema is not None and not self._schema.is_numeric
-        return resolve(role, getattr(self, role), of_table=of_table)
+        return resolve(role, getattr(self, role), of_table=self._is_table)
 
     def _likelihood_of(self, X: np.ndarray) -> Likelihood:
         """Return the likelihood for training rows, by the kinds of their columns."""
@@ -487,7 +493,7 @@ class BaseVAE(BaseEstimator):
 
     def _settings(self, rows: TrainingRows, seed: int) -> Settings:
         """Resolve every parameter of training, once."""
-        budget = training_budget(rows.n_rows, self.batch_size)
+        budget = training_budget(rows.n_rows, self.batch_size, of_table=self._is_table)
         ceiling = budget.max_epochs * (EARLY_STOPPING_CEILING if self.early_stopping else 1)
         decay = budget.weight_decay if self.optimizer == "adam" else 0.0
         device = resolve_device(self.device)

@@ -17,15 +17,17 @@ from skvae._model import inference
 from skvae._model.module import Sizes, VAEModule
 from skvae._parts import Score
 from skvae._rows.batches import TrainingRows
+from skvae._rows.table import is_frame
 from skvae._specs import SHORT_NAMES, resolve
 from skvae._validation import Interval, StrOptions, _fit_context
-from skvae.scores._contributions import explain
+from skvae.scores._contributions import explain, explanation_frame
 from skvae.scores._neighbors import evenly_spaced
 
 # Score per value that the likelihood does not accept: finite, for metrics that refuse infinities.
 IMPOSSIBLE = -1e30
 _SPLIT_SEED = 0  # the same rows at every fit: a fit that continues must not train on them
 _MOST_RANKED = 20_000  # training rows by which the threshold is set
+_MOST_EXPLAINED, _MOST_EXPLAINED_CELLS = 200, 10_000  # of training rows, for usual contributions
 _TIE = 1e-5  # of the interquartile range: scores that differ by less can be equal but for rounding
 
 
@@ -64,7 +66,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         ``max(1000, 20 sqrt(n))`` optimiser steps need, or at most ten times that with
         `early_stopping`.
     batch_size : int or "auto", default="auto"
-        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up.
+        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up, 256 for such a frame.
     learning_rate : float, default=1e-3
         Mean learning rate of `fit`, which runs through one cycle [3]_: a warm-up to twice this over
         the first quarter, then half a cosine down to zero. The rate is constant in `partial_fit`
@@ -98,7 +100,9 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         "auto" is a CUDA GPU if there is one, else the CPU.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, see :mod:`skorch.callbacks`; :class:`~skvae.Autosave` writes
-        checkpoints from which an interrupted fit continues.
+        checkpoints from which an interrupted fit continues. A callback that monitors a validation
+        loss, such as skorch's `EarlyStopping`, raises a `ValueError` unless `early_stopping` sets
+        rows aside.
     warm_start : bool, default=False
         If True, `fit` continues the previous fit up to `max_epochs` in total, and warns if none
         remain. Network, likelihood, prior, objective, optimizer, weight decay, precision and device
@@ -461,9 +465,12 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
         Returns
         -------
-        contributions : ndarray of shape (n_samples, n_features), float64
+        contributions : ndarray of shape (n_samples, n_features), float64, or data frame
             In the unit of the score; about 1e30 for a value that the likelihood does not accept.
-            Contributions do not sum to the score, because features interact.
+            Contributions do not sum to the score, because features interact. If X and the training
+            rows are data frames, a frame of the same library with a row for each cell of X, the
+            largest contributions of a row first. Its columns are `row` (counted from 0),
+            `feature`, `value`, `expected` (both as text) and `contribution`.
 
         Raises
         ------
@@ -476,13 +483,26 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         feature is encoded with the other features of the row and decoded, four times [1]_. In a
         linear Gaussian model this converges to the conditional mean.
 
+        The contributions in a data frame are measured against those of typical rows: the median
+        contribution of the feature over up to 200 training rows is subtracted.
+
         References
         ----------
         .. [1] Rezende et al. (2014), "Stochastic Backpropagation and Approximate Inference in Deep
            Generative Models", appendix F, with means in place of draws.
         """
-        X = self._check_any_rows(X)
-        return explain(self._scores, self.module_, X)
+        contributions, expected = self._explained(X)
+        if isinstance(expected, np.ndarray):
+            return contributions
+        return explanation_frame(X, expected, contributions)
+
+    def _explained(self, X) -> tuple[np.ndarray, Any]:
+        """Return contributions and expected values, which are a frame if X is one."""
+        rows = self._check_any_rows(X)
+        contributions, expected = explain(self._scores, self.module_, rows)
+        if self._usual_contributions is None or not is_frame(X):
+            return contributions, expected
+        return contributions - self._usual_contributions, self._as_given(expected)
 
     def _scores(self, X) -> np.ndarray:
         """Return the scores, far below all others for values outside the likelihood's support."""
@@ -525,6 +545,13 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             sample = X[evenly_spaced(len(X), _MOST_RANKED)]
             scores = _below_ties(self._scores(sample))
             self.offset_ = float(np.percentile(scores, 100 * self.contamination))
+        self._usual_contributions = None if self._schema is None else self._usual(X)
+
+    def _usual(self, X: np.ndarray) -> np.ndarray:
+        """Return the median contribution of each feature over some training rows."""
+        n_rows = min(_MOST_EXPLAINED, 1 + _MOST_EXPLAINED_CELLS // X.shape[1])
+        sample = X[evenly_spaced(len(X), n_rows)]
+        return np.median(explain(self._scores, self.module_, sample)[0], axis=0)
 
     def _get_state(self) -> dict[str, Any]:
         return {
@@ -533,6 +560,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             "score_tensors": self.anomaly_score_.tensors,
             "calibration_scores": self.calibration_scores_,
             "offset": self.offset_,
+            "usual_contributions": self._usual_contributions,
         }
 
     def _set_state(self, state: dict[str, Any], device: str) -> None:
@@ -546,6 +574,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         self.anomaly_score_ = FittedScore.restore(state["score"], tensors, sizes)
         self.calibration_scores_ = _checked_calibration(state["calibration_scores"])
         self.offset_ = _checked_offset(state["offset"])
+        n_features = None if self._schema is None else self.n_features_in_
+        self._usual_contributions = _checked_usual(state.get("usual_contributions"), n_features)
 
 
 class FittedScore:
@@ -634,6 +664,22 @@ def _checked_offset(offset: Any) -> float:
     if not isinstance(offset, float) or not math.isfinite(offset):
         raise ValueError(f"its threshold is {offset!r}, but a finite number is expected")
     return offset
+
+
+def _checked_usual(contributions: Any, n_features: int | None) -> np.ndarray | None:
+    """Return the usual contributions of the columns of a table that were read from a file.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite numbers, one for each column, or there is no table.
+    """
+    if contributions is None and n_features is None:
+        return None
+    sound = isinstance(contributions, np.ndarray) and contributions.dtype == np.float64
+    if not (sound and contributions.shape == (n_features,) and np.isfinite(contributions).all()):
+        raise ValueError("its usual contributions are not finite numbers, one for each column")
+    return contributions
 
 
 def _check_tensor(name: str, tensor: Tensor, shape: tuple, sizes: dict[str, int]) -> None:

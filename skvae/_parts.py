@@ -268,8 +268,8 @@ class Likelihood(Part):
         Parameters
         ----------
         columns : sequence
-            The columns of the frame, each with a `name` and a `kind`: "real", "whole", "level",
-            "datetime", "duration" or "constant".
+            The columns of the frame, each with a `name` and a `base`: "real", "whole", "level",
+            "datetime" or "duration".
         X : ndarray of shape (n_samples, n_features)
             The training rows in numbers, levels as codes from 0.
 

@@ -145,10 +145,17 @@ def outer_fences(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if len(others):
             quartiles = np.percentile(others, [25, 75])
             lower[column], upper[column] = np.sort([*quartiles, spike[column]])[[0, 2]]
+    low, high = fences(lower, upper)
+    low[lower == upper], high[lower == upper] = -np.inf, np.inf
     with np.errstate(over="ignore"):  # a fence that overflows clips nothing
+        return low.astype(X.dtype), high.astype(X.dtype)
+
+
+def fences(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outer fences of Tukey (1977): three interquartile ranges beyond the quartiles."""
+    with np.errstate(over="ignore"):
         reach = 3 * (upper - lower)
-        reach[reach == 0] = np.inf
-        return (lower - reach).astype(X.dtype), (upper + reach).astype(X.dtype)
+        return lower - reach, upper + reach
 
 
 def column_moments(X: np.ndarray, ends: Ends | None = None) -> tuple[np.ndarray, np.ndarray]:

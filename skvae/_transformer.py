@@ -42,7 +42,7 @@ class VAETransformer(EmbeddingMixin, BaseVAE):
         ``max(1000, 20 sqrt(n))`` optimiser steps need, or at most ten times that with
         `early_stopping`.
     batch_size : int or "auto", default="auto"
-        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up.
+        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up, 256 for such a frame.
     learning_rate : float, default=1e-3
         Mean learning rate of `fit`, which runs through one cycle [3]_: a warm-up to twice this over
         the first quarter, then half a cosine down to zero. The rate is constant in `partial_fit`
@@ -76,7 +76,9 @@ class VAETransformer(EmbeddingMixin, BaseVAE):
         "auto" is a CUDA GPU if there is one, else the CPU.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, see :mod:`skorch.callbacks`; :class:`~skvae.Autosave` writes
-        checkpoints from which an interrupted fit continues.
+        checkpoints from which an interrupted fit continues. A callback that monitors a validation
+        loss, such as skorch's `EarlyStopping`, raises a `ValueError` unless `early_stopping` sets
+        rows aside.
     warm_start : bool, default=False
         If True, `fit` continues the previous fit up to `max_epochs` in total, and warns if none
         remain. Network, likelihood, prior, objective, optimizer, weight decay, precision and device

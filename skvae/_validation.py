@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Opt
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 __all__ = [
+    "IdentifierError",
     "Interval",
     "InvalidParameterError",
     "Options",
@@ -66,6 +67,27 @@ def require_folder(path: str | os.PathLike[str]) -> None:
         if folder.exists():
             number, problem = errno.ENOTDIR, "is a file; choose another folder"
         raise OSError(number, f"cannot be written: {str(folder)!r} {problem}", str(path))
+
+
+class IdentifierError(ValueError):
+    """A column of text that looks like identifiers.
+
+    Parameters
+    ----------
+    column : object
+        Name of the column.
+    problem : str
+        What was found in it.
+    remedy : str
+        What to do.
+    """
+
+    def __init__(self, column: Any, problem: str, remedy: str):
+        super().__init__(column, problem, remedy)  # as pickle reads them
+        self.column, self.problem = column, problem
+
+    def __str__(self) -> str:
+        return f"{self.args[1]}. {self.args[2]}"
 
 
 class OutsideSupportError(ValueError):

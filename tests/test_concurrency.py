@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 from skvae import VAEAnomalyDetector, VAETransformer, _random
 from skvae.networks import MLP
+from tests.helpers import quick_score
 
 METHODS = ("score_samples", "predict", "reconstruct", "decision_function")
 N_THREADS = 32
@@ -22,6 +23,7 @@ def quick(estimator_class=VAETransformer, **changes):
         "network": MLP(hidden_layer_sizes=(16,), dropout=0.2),
         "max_epochs": 3,
         "random_state": 0,
+        **quick_score(estimator_class),
     }
     return estimator_class(4, **{**settings, **changes})
 
@@ -76,7 +78,7 @@ def _refit(x):
     return quick().fit(x).score_samples(x)
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_another_process_gets_the_same_results(digits, detector, start):
     if start not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system does not {start} processes")

@@ -24,6 +24,7 @@ from skvae.networks import MLP, Conv, Network
 from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
 from skvae.priors import ExPostMixture, FlowPrior, MixturePrior, VampPrior
 from skvae.scores import Combined, LatentDensity, LikelihoodRegret
+from tests.helpers import quick_score
 
 NEEDS_ARRAY_API = "SCIPY_ARRAY_API is not set"
 ESTIMATORS = (VAETransformer, VAEAnomalyDetector)
@@ -156,7 +157,7 @@ EXCLUDED = {"calibration": {"check_outliers_train", "check_outliers_fit_predict"
 
 def configured(estimator_class, **changes):
     quick = {"n_components": 2, "network": MLP(hidden_layer_sizes=(8,)), "max_epochs": 1}
-    return estimator_class(**{**quick, **changes})
+    return estimator_class(**{**quick, **quick_score(estimator_class), **changes})
 
 
 def configurations(fast=None):
@@ -216,19 +217,13 @@ def test_every_other_configuration_conforms(estimator, check):
 CONFORM = "(test_conforms or test_every_other_configuration_conforms)"
 
 
-@pytest.mark.parametrize(
-    ("chosen", "n_configurations"),
-    [
-        pytest.param("test_conforms and default", 2, id="default"),
-        pytest.param(CONFORM, len(configurations()), id="all", marks=pytest.mark.slow),
-    ],
-)
-def test_no_check_is_skipped(chosen, n_configurations):
+@pytest.mark.slow
+def test_no_check_is_skipped():
     """Checks that need SCIPY_ARRAY_API before SciPy is imported run in a fresh process."""
     own_settings = {name for name in os.environ if name.startswith(("PYTEST_", "COV_"))}
     environment = {name: os.environ[name] for name in os.environ.keys() - own_settings}
     options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--import-mode=importlib"]
-    chosen_checks = ["-k", f"{chosen} and (array_api or check_estimators_pickle)"]
+    chosen_checks = ["-k", f"{CONFORM} and (array_api or check_estimators_pickle)"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", __file__, *options, *chosen_checks],
         env={**environment, "SCIPY_ARRAY_API": "1", "OMP_NUM_THREADS": "1"},
@@ -239,7 +234,7 @@ def test_no_check_is_skipped(chosen, n_configurations):
     )
     assert run.returncode == 0, run.stdout + run.stderr
     n_passed = int(re.search(r"(\d+) passed", run.stdout)[1])
-    assert n_passed == 3 * n_configurations  # pickling is checked in two ways
+    assert n_passed == 3 * len(configurations())  # pickling is checked in two ways
     assert not re.search("skipped|xfailed|xpassed", run.stdout)
 
 

@@ -41,7 +41,6 @@ ALLOWED = [
     ("cli/_sources.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),
     ("datasets/_audit.py", "hasattr(array, 'iloc')", 1, FRAME),
     ("datasets/_download.py", "getattr(exc, 'errno', None)", 1, "an exception of any class"),
-    ("likelihoods/_proposal.py", "hasattr(X, 'columns')", 1, FRAME),
     ("metrics/_frechet.py", "hasattr(features, method)", 1, FOREIGN),
     ("metrics/_inception.py", "hasattr(classifier, 'predict_proba')", 1, FOREIGN),
     ("metrics/_log_likelihood.py", "hasattr(estimator, 'posterior')", 1, FOREIGN),
@@ -50,7 +49,6 @@ ALLOWED = [
     ("plotting/_explanation_display.py", "hasattr(estimator, 'explain')", 1, FOREIGN),
     ("plotting/_latent_space_display.py", "getattr(self.y, 'name', None)", 2, "labels, any type"),
     ("plotting/_rows_display.py", "getattr(estimator, 'feature_names_in_', None)", 1, FITTED),
-    ("plotting/_rows_display.py", "hasattr(X, 'columns')", 1, FRAME),
     (
         "plotting/_shared_docs.py",
         "getattr(documented, '__func__', documented)",

@@ -10,7 +10,7 @@ import torch
 
 from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.networks import MLP
-from tests.helpers import global_states
+from tests.helpers import global_states, quick_score
 
 PROGRAM = """
 import hashlib, random
@@ -91,6 +91,7 @@ def test_the_global_generators_are_not_touched(digits, estimator_class, random_s
         network=MLP(hidden_layer_sizes=(32,), dropout=0.1),
         max_epochs=2,
         random_state=random_state,
+        **quick_score(estimator_class),
     )
     assert global_states() == before
     estimator.fit(digits.data)

@@ -15,6 +15,8 @@ from tests.test_docstrings import public_objects
 from tests.test_readme import CloseNumbers
 
 DOCS = Path(__file__).parents[1] / "docs"
+# with longer fits than the others
+SLOW_PAGES = {"anatomy", "getting_started", "likelihoods", "own_parts", "priors", "scores"}
 WRITTEN_BY_THE_BUILD = {"_build", "auto_examples", "generated"}
 
 
@@ -31,7 +33,13 @@ class CloseOrAbridged(CloseNumbers):
         return as_written or super().check_output(want, got, optionflags)
 
 
-@pytest.mark.parametrize("page", pages_with_examples(), ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW_PAGES))
+        for page in pages_with_examples()
+    ],
+)
 def test_examples_on_a_page_print_the_results_shown(page):
     text = page.read_text(encoding="utf-8")
     examples = doctest.DocTestParser().get_doctest(text, {}, page.stem, str(page), 0)

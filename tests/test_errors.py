@@ -21,7 +21,7 @@ from skvae.networks import MLP, Conv, Network
 from skvae.objectives import ELBO, Objective
 from skvae.priors import Prior, PriorModule, StandardNormal
 from skvae.scores import ModelScore
-from tests.helpers import Interruption
+from tests.helpers import Interruption, quick_score
 
 ESTIMATORS = [VAETransformer, VAEAnomalyDetector]
 X = np.random.default_rng(0).normal(size=(40, 4))
@@ -36,8 +36,10 @@ def quick(estimator_class=VAETransformer, **changes):
         "network": MLP(hidden_layer_sizes=(8,)),
         "max_epochs": 2,
         "batch_size": 20,
+        "random_state": 0,
+        **quick_score(estimator_class),
     }
-    return estimator_class(**{**settings, "random_state": 0, **changes})
+    return estimator_class(**{**settings, **changes})
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The pages of the gallery run, write only to their output folder, and print plausible figures.
 
-Their short forms need no data sets; the full forms, marked slow, run on a part of the images.
+Their short forms need no data sets; the full forms run on a part of the images. All are marked slow
+but a page that writes files and one on a table.
 """
 
 import os
@@ -64,6 +65,7 @@ def test_every_page_has_a_test():
     assert [name for name in names if f'run("{name}")' not in source] == []
 
 
+@pytest.mark.slow
 def test_the_letters_page_compares_five_uses_with_pca(run):
     page = run("emnist_letters")
     assert (page.n_figures, page.files) == (3, [])
@@ -77,6 +79,7 @@ def test_the_letters_page_compares_five_uses_with_pca(run):
         assert 0.5 < nmi < 1
 
 
+@pytest.mark.slow
 def test_the_loss_of_binary_digits_is_cross_entropy_plus_kl(run):
     page = run("binary_mnist")
     assert (page.n_figures, page.files) == (4, [])
@@ -98,6 +101,7 @@ def test_samples_are_written_and_score_worse_than_test_images(run):
     assert 0 < real_distance < distance
 
 
+@pytest.mark.slow
 def test_the_bound_of_unseen_digits_increases_with_the_draws(run):
     page = run("mnist_unseen")
     assert (page.n_figures, page.files) == (3, [])
@@ -109,6 +113,7 @@ def test_the_bound_of_unseen_digits_increases_with_the_draws(run):
     assert abs(seen - unseen) < 10 * standard_error
 
 
+@pytest.mark.slow
 def test_two_latent_dimensions_separate_digits_better_than_pca(run):
     page = run("convolutional_map")
     assert (page.n_figures, page.files) == (3, [])

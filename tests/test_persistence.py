@@ -19,7 +19,7 @@ from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from skvae.networks import MLP, Conv, Network
 from skvae.objectives import ELBO, Objective
 from skvae.priors import ExPostMixture, StandardNormal
-from tests.helpers import global_states
+from tests.helpers import global_states, quick_score
 
 X = np.random.default_rng(0).uniform(size=(60, 9)).astype(np.float32)
 X[:, 2] = 0.25  # a constant column
@@ -56,6 +56,7 @@ def quick(estimator_class=VAETransformer, **changes):
         "network": MLP(hidden_layer_sizes=(8,)),
         "max_epochs": 2,
         "random_state": 0,
+        **quick_score(estimator_class),
     }
     return estimator_class(**{**settings, **copy.deepcopy(changes)})
 

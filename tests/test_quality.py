@@ -48,10 +48,9 @@ def test_defaults_match_pca_on_raw_digits(digits_split):
 
 # a Heywood case of factor analysis itself, which still has a score to compare with
 @pytest.mark.filterwarnings("ignore:FactorAnalysis did not converge")
+@pytest.mark.slow  # in the fast suite, test_pseudo_rows.py compares one fit of few rows
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, N_SEEDS))]
-)
+@pytest.mark.parametrize("seed", range(N_SEEDS))
 def test_defaults_do_not_overfit_a_small_raw_table(load, seed):
     X_train, X_test = train_test_split(load().data, random_state=seed)
     vae = VAETransformer(2, random_state=seed).fit(X_train)
@@ -60,6 +59,7 @@ def test_defaults_do_not_overfit_a_small_raw_table(load, seed):
     assert vae.score(X_test) >= factors.score(X_test) - 0.5
 
 
+@pytest.mark.slow
 def test_unseen_digits_are_outliers(digits_split):
     X_train, X_test, y_train, y_test = digits_split
     detector = VAEAnomalyDetector(random_state=0).fit(X_train[y_train < 8])

@@ -81,14 +81,18 @@ def test_the_commands_of_the_readme_work_as_they_stand(tmp_path, monkeypatch, ca
     lines = [f"{row[0]:.3f},{row[1]:.3f},{row[2] > 0}" for row in rng.normal(size=(40, 3))]
     (tmp_path / "table.csv").write_text("\n".join(["a,b,class", *lines]))
     (tmp_path / "new.csv").write_text("a,b\n1,2\n3,4\n")
+    lines = [f"c{row:03},{'basic' if row % 3 else 'plus'},{rng.poisson(9)}" for row in range(40)]
+    for name in ("customers.csv", "new_customers.csv"):
+        (tmp_path / name).write_text("\n".join(["customer_id,plan,visits", *lines]))
     before = set(tmp_path.iterdir())
     for block in blocks("sh"):
         for line in commands(block):
             if line[0] == "skvae":
                 assert main(line[1:]) == 0, capsys.readouterr().err
     written = {path.name for path in set(tmp_path.iterdir()) - before}
-    models = {"model.skvae", "table.skvae", "checkpoints"}
-    assert written == models | {"digits.png", "scores.csv", "map.png"}
+    models = {"model.skvae", "table.skvae", "customers.skvae", "checkpoints"}
+    tables = {"scores.csv", "outliers.csv", "synthetic.csv"}
+    assert written == models | tables | {"digits.png", "map.png"}
 
 
 def test_numbers_may_differ_by_2_percent_but_words_may_not():

@@ -15,6 +15,7 @@ from skvae import Autosave, VAEAnomalyDetector, VAETransformer
 from skvae._rows.batches import training_rows
 from skvae.networks import MLP
 from skvae.objectives import BetaTCVAE
+from tests.helpers import quick_score
 
 ESTIMATORS = (VAETransformer, VAEAnomalyDetector)
 rng = np.random.default_rng(0)
@@ -50,7 +51,7 @@ PAIRS = [
 
 def quick(estimator_class=VAETransformer, **changes):
     settings = {"network": MLP(hidden_layer_sizes=(8,)), "max_epochs": 2, "random_state": 0}
-    return estimator_class(2, **{**settings, **changes})
+    return estimator_class(2, **{**settings, **quick_score(estimator_class), **changes})
 
 
 def assert_same(fitted, other):

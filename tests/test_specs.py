@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from skvae._specs import OPTIMIZERS, SHORT_NAMES, SPEC_CLASSES, resolve, resolve_optimizer
+from skvae._specs import (
+    OF_TABLES,
+    OPTIMIZERS,
+    SHORT_NAMES,
+    SPEC_CLASSES,
+    resolve,
+    resolve_optimizer,
+)
 from skvae._validation import InvalidParameterError
 from skvae.networks import MLP
 
@@ -15,6 +22,17 @@ def test_a_short_name_is_a_default_object(role):
         assert repr(spec) == repr(make())
         assert spec is not resolve(role, name)
         assert type(spec) in SPEC_CLASSES
+
+
+@pytest.mark.parametrize("role", OF_TABLES)
+def test_auto_is_another_object_for_a_table_and_other_names_are_not(role):
+    spec = resolve(role, "auto", of_table=True)
+    assert repr(spec) == repr(OF_TABLES[role]) != repr(resolve(role, "auto"))
+    assert spec is not OF_TABLES[role]
+    for name in SHORT_NAMES[role].keys() - {"auto"}:
+        assert repr(resolve(role, name, of_table=True)) == repr(resolve(role, name))
+    given = SHORT_NAMES[role]["auto"]()
+    assert repr(resolve(role, given, of_table=True)) == repr(given)
 
 
 def test_an_object_is_copied_and_checked():

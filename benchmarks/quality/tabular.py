@@ -227,21 +227,24 @@ def normal_cases(halves, seeds):
 
 def contaminated_cases(halves, seeds):
     """Yield name, seed, rows with outliers among them, and the same rows with their labels."""
-    tables = []
     for half in halves:
-        if half == "outliers":
-            for name, train, X, is_outlier in load_outliers():
-                tables.append((name, np.concatenate([train, X[~is_outlier]]), X[is_outlier]))
-        else:
-            for load in loaders(half):
-                X, is_normal = load()
-                tables.append((repr(load.args), X[is_normal], X[~is_normal]))
-    tables = [table for table in tables if len(table[2])]
-    for index, (name, normal, outliers) in enumerate(tables):
-        for seed in seeds:
-            rng = np.random.default_rng(seed)
-            X, is_outlier = contaminate(normal, outliers, SHARES[index % len(SHARES)], rng)
-            yield name, seed, X, {"real": (X, is_outlier)}
+        tables = [table for table in load_both(half) if len(table[2])]
+        for index, (name, normal, outliers) in enumerate(tables):
+            for seed in seeds:
+                rng = np.random.default_rng(seed)
+                X, is_outlier = contaminate(normal, outliers, SHARES[index % len(SHARES)], rng)
+                yield name, seed, X, {"real": (X, is_outlier)}
+
+
+def load_both(half):
+    """Yield name, normal rows and outliers."""
+    if half == "outliers":
+        for name, train, X, is_outlier in load_outliers():
+            yield name, np.concatenate([train, X[~is_outlier]]), X[is_outlier]
+    else:
+        for load in loaders(half):
+            X, is_normal = load()
+            yield repr(load.args), X[is_normal], X[~is_normal]
 
 
 def contaminate(normal, outliers, share, rng, most=1500):

@@ -103,7 +103,8 @@ def sample_conditional(
     if size < fewest:
         raise ValueError(
             f"The condition is too rare under the model: {len(log_weights)} draws have an "
-            f"effective sample size of {size:.1f}, but at least {fewest} are required. Give fewer or more frequent values, or draw fewer rows."
+            f"effective sample size of {size:.1f}, but at least {fewest} are required. Give "
+            "fewer or more frequent values, or draw fewer rows."
         )
     weights = torch.from_numpy(weights).to(generator.device)
     drawn = weights.multinomial(n_samples, replacement=True, generator=generator)

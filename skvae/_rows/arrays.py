@@ -8,6 +8,7 @@ from functools import partial
 from itertools import compress
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
@@ -39,6 +40,13 @@ def check_rows(
         ensure_all_finite=False,
     )
     return _checked(X, convert)
+
+
+def is_frame(X: Any) -> bool:
+    """Return whether X is a data frame of pandas or polars, or a table of pyarrow."""
+    known = nw.dependencies
+    tests = (known.is_pandas_dataframe, known.is_polars_dataframe, known.is_pyarrow_table)
+    return any(is_own(X) for is_own in tests)
 
 
 def check_latent_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np.ndarray:

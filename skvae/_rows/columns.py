@@ -13,6 +13,7 @@ import numpy as np
 from skvae._rows.arrays import place_of
 from skvae._rows.cells import Cells
 from skvae._rows.native import Levels, Library
+from skvae._validation import IdentifierError
 
 MOST_LEVELS = 100
 MOST_DECIMALS = 10
@@ -138,11 +139,15 @@ def decode(column: Column, x: np.ndarray, library: Library, rng: np.random.Gener
     """Return encoded values as a column of the native type."""
     missing = np.isnan(x) | (column.low is None)
     _refuse_missing(column, missing, library)
+    if rng is None and column.base == "real":  # a mean
+        return library.build(x, missing, column.dtype)
     low, high = (0.0, 0.0) if column.low is None else (column.low, column.high)
     x = np.clip(np.where(missing, low, x), low, high)
     if column.base == "level":
         return _decode_levels(column, x, missing, library, rng)
     if column.base in ("real", "whole"):
+        if column.decimals is not None:
+            x = np.round(x, column.decimals)
         return library.build(_decoded_numbers(column, x), missing, column.dtype)
     return library.build(_decoded_times(column, x, missing), missing, column.dtype)
 
@@ -236,10 +241,9 @@ def _numbers_of(column: Column, cells: Cells) -> np.ndarray:
 
 
 def _decoded_numbers(column: Column, x: np.ndarray) -> np.ndarray:
-    if column.decimals is not None:
-        x = np.round(x, column.decimals)
     if not _is_integer(column.dtype):
         return x
+    x = np.round(x)
     if not column.origin and np.abs(x).max(initial=0) <= _EXACT:
         return x.astype(np.int64)
     values = np.array([column.origin + int(number) for number in x.tolist()], dtype=object)
@@ -401,10 +405,11 @@ def _refuse_identifier(column: Column, counts: Counter[Any]) -> None:
     n_values = sum(counts.values())
     if n_values > IDENTIFIER_ROWS and len(counts) > IDENTIFIER_SHARE * n_values:
         example = next(iter(counts))
-        raise ValueError(
+        raise IdentifierError(
+            column.name,
             f"Column {column.name!r} looks like identifiers or free text: {len(counts)} of "
-            f"{n_values} values are different, such as {example!r}. Drop it, or declare it as "
-            f"levels by kinds={{{column.name!r}: 'level'}}."
+            f"{n_values} values are different, such as {example!r}",
+            f"Drop it, or declare it as levels by kinds={{{column.name!r}: 'level'}}.",
         )
 
 

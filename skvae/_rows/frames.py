@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from skvae._rows.arrays import refuse_infinite
-from skvae._rows.table import Column, TableSchema, is_frame
+from skvae._rows.arrays import is_frame, refuse_infinite
+from skvae._rows.table import Column, TableSchema
 
 
 def check_table(

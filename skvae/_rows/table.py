@@ -13,12 +13,7 @@ from skvae._rows.columns import Column
 from skvae._rows.native import LIBRARIES, Library, library_of
 from skvae._rows.states import column_of, column_state
 
-__all__ = ["Column", "TableSchema", "is_frame"]
-
-
-def is_frame(X: Any) -> bool:
-    """Return whether X is a data frame of pandas or polars, or a table of pyarrow."""
-    return library_of(X) is not None
+__all__ = ["Column", "TableSchema"]
 
 
 class TableSchema:
@@ -158,7 +153,8 @@ class TableSchema:
         X : array-like of shape (n_rows, n_columns)
             Encoded rows, such as draws or means; NaN becomes a missing value.
         rng : numpy.random.Generator or None, default=None
-            Source of the levels that share a code. Without it, each is the most frequent one.
+            Source of the levels that share a code. Without it, rows are means: each such level is
+            the most frequent one, and numbers with a point stay as they are.
 
         Returns
         -------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -13,6 +13,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler
 from skorch.history import History
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import clip_grad_norm_
 
 from skvae._model.module import VAEModule
@@ -132,7 +133,8 @@ class VAENet(NeuralNet):
         x, _ = batch
         if self.pseudo_rows is not None:
             x = self.pseudo_rows.mix_in(x, self.noise_generator_)
-        record = self._evaluate(x, self.epochs_done, self.noise_generator_)
+        with self._errors_of_single_rows(x):
+            record = self._evaluate(x, self.epochs_done, self.noise_generator_)
         record["loss"].backward()
         clip_grad_norm_(self.module_.parameters(), LARGEST_GRADIENT)
         return record
@@ -155,6 +157,22 @@ class VAENet(NeuralNet):
                 f"'loss', got {record!r}."
             )
         return record
+
+    @contextmanager
+    def _errors_of_single_rows(self, x: Tensor) -> Iterator[None]:
+        """Explain an error that batch normalisation raises for a batch of a single row."""
+        try:
+            yield
+        except ValueError as exc:
+            if len(x) > 1 or not any(
+                isinstance(part, _BatchNorm) for part in self.module_.modules()
+            ):
+                raise
+            raise ValueError(
+                "The network has batch normalisation, which cannot be trained on a batch of one "
+                "row. Pass two rows or more to 'partial_fit', set 'batch_size' to 2 or more, and "
+                "leave two rows or more to train on if 'early_stopping' sets some aside."
+            ) from exc
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.settings.precision == "float32":

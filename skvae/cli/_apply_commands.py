@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import Any
 
 import numpy as np
 
+from skvae.cli._failures import UsageError, note
 from skvae.cli._models import load_model
-from skvae.cli._options import add_data, add_model, add_output, add_picture, count, seed
+from skvae.cli._options import add_data, add_model, add_output, add_picture, count, pair, seed
 from skvae.cli._outputs import (
     PICTURES,
     STDOUT,
     TABLES,
     Result,
+    check_frame_output,
     check_output,
     ending,
+    write_frame,
     write_picture,
     write_rows,
 )
 from skvae.cli._sources import check_source, read_rows
+from skvae.cli._table_files import Rows
+from skvae.cli._typed_columns import import_pandas, value_of
 
 _N_IMAGES = 24  # in a picture of reconstructions without --limit
-_TABLE_HELP = ".npy, .npz, .csv or .parquet; - for CSV on stdout"
+_TABLE_HELP = ".npy, .npz, .csv, .tsv, .csv.gz, .tsv.gz or .parquet; - for CSV on stdout"
 _TABLE_OR_PICTURE_HELP = f"{_TABLE_HELP}; or a picture: .png, .pdf or .svg"
 
 
@@ -36,8 +42,9 @@ def add_transform_options(parser: argparse.ArgumentParser) -> None:
 def transform(arguments: argparse.Namespace) -> Result:
     """Write the embedding of rows."""
     model = _load_model(arguments, TABLES)
-    Z = model.transform(read_rows(arguments, model).X)
-    write_rows(arguments.output, Z, model.get_feature_names_out(), "Z")
+    rows = read_rows(arguments, model)
+    Z = model.transform(rows.X)
+    _write(arguments, Z, model.get_feature_names_out(), "Z", rows.ids)
     return _written(arguments, Z)
 
 
@@ -52,13 +59,14 @@ def add_reconstruct_options(parser: argparse.ArgumentParser) -> None:
 def reconstruct(arguments: argparse.Namespace) -> Result:
     """Write the reconstructions of rows, or a picture of rows and reconstructions."""
     model = _load_model(arguments, (*TABLES, *PICTURES))
-    X = read_rows(arguments, model).X
+    _check_rows_output(arguments, model)
+    rows = read_rows(arguments, model)
     if ending(arguments.output) in PICTURES:
-        display = draw_reconstructions(arguments, model, X)
+        display = draw_reconstructions(arguments, model, rows.X)
         write_picture(arguments.output, display, arguments.dpi)
         return _written(arguments, display.X)
-    X = model.reconstruct(X)
-    write_rows(arguments.output, X, _feature_names(model), "X")
+    X = model.reconstruct(rows.X)
+    _write(arguments, X, _feature_names(model), "X", rows.ids)
     return _written(arguments, X)
 
 
@@ -88,6 +96,13 @@ def add_sample_options(parser: argparse.ArgumentParser) -> None:
         "images always shows means",
     )
     parser.add_argument(
+        "--given",
+        type=pair,
+        action="append",
+        metavar="NAME=VALUE",
+        help="draw rows that have this value in this column; may be repeated for other columns",
+    )
+    parser.add_argument(
         "--random-state",
         type=seed,
         metavar="N",
@@ -98,8 +113,12 @@ def add_sample_options(parser: argparse.ArgumentParser) -> None:
 
 def sample(arguments: argparse.Namespace) -> Result:
     """Write new rows, or a picture of them."""
+    is_picture = ending(arguments.output) in PICTURES
+    if is_picture and arguments.given:
+        raise UsageError("--given applies to rows, not to pictures: write a .csv or .parquet file")
     model = _load_model(arguments, (*TABLES, *PICTURES))
-    if ending(arguments.output) in PICTURES:
+    _check_rows_output(arguments, model)
+    if is_picture:
         mean = arguments.mean or "auto"
         display = draw_samples(arguments, model, n_samples=arguments.n_samples or "auto", mean=mean)
         write_picture(arguments.output, display, arguments.dpi)
@@ -108,9 +127,32 @@ def sample(arguments: argparse.Namespace) -> Result:
         arguments.n_samples or 1,
         random_state=arguments.random_state,
         mean=arguments.mean,
+        given=_given(model, arguments.given or []),
     )
-    write_rows(arguments.output, X, _feature_names(model), "X")
+    _write(arguments, X, _feature_names(model), "X")
     return _written(arguments, X)
+
+
+def _given(model, pairs: list[tuple[str, str]]) -> dict:
+    """Return the values of columns as the model has them."""
+    names = _feature_names(model)
+    if model._schema is None:
+        has_names = model._feature_names() is not None
+        return {
+            name if has_names or name not in names else names.index(name): text
+            for name, text in pairs
+        }
+    columns = dict(zip(names, model._schema.columns, strict=True))
+    return {name: _value(name, text, columns) for name, text in pairs}
+
+
+def _value(name: str, text: str, columns: dict) -> Any:
+    if name not in columns:  # the model says so
+        return text
+    try:
+        return value_of(text, columns[name])
+    except ValueError as exc:
+        raise UsageError(f"--given {name}={text}: {exc}") from exc
 
 
 def draw_samples(arguments: argparse.Namespace, model, X=None, n_samples="auto", mean="auto"):
@@ -136,22 +178,85 @@ def add_score_options(parser: argparse.ArgumentParser) -> None:
         f"outliers): {_TABLE_HELP}",
         required=False,
     )
+    parser.add_argument(
+        "--explain",
+        type=count,
+        metavar="N",
+        help="detector: also write the N columns that lower the score of each row most, with "
+        "value, expected value and contribution",
+    )
+    parser.add_argument(
+        "--p-values",
+        action="store_true",
+        help="detector: also write p-values, if it was fitted with --calibration-fraction",
+    )
     add_data(parser)
 
 
 def score(arguments: argparse.Namespace) -> Result:
     """Print a summary of the scores of rows, and write the scores if ``--output`` is given."""
+    _check_score_options(arguments)
     model = _load_model(arguments, TABLES)
-    scores = model.score_samples(read_rows(arguments, model).X)
+    _check_detector_options(arguments, model)
+    rows = read_rows(arguments, model)
+    scores = model.score_samples(rows.X)
     columns = {"score": scores}
     record = {"model": arguments.model, "output": arguments.output, **_summary(scores)}
     if _is_detector(model):
         columns["prediction"] = np.where(scores >= model.offset_, 1.0, -1.0)
         record |= _outliers(model, scores, columns["prediction"])
+    if arguments.p_values and model.calibration_scores_ is not None:
+        columns["p_value"] = model.p_values(rows.X)
     if arguments.output:
-        table = np.column_stack([*columns.values()]) if len(columns) > 1 else scores
-        write_rows(arguments.output, table, columns, "scores")
+        _write_scores(arguments, model, rows, columns)
     return Result(record, "" if arguments.output == STDOUT else _score_text(record))
+
+
+def _write_scores(arguments: argparse.Namespace, model, rows: Rows, columns: dict) -> None:
+    if arguments.explain or rows.ids is not None:
+        if "prediction" in columns:
+            columns["prediction"] = columns["prediction"].astype(int)
+        columns |= _explanations(model, rows, arguments.explain) if arguments.explain else {}
+        _write(arguments, import_pandas().DataFrame(columns), columns, "scores", rows.ids)
+        return
+    table = np.column_stack([*columns.values()]) if len(columns) > 1 else columns["score"]
+    _write(arguments, table, columns, "scores", rows.ids)
+
+
+def _explanations(model, rows: Rows, n_shown: int) -> dict:
+    """Return the columns that lower the score of every row most, with their values."""
+    from skvae.scores._contributions import EXPECTED_DIGITS, cells_as_text, strongest_features
+
+    contributions, expected = model._explained(rows.X)
+    names = np.array(_feature_names(model), dtype=object)
+    values, expected = cells_as_text(rows.X), cells_as_text(expected, EXPECTED_DIGITS)
+    every = np.arange(len(contributions))
+    columns = {}
+    for rank, feature in enumerate(strongest_features(contributions, n_shown).T, start=1):
+        columns[f"feature_{rank}"] = names[feature]
+        columns[f"value_{rank}"] = values[every, feature]
+        columns[f"expected_{rank}"] = expected[every, feature]
+        columns[f"contribution_{rank}"] = contributions[every, feature]
+    return columns
+
+
+def _check_score_options(arguments: argparse.Namespace) -> None:
+    if arguments.explain:
+        check_frame_output(arguments.output, "explanations")
+    for option, given in (("--explain", arguments.explain), ("--p-values", arguments.p_values)):
+        if given and not arguments.output:
+            raise UsageError(f"{option} adds columns to the scores of the rows: add -o FILE")
+
+
+def _check_detector_options(arguments: argparse.Namespace, model) -> None:
+    wanted = "--explain" * bool(arguments.explain) or "--p-values" * arguments.p_values
+    if wanted and not _is_detector(model):
+        raise UsageError(f"{wanted}: {arguments.model} is not a detector: fit one with --detector")
+    if arguments.p_values and model.calibration_scores_ is None:
+        note(
+            f"no p-values: {arguments.model} has no rows set aside for them; fit it with "
+            "--calibration-fraction 0.2, for example"
+        )
 
 
 def _load_model(arguments: argparse.Namespace, endings: tuple[str, ...]):
@@ -159,8 +264,29 @@ def _load_model(arguments: argparse.Namespace, endings: tuple[str, ...]):
     if arguments.output:
         check_output(arguments, endings)
     if "data" in arguments:
+        if arguments.id is not None and ending(arguments.output or STDOUT) not in PICTURES:
+            check_frame_output(arguments.output, "identifiers")
         check_source(arguments)
     return load_model(arguments.model)
+
+
+def _check_rows_output(arguments: argparse.Namespace, model) -> None:
+    schema = model._schema
+    is_picture = ending(arguments.output) in PICTURES
+    if schema is not None and not schema.is_numeric and not is_picture:
+        check_frame_output(arguments.output, "text or dates")
+
+
+def _write(arguments: argparse.Namespace, X, names, key: str, ids=None) -> None:
+    """Write an array or a data frame, with a first column of identifiers if there are any."""
+    if ids is not None and isinstance(X, np.ndarray):
+        X = import_pandas().DataFrame(X.reshape(len(X), -1), columns=list(names))
+    if isinstance(X, np.ndarray):
+        write_rows(arguments.output, X, names, key)
+    elif ending(arguments.output) in (".npy", ".npz"):
+        write_rows(arguments.output, np.asarray(X, dtype=np.float64), names, key)
+    else:
+        write_frame(arguments.output, X, ids, "" if ids is None else arguments.id)
 
 
 def _is_detector(model) -> bool:
@@ -221,7 +347,7 @@ def _score_text(record: dict) -> str:
     )
 
 
-def _written(arguments: argparse.Namespace, array: np.ndarray) -> Result:
+def _written(arguments: argparse.Namespace, array) -> Result:
     """Return the result for ``--json``; without it, a written file is the only output."""
     return Result(
         {

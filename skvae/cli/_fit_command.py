@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ from skvae.cli._options import (
     value_or_word,
 )
 from skvae.cli._outputs import Result, check_output
-from skvae.cli._sources import Rows, check_source, read_rows
+from skvae.cli._sources import check_source, read_rows
+from skvae.cli._table_files import Rows
 
 _CHECKPOINTS = "epoch-*.skvae"  # names of the files in the folder of checkpoints
 
@@ -36,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--detector", action="store_true", help="fit an outlier detector instead of a transformer"
     )
     parser.add_argument("--quiet", action="store_true", help="print neither progress nor a summary")
-    add_data(parser)
+    add_data(parser, positional=True)
     parser.add_argument(
         "--sample-weight",
         metavar="NAME",
@@ -78,7 +80,7 @@ def run(arguments: argparse.Namespace) -> Result:
     if arguments.checkpoint_dir is not None:
         _check_checkpoints(arguments)
     estimator = build_estimator(arguments)
-    rows, weights = _read_weighted(arguments)
+    rows, weights = _read_weighted(arguments, estimator)
     _train(estimator, rows, weights, arguments)
     _save(estimator, arguments.output)
     stopped = arguments.signals.stopped
@@ -128,22 +130,23 @@ def _check_checkpoints(arguments: argparse.Namespace) -> None:
         note(f"no checkpoint in {folder}: starting from the beginning")
 
 
-def _read_weighted(arguments: argparse.Namespace) -> tuple[Rows, np.ndarray | None]:
+def _read_weighted(arguments: argparse.Namespace, estimator) -> tuple[Rows, np.ndarray | None]:
     """Read the rows and, if a column of weights is named, take it out of them."""
+    from skvae._specs import resolve
+
+    text = resolve("likelihood", estimator.likelihood, of_table=True).accepts_names
     name, columns = arguments.sample_weight, arguments.columns
     if name is None:
-        return read_rows(arguments), None
+        return read_rows(arguments, text=text), None
     if columns and name not in columns:
         columns = [*columns, name]
-    rows = read_rows(argparse.Namespace(**{**vars(arguments), "columns": columns}))
+    rows = read_rows(argparse.Namespace(**{**vars(arguments), "columns": columns}), text=text)
     if name not in (rows.names or ()):
         found = ", ".join(rows.names or ("none with a name",))
         raise UsageError(f"--sample-weight {name}: no such column was read; there are {found}")
-    names = [other for other in rows.names or () if other != name]
-    if not names:
+    if rows.names == [name]:
         raise UsageError(f"--sample-weight {name} leaves no column to train on")
-    is_weight = np.array([other == name for other in rows.names or ()])
-    return Rows(rows.X[:, ~is_weight], rows.y, names), rows.X[:, is_weight][:, 0]
+    return rows.without(name)
 
 
 def _train(estimator, rows: Rows, weights, arguments: argparse.Namespace) -> None:
@@ -163,10 +166,17 @@ def _train(estimator, rows: Rows, weights, arguments: argparse.Namespace) -> Non
 
 @contextmanager
 def _columns_by_name(rows: Rows) -> Iterator[None]:
-    from skvae._validation import OutsideSupportError
+    """Name the column in an error, and the options by which it can be left out."""
+    from skvae._validation import IdentifierError, OutsideSupportError
 
     try:
         yield
+    except IdentifierError as exc:
+        name = shlex.quote(str(exc.column))
+        raise ValueError(
+            f"{exc.problem}. Leave it out with --drop {name}, or with --id {name}, which repeats "
+            "it in the outputs of other commands"
+        ) from None
     except OutsideSupportError as exc:
         raise exc if rows.names is None else exc.at(name=rows.names[exc.column]) from None
 

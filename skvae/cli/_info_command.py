@@ -11,7 +11,7 @@ from skvae.cli._models import check_model
 from skvae.cli._options import add_model
 from skvae.cli._outputs import Result
 
-_N_NAMES = 6  # names of features in the text
+_N_NAMES = 6  # names of features, or of levels, in the text
 
 add_options = add_model
 
@@ -45,6 +45,7 @@ def _record(path: str, model, header: dict) -> dict:
         "parameters": _changed_parameters(model),
         "n_features": model.n_features_in_,
         "feature_names": None if names is None else names.tolist(),
+        "columns": None if model._schema is None else _columns(model._schema),
         "n_components": model.n_components_,
         "n_weights": sum(weights.numel() for weights in model.module_.parameters()),
         "n_epochs": model.n_iter_,
@@ -57,6 +58,34 @@ def _record(path: str, model, header: dict) -> dict:
         "versions": header["versions"],
     }
     return record | ({"threshold": model.offset_} if hasattr(model, "offset_") else {})
+
+
+def _columns(schema) -> list[dict[str, str]]:
+    """Return name, kind, type and values of the columns of the training data."""
+    from skvae.scores._contributions import cells_as_text
+
+    missing = float("nan")
+    bounds = [
+        [missing if bound is None else bound for bound in (column.low, column.high)]
+        for column in schema.columns
+    ]
+    ends = cells_as_text(schema.decode(list(zip(*bounds, strict=True)))).T
+    return [
+        {
+            "name": str(column.name),
+            "kind": column.kind,
+            "type": column.dtype,
+            "values": _values(column, *column_ends),
+        }
+        for column, column_ends in zip(schema.columns, ends, strict=True)
+    ]
+
+
+def _values(column, low: str | None, high: str | None) -> str:
+    levels = list(map(str, (*column.levels, *column.others)))
+    if column.kind == "level":
+        return _listed(levels)
+    return f"{low}" if column.kind == "constant" else f"{low} to {high}"
 
 
 def _changed_parameters(model) -> dict[str, str]:
@@ -85,11 +114,24 @@ def _text(record: dict) -> str:
         "file": f"{record['bytes']:,} bytes, written {record['written']}",
         "written by": ", ".join(f"{name} {number}" for name, number in record["versions"].items()),
     }
-    return "\n".join(f"{name:12}{value}" for name, value in lines.items() if value is not None)
+    text = [f"{name:12}{value}" for name, value in lines.items() if value is not None]
+    return "\n".join([*text, *_table_lines(record["columns"] or [])])
+
+
+def _table_lines(columns: list[dict[str, str]]) -> list[str]:
+    """Return a table of columns and their kinds."""
+    if not columns:
+        return []
+    width = max(len(column["name"]) for column in columns) + 2
+    lines = [f"  {each['name']:{width}}{each['kind']:10}{each['values']}" for each in columns]
+    return ["columns:", *lines]
 
 
 def _shortened(names: list[str] | None) -> str:
-    if names is None:
-        return ""
+    return "" if names is None else f": {_listed(names)}"
+
+
+def _listed(names: list[str]) -> str:
+    """Return the first of some names."""
     more = ", …" if len(names) > _N_NAMES else ""
-    return f": {', '.join(names[:_N_NAMES])}{more}"
+    return f"{', '.join(names[:_N_NAMES])}{more}"

@@ -26,13 +26,19 @@ def add_output(parser: argparse.ArgumentParser, text: str, *, required: bool = T
     parser.add_argument("-o", "--output", metavar="FILE", required=required, help=text)
 
 
-def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def add_data(
+    parser: argparse.ArgumentParser, *, required: bool = True, positional: bool = False
+) -> None:
     """Add the source of the rows and the options that select some of them."""
     group = parser.add_argument_group("data")
-    group.add_argument(
+    source = group.add_mutually_exclusive_group(required=required)
+    if positional:
+        source.add_argument(
+            "data", nargs="?", metavar="SOURCE", default=argparse.SUPPRESS, help="as --data"
+        )
+    source.add_argument(
         "--data",
         metavar="SOURCE",
-        required=required,
         help="digits, mnist, emnist, or a file: .npy, .npz, .csv, .tsv, .parquet, or IDX (such as "
         "train-images-idx3-ubyte.gz); .csv, .tsv and IDX files may be compressed (.gz); - reads "
         "CSV from stdin; mnist and emnist are read from the folder in the environment variable "
@@ -111,6 +117,14 @@ def seed(text: str) -> int:
     if not 0 <= number < 1 << 32:
         raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 0 to 2**32 - 1")
     return number
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read a name and a value, such as "sex=Female"."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
 
 
 def value_or_word(read: Callable[[str], Any], word: str, meaning: Any) -> Callable[[str], Any]:
@@ -192,6 +206,11 @@ DATA_OPTIONS = {
         "column of labels, which is not a feature; pictures show it",
         {"metavar": "COLUMN"},
     ),
+    "id": DataOption(
+        _TABLES,
+        "column of identifiers, which is not a feature; it becomes the first column of outputs",
+        {"metavar": "NAME"},
+    ),
     "key": DataOption(
         (".npz",),
         "array to read, if there are several",
@@ -242,7 +261,8 @@ PARAMETERS = {
     ),
     "batch_size": Parameter(
         "auto",
-        "number of rows per optimiser step; auto is 64, or 128 for 10,000 rows or more",
+        "number of rows per optimiser step; auto is 64, or 128 for 10,000 rows or "
+        "more, or 256 for tables with text",
         _COUNT_OR_AUTO,
     ),
     "learning_rate": Parameter(

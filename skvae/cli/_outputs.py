@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import csv
 import errno
+import gzip
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
 from skvae.cli._failures import UsageError
-from skvae.cli._sources import import_parquet
+from skvae.cli._table_files import import_parquet
 
-TABLES = (".npy", ".npz", ".csv", ".parquet")
+TABLES = (".npy", ".npz", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+FRAMES = tuple(kind for kind in TABLES if kind not in (".npy", ".npz"))
 PICTURES = (".png", ".pdf", ".svg")
 STDOUT = "-"
 
@@ -74,8 +77,9 @@ def check_output(arguments: argparse.Namespace, endings: tuple[str, ...] | None)
 
 
 def ending(path: str) -> str:
-    """Return the ending of a file name, which determines the format."""
-    return Path(path).suffix.lower()
+    """Return the ending of a file name, which determines the format and the compression."""
+    suffixes = Path(path.lower()).suffixes
+    return "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
 
 
 def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
@@ -93,7 +97,7 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
         Name of the array in an ``.npz`` file.
     """
     if path == STDOUT:
-        _write_csv(sys.stdout, X, names)
+        _write_text(sys.stdout, X, names, delimiter=",")
         return
     with _replacing(path) as scratch:
         if ending(path) == ".npy":
@@ -103,8 +107,70 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
         elif ending(path) == ".parquet":
             _write_parquet(scratch, X, names)
         else:
-            with open(scratch, "w", newline="", encoding="utf-8") as file:
-                _write_csv(file, X, names)
+            with _open_text(scratch) as file:
+                _write_text(file, X, names, _delimiter(path))
+
+
+def write_frame(path: str, frame: Any, ids: np.ndarray | None = None, id_name: str = "") -> None:
+    """Write a data frame of any library, with a first column of identifiers if there are any."""
+    import narwhals as nw
+
+    table = nw.from_native(frame, eager_only=True)
+    if ids is not None:
+        _refuse_repeated(id_name, table.columns)
+        column = nw.new_series(id_name, ids.tolist(), backend=table.implementation)
+        table = table.select(column, nw.all())
+    if path == STDOUT:
+        _write_cells(sys.stdout, table, delimiter=",")
+        return
+    with _replacing(path) as scratch:
+        if ending(path) == ".parquet":
+            table.write_parquet(scratch)
+        else:
+            with _open_text(scratch) as file:
+                _write_cells(file, table, _delimiter(path))
+
+
+def _write_cells(file: TextIO, table: Any, delimiter: str) -> None:
+    """Write a data frame in the same way for every library."""
+    columns = [_texts(series) for series in table.iter_columns()]
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(zip(*columns, strict=True))
+
+
+def _texts(series: Any) -> Iterator[str]:
+    """Return cells as text: none if they are missing, and dates without a time of 0:00."""
+    gaps = series.is_null().to_list()
+    is_short = str(series.dtype) == "Float32"
+    for cell, gap in zip(series.to_list(), gaps, strict=True):
+        if gap or cell != cell:
+            yield ""
+        else:
+            yield f"{cell:.9g}" if is_short else str(cell).removesuffix(" 00:00:00")
+
+
+def _delimiter(path: str) -> str:
+    return "\t" if ".tsv" in ending(path) else ","
+
+
+def check_frame_output(path: str | None, content: str) -> None:
+    """Refuse to write a table with more than numbers into a file that holds arrays.
+
+    Raises
+    ------
+    UsageError
+        If the file is not a table with named columns.
+    """
+    if path and path != STDOUT and ending(path) not in FRAMES:
+        raise UsageError(
+            f"-o {path} cannot hold {content}: name a file that ends in {', '.join(FRAMES)}"
+        )
+
+
+def _refuse_repeated(id_name: str, names: list[str]) -> None:
+    if id_name in names:
+        raise UsageError(f"--id {id_name}: the output has another column of this name")
 
 
 def write_picture(path: str, display, dpi: int) -> None:
@@ -128,10 +194,20 @@ def _replacing(path: str) -> Iterator[Path]:
         os.replace(scratch, target)
 
 
-def _write_csv(file, X: np.ndarray, names) -> None:
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    """Open a file of text to write, compressed if its name says so."""
+    with open(path, "wb") as raw, ExitStack() as stack:
+        file: Any = raw
+        if path.suffix.lower() == ".gz":  # without time and name, so that same rows are same bytes
+            file = stack.enter_context(gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
+        yield stack.enter_context(io.TextIOWrapper(file, encoding="utf-8", newline=""))
+
+
+def _write_text(file: TextIO, X: np.ndarray, names, delimiter: str) -> None:
     """Write every number with as few digits as read back to the same value."""
     text = "%.9g".__mod__ if X.dtype == np.float32 else _repr
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(map(text, row.tolist()) for row in X.reshape(len(X), -1))
 

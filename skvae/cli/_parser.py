@@ -22,7 +22,7 @@ class _Verb(NamedTuple):
 _VERBS = {
     "fit": _Verb(
         "train a model and save it",
-        "--data SOURCE -o MODEL [options]",
+        "[--data] SOURCE -o MODEL [options]",
         _fit_command.add_options,
         _fit_command.run,
     ),

@@ -11,7 +11,8 @@ from skvae.cli._failures import UsageError
 from skvae.cli._models import load_model
 from skvae.cli._options import add_data, add_model, add_output, add_picture, seed
 from skvae.cli._outputs import PICTURES, Result, check_output, write_picture
-from skvae.cli._sources import Rows, check_source, read_rows
+from skvae.cli._sources import check_source, read_rows
+from skvae.cli._table_files import Rows
 
 _MAX_PAIRS = 5
 

@@ -9,10 +9,15 @@ import torch
 from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
-from skvae._validation import Interval, InvalidParameterError, StrOptions
-from skvae.likelihoods._cells import CellsModule, check_sizes, points, sizes_of_columns
+from skvae._validation import (
+    Interval,
+    InvalidParameterError,
+    OutsideSupportError,
+    StrOptions,
+)
+from skvae.likelihoods._column_cells import CellsModule, check_sizes, points, sizes_of_columns
 from skvae.likelihoods._one_scale import OneScaleModule
-from skvae.likelihoods._support import ROUNDING, categories
+from skvae.likelihoods._support import CODES, ROUNDING, categories
 
 _MOST_CATEGORIES = 2**16
 _NAME = "'n_categories' parameter of Categorical"
@@ -130,28 +135,34 @@ class Categorical(Likelihood):
             )
 
     def _build_observed(self, X: np.ndarray) -> LikelihoodModule:
-        if (np.rint(X) != X).any():
-            raise ValueError(
-                f"{self!r} accepts whole numbers, but X holds {X[np.rint(X) != X][0]:g}. Round X "
-                "if it holds codes, or choose likelihood='gaussian', which accepts any real values."
-            )
+        CODES.check(X, self)
         cells = [points(column) for column in X.T]
-        sizes = self._sizes([len(own.low) for own in cells])
+        sizes = self._sizes(X, [len(own.low) for own in cells])
         spec = Categorical(n_categories=sizes, ordered=self.ordered, levels="observed")
         return CellsModule(spec, X, cells, sizes, nominal=not self.ordered, dense=False)
 
-    def _sizes(self, found: list[int]) -> list[int]:
+    def _sizes(self, X: np.ndarray, found: list[int]) -> list[int]:
         """Return the number of categories of each column."""
         if not isinstance(self.n_categories, str | Integral):
             return sizes_of_columns(_NAME, self.n_categories, len(found))
         most = _MOST_CATEGORIES if self.n_categories == "auto" else int(self.n_categories)
         if max(found) > most:
-            raise ValueError(
-                f"{self!r} accepts columns of at most {most} different levels, but X has one of "
-                f"{max(found)}. Set n_categories='auto' if they are fewer than 65,536, or choose "
-                "likelihood='gaussian' for amounts."
-            )
+            raise self._too_many_levels(X, found, most)
         return found
+
+    def _too_many_levels(self, X: np.ndarray, n_levels: list[int], most: int) -> Exception:
+        """Return an error for the first level beyond `most` in the column that has most levels."""
+        column = int(np.argmax(n_levels))
+        _, first_rows = np.unique(X[:, column], return_index=True)
+        row = int(np.sort(first_rows)[most])
+        return OutsideSupportError(
+            f"{self!r} accepts columns of at most {most} different levels",
+            f"a further one, {X[row, column]:.16g},",
+            f"The column has {n_levels[column]} levels. Set n_categories='auto' for up to "
+            f"{_MOST_CATEGORIES} of them, or choose likelihood='gaussian' for amounts.",
+            row,
+            column,
+        )
 
 
 class _Categorical(OneScaleModule):

@@ -8,12 +8,14 @@ import numpy as np
 
 from skvae._parts import Likelihood, LikelihoodModule
 from skvae._validation import Interval, StrOptions
-from skvae.likelihoods._cells import Cells, CellsModule, check_sizes, sizes_of_columns
+from skvae.likelihoods._column_cells import Cells, CellsModule, check_sizes, sizes_of_columns
 
 _MOST_BINS = 2**12
 _NAME = "'n_bins' parameter of Histogram"
 _ROWS_PER_BIN = 25
 _ROWS_PER_VALUE = 10  # if all values have bins of their own
+_ROWS_OF_TAIL = 5  # at least, in the outermost bins
+_MOST_HALVINGS = 7
 _MOST_DECIMALS = 6
 
 
@@ -26,11 +28,13 @@ class Histogram(Likelihood):
     Parameters
     ----------
     n_bins : int, "auto" or list of int, default="auto"
-        Number of bins of each column. Columns with at most so many different values have a bin for
-        each of them. In other columns a value that occurs in one of `n_bins` rows has a bin of its
-        own, and the others are divided into bins of about equal numbers of rows, in which the
-        density is uniform. "auto" is one bin per 25 rows, at least 8 and at most 100. A list has
-        the numbers of bins of all columns, as in the `spec` of what `build` returns.
+        Largest number of bins of each column. In other than closed sets of values, a value that
+        occurs in one of ``2 * n_bins`` rows has a bin of its own, and the others are divided into
+        bins of about equal numbers of rows, in which the density is uniform; the outermost bins are
+        smaller, to follow long tails. A set is closed if it has at most ``1.5 * n_bins`` different
+        values, with ten rows for each: all of them then have their own bins. "auto" is one bin per
+        25 rows, at least 8 and at most 100. A list has the numbers of bins of all columns, as in
+        the `spec` of what `build` returns.
 
     See Also
     --------
@@ -40,20 +44,21 @@ class Histogram(Likelihood):
     Notes
     -----
     ``log p(x|z) = sum_j log(softmax(logits_j(z) + start_j)[bin of x_j] / width of that bin)``,
-    where `start` are the log frequencies of the bins in the training rows, as in quantile coding of
-    continuous columns for generative models of tables [1]_. One additional row stands for values
-    outside all bins, with a Cauchy density over the range of the training rows, so that no value
-    is impossible.
+    where `start` are the log frequencies of the bins in the training rows; densities that are
+    constant within bins turn the estimation of a distribution into classification [1]_. One
+    additional row stands for values outside all bins, with a Cauchy density over the range of the
+    training rows, so that no value is impossible.
 
-    If all values of a column are whole numbers or multiples of 0.1, 0.01, ... or 1e-6, each stands
-    for the interval of that length around it: all bins then have densities, in the units of X, and
-    draws are rounded to such multiples. In other columns a value with a bin of its own has a
-    probability instead of a density. Draws lie between the smallest and the largest training
-    value. The encoder receives an indicator of the bin, besides the standardised value.
+    If all values of a column are whole numbers or multiples of 0.1, 0.01, ... or 1e-6, which their
+    precision tells apart, each stands for the interval of that length around it: all bins then have
+    densities, in the units of X, and draws are rounded to such multiples. In other columns a value
+    with a bin of its own has a probability instead of a density. Draws lie between the smallest and
+    the largest training value. The encoder receives an indicator of the bin, besides the
+    standardised value.
 
     References
     ----------
-    .. [1] Liu, Peharz & Vergari (2024), "Tabular generation with quantised columns".
+    .. [1] Li, Bondell & Reich (2019), "Deep Distribution Regression", section 2.
 
     Examples
     --------
@@ -119,8 +124,8 @@ class Histogram(Likelihood):
 
 def _bins(column: np.ndarray, n_bins: int) -> Cells:
     """Return at most so many cells: points for frequent values, and intervals between them."""
-    values, counts = np.unique(column.astype(np.float64), return_counts=True)
-    grid = _grid(values)
+    values, counts = np.unique(column, return_counts=True)
+    values, grid = _on_grid(values)
     is_point = _have_own_bins(counts, n_bins)
     first = _first_of_bins(counts, is_point, n_bins)
     last = np.append(first[1:], len(values)) - 1
@@ -131,21 +136,41 @@ def _bins(column: np.ndarray, n_bins: int) -> Cells:
 def _have_own_bins(counts: np.ndarray, n_bins: int) -> np.ndarray:
     """Return which values have bins of their own: all if they are few, else the frequent ones."""
     n_rows = counts.sum()
-    if len(counts) <= n_bins and len(counts) * _ROWS_PER_VALUE <= n_rows:
+    if 2 * len(counts) <= 3 * n_bins and len(counts) * _ROWS_PER_VALUE <= n_rows:
         return np.ones(len(counts), dtype=bool)
-    return (counts * n_bins >= n_rows) & (counts > 1)
+    is_point = (2 * counts * n_bins >= n_rows) & (counts > 1)
+    while np.count_nonzero(is_point | _start_runs(is_point)) > n_bins:
+        is_point[np.where(is_point, counts, n_rows + 1).argmin()] = False
+    return is_point
+
+
+def _start_runs(is_point: np.ndarray) -> np.ndarray:
+    """Return which of the other values come first or after a frequent one, which divides them."""
+    return np.diff(is_point, prepend=True) & ~is_point
 
 
 def _first_of_bins(counts: np.ndarray, is_point: np.ndarray, n_bins: int) -> np.ndarray:
     """Return the positions of the values with which the bins start."""
     others = np.where(is_point, 0, counts)
-    runs = np.diff(is_point, prepend=True) & ~is_point  # a frequent value divides the others
-    n_taken = int(is_point.sum()) + int(runs.sum()) - 1
-    n_left = max(n_bins - n_taken, 1)
+    runs = _start_runs(is_point)
+    n_left = max(n_bins - int(is_point.sum()) - int(runs.sum()) + 1, 1)
     share = (np.cumsum(others) - others / 2) / max(others.sum(), 1)
-    bins = np.minimum((share * n_left).astype(int), n_left - 1)
+    bins = np.searchsorted(_edges(n_left, int(others.sum())), share, side="right")
     starts = (np.diff(bins, prepend=-1) != 0) & ~is_point
     return np.flatnonzero(starts | runs | is_point)
+
+
+def _edges(n_bins: int, n_rows: int) -> np.ndarray:
+    """Return the shares of the rows below the inner bounds of so many bins.
+
+    Bins have equal shares, but the first and the last are halved again and again, so that the
+    density follows long tails.
+    """
+    n_halvings = int(np.log2(max(n_rows / (_ROWS_OF_TAIL * n_bins), 1)))
+    n_halvings = min(n_halvings, _MOST_HALVINGS, n_bins // 8)
+    n_equal = n_bins - 2 * n_halvings
+    tail = 0.5 ** np.arange(n_halvings, 0, -1) / n_equal
+    return np.concatenate([tail, np.arange(1, n_equal) / n_equal, 1 - tail[::-1]])
 
 
 def _bounds(
@@ -153,9 +178,10 @@ def _bounds(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the bounds of the bins: neighbours touch, unless both are frequent values."""
     if grid:
-        low, high = first - 0.5 / grid, last + 0.5 / grid
+        first, last = np.round(first * grid), np.round(last * grid)
+        low, high = (first - 0.5) / grid, (last + 0.5) / grid
         below, above = low.copy(), high.copy()
-        between = (np.floor((last[:-1] + first[1:]) / 2 * grid) + 0.5) / grid
+        between = ((last[:-1] + first[1:]) // 2 + 0.5) / grid
     else:
         low, high = first.copy(), last.copy()
         below, above = np.nextafter(first, -np.inf), np.nextafter(last, np.inf)
@@ -166,9 +192,15 @@ def _bounds(
     return low, high
 
 
-def _grid(values: np.ndarray) -> float:
-    """Return how many values per unit the grid has on which all values lie; 0 if there is none."""
+def _on_grid(values: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the values in double precision and the grid on which all lie, as in :class:`Cells`.
+
+    A grid is finer than the values only if their precision tells its points apart.
+    """
+    exact = values.astype(np.float64)
+    finest = 1 / np.finfo(values.dtype).eps / max(np.abs(exact).max(), 1.0)
     for decimals in range(_MOST_DECIMALS + 1):
-        if np.array_equal(np.round(values, decimals), values):
-            return 10.0**decimals
-    return 0.0
+        rounded = np.round(exact, decimals)
+        if 10.0**decimals <= finest and np.array_equal(rounded.astype(values.dtype), values):
+            return rounded, 10.0**decimals
+    return exact, 0.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, cast
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,14 +14,14 @@ from sklearn.utils import check_array
 from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule, Support
+from skvae._rows.arrays import is_frame
 from skvae._rows.frames import table_rows
-from skvae._rows.table import TableSchema, is_frame
+from skvae._rows.table import TableSchema
 from skvae._validation import InvalidParameterError, OutsideSupportError, StrOptions
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.likelihoods._proposal import propose
 
 Group = tuple[Likelihood, list[int]]
-_NAMES = ("level", "constant")  # kinds of columns
 
 
 class Mixed(Likelihood):
@@ -91,14 +92,14 @@ class Mixed(Likelihood):
         """
         self.validate()
         if self.columns == "auto":
-            groups = propose(X, [False] * X.shape[1])
+            groups = propose(X, ["real"] * X.shape[1])
         else:
             groups = _resolved(self.columns, range(X.shape[1]))
         return _Mixed([per_column(spec.build, X, columns) for spec, columns in groups], groups)
 
     def for_table(self, columns: Sequence[Any], X: np.ndarray) -> Likelihood:
         if self.columns == "auto":
-            return Mixed(columns=propose(X, [column.kind in _NAMES for column in columns]))
+            return Mixed(columns=propose(X, [column.base for column in columns]))
         return Mixed(columns=_resolved(self.columns, [column.name for column in columns]))
 
     def validate(self) -> None:
@@ -147,7 +148,7 @@ def mixed_likelihood(X):
     - its variance is at most 1.5 times its mean: :class:`Poisson`;
     - otherwise: :class:`NegativeBinomial`.
 
-    Dates and durations are numbers.
+    Dates and durations are numbers, but no counts or levels.
 
     Examples
     --------
@@ -159,7 +160,7 @@ def mixed_likelihood(X):
     """
     if not is_frame(X):
         X = check_array(X, dtype=np.float64)
-        return Mixed(columns=propose(X, [False] * X.shape[1]))
+        return Mixed(columns=propose(X, ["real"] * X.shape[1]))
     schema = TableSchema.learn(X)
     rows = table_rows(X, schema)
     return Mixed().for_table(schema.columns, rows)
@@ -332,7 +333,7 @@ def _likelihood(spec: Any) -> Likelihood:
 def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
     """Return the positions of columns that are given by names or by positions."""
     of_name = {name: position for position, name in enumerate(names)}
-    chosen = [columns] if isinstance(columns, str) else columns
+    chosen: Any = [columns] if isinstance(columns, str | Integral) else columns
     if not isinstance(chosen, slice) and any(isinstance(name, str) for name in chosen):
         if unknown := [name for name in chosen if name not in of_name]:
             raise ValueError(
@@ -341,7 +342,7 @@ def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
             )
         return [of_name[name] for name in chosen]
     try:
-        positions = np.atleast_1d(np.arange(len(names))[cast(Any, chosen)]).tolist()
+        positions = np.atleast_1d(np.arange(len(names))[chosen]).tolist()
     except IndexError:
         positions = []
     if not positions:

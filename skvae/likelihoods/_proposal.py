@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skvae._parts import Likelihood
+from skvae._scaling import fences
 from skvae.likelihoods._categorical import Categorical
 from skvae.likelihoods._gaussian import Gaussian
 from skvae.likelihoods._histogram import Histogram
@@ -20,31 +21,33 @@ _SHARE_OF_OUTLIERS = 0.005
 _ROWS_OF_HISTOGRAM = 1000
 
 
-def propose(X: np.ndarray, are_names: Sequence[bool]) -> list[tuple[Likelihood, list[int]]]:
+def propose(X: np.ndarray, kinds: Sequence[str]) -> list[tuple[Likelihood, list[int]]]:
     """Return likelihoods with the columns for which they are proposed, in the order of the columns.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-    are_names : sequence of bool
-        Which columns hold codes of names, whatever their values.
+    kinds : sequence of str
+        Kind of each column: "level" for codes of names, "datetime" or "duration" for numbers that
+        are no counts, whatever their values; others are decided by the values.
     """
     proposals: dict[str, tuple[Likelihood, list[int]]] = {}
-    for position, (values, is_name) in enumerate(zip(X.T, are_names, strict=True)):
-        likelihood = Categorical(n_categories="auto", ordered=False)
-        if not is_name:
-            likelihood = _for_numbers(values)
+    for position, (values, kind) in enumerate(zip(X.T, kinds, strict=True)):
+        likelihood = _for_column(values, kind)
         proposals.setdefault(repr(likelihood), (likelihood, []))[1].append(position)
     return list(proposals.values())
 
 
-def _for_numbers(values: np.ndarray) -> Likelihood:
+def _for_column(values: np.ndarray, kind: str) -> Likelihood:
     """Return a likelihood by the rule that :func:`skvae.likelihoods.mixed_likelihood` states."""
-    if _has_few_levels(values):
+    if kind == "level":
+        return Categorical(n_categories="auto", ordered=False)
+    is_time = kind in ("datetime", "duration")
+    if not is_time and _has_few_levels(values):
         return Categorical(n_categories="auto")
     if len(values) >= _ROWS_OF_HISTOGRAM:
         return Histogram()
-    if (values != np.rint(values)).any() or values.min() < 0:
+    if is_time or (values != np.rint(values)).any() or values.min() < 0:
         return StudentT() if _has_heavy_tails(values) else Gaussian()
     return _for_counts(values.mean(), values.var())
 
@@ -71,7 +74,6 @@ def _has_few_levels(values: np.ndarray) -> bool:
 
 
 def _has_heavy_tails(values: np.ndarray) -> bool:
-    lower, upper = np.percentile(values, [25, 75])
-    reach = 3 * (upper - lower)
-    beyond = (values < lower - reach) | (values > upper + reach)
-    return bool(beyond.mean() >= _SHARE_OF_OUTLIERS)
+    """Return whether many values lie beyond the fences, or beside a spike of equal quartiles."""
+    low, high = fences(*np.percentile(values, [25, 75]))
+    return bool(((values < low) | (values > high)).mean() >= _SHARE_OF_OUTLIERS)

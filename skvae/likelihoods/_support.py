@@ -1,4 +1,4 @@
-"""Supports of the likelihoods: the unit interval, and ranges of whole numbers."""
+"""Supports of the likelihoods: the unit interval, whole numbers, and levels that occurred."""
 
 from __future__ import annotations
 
@@ -73,6 +73,21 @@ class WholeNumbers(Support):
         return f"{self._remedy}, {_REAL}"
 
 
+class Codes(Support):
+    """The whole numbers, also negative ones."""
+
+    expected = "whole numbers"
+
+    def accepts(self, X: np.ndarray) -> np.ndarray:
+        return self.nearest(X) == X
+
+    def nearest(self, X: np.ndarray) -> np.ndarray:
+        return np.rint(X)
+
+    def remedy(self, X: np.ndarray) -> str:
+        return f"Round X if it holds codes, {_REAL}"
+
+
 class ObservedLevels(Support):
     """The levels that occurred in training. Others are unlikely, but not an error.
 
@@ -103,6 +118,7 @@ class ObservedLevels(Support):
 
 UNIT_INTERVAL = UnitInterval()
 BINARY = Binary()
+CODES = Codes()
 COUNTS = WholeNumbers(LARGEST_COUNT, "Round X if it holds counts")
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
+from skvae._rows.arrays import is_frame
 from skvae._rows.columns import UNITS, Column
-from skvae._rows.table import TableSchema, is_frame
+from skvae._rows.table import TableSchema
 
 _FEWEST_ROWS = 3  # one of each table in each fold of a cross-validation
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import narwhals as nw
 import numpy as np
 from sklearn.utils import check_array
 
+from skvae._rows.table import is_frame
 from skvae._validation import check_is_fitted
 from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, panels_within
 from skvae.plotting._mosaic import mosaic
-from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
+from skvae.plotting._rows_display import RowsDisplay, check_pair, names_in, settings_for
 from skvae.plotting._shared_docs import share_docs
 
 _MOST_FEATURES, _FEWER_FEATURES = 10, 5  # of one row, and of each of several
@@ -22,11 +24,12 @@ class ExplanationDisplay(RowsDisplay):
 
     Each row of a table has a panel with bars for the features that lower its score most:
     ten features of a single row, or five of each of several rows, the largest contribution on top.
-    Images are drawn above maps of their pixels: red pixels lower the score, blue pixels raise it.
+    For data frames, they are labelled with the value and the expected value. Images are drawn above
+    maps of their pixels: red pixels lower the score, blue pixels raise it.
 
     Parameters
     ----------
-    contributions : array-like of shape (n_samples, n_features)
+    contributions : array-like of shape (n_samples, n_features) or data frame
         Contributions as returned by `explain`.
     X : array-like of shape (n_samples, n_features)
         The rows.
@@ -119,7 +122,7 @@ class ExplanationDisplay(RowsDisplay):
         return cls(contributions, X, scores, unit=unit, **settings).plot(ax)
 
     def _draw(self, ax) -> None:
-        contributions, X = check_pair(self.contributions, self.X, ("contributions", "X"))
+        contributions, X = self._arrays()
         shape = self._image_shape_of(X)
         _check_number(len(X), "table" if shape is None else "image")
         self.bars_, self.images_, self.maps_ = [], [], []
@@ -128,6 +131,31 @@ class ExplanationDisplay(RowsDisplay):
         else:
             self._draw_maps(ax, contributions, X, shape)
 
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return contributions and rows as arrays; the values of a table are not drawn."""
+        if not is_frame(self.contributions):
+            return check_pair(self.contributions, self.X, ("contributions", "X"))
+        contributions = self._of_cells("contribution").astype(np.float64)
+        X = contributions if self.kind == "table" else self.X
+        return check_pair(contributions, X, ("contributions", "X"))
+
+    def _of_cells(self, column: str) -> np.ndarray:
+        """Return a column of an explanation as a table of rows and features."""
+        frame = nw.from_native(self.contributions, eager_only=True)
+        places = {name: place for place, name in enumerate(names_in(self.X))}
+        features = [places[name] for name in frame["feature"].to_list()]
+        cells = np.empty((len(self.X), len(places)), dtype=object)
+        cells[frame["row"].to_numpy(), features] = frame[column].to_list()
+        return cells
+
+    def _labels(self, row: int, columns: np.ndarray, names: list[str]) -> list[str]:
+        """Return the labels of bars: names, with value and expected value if these are known."""
+        if not is_frame(self.contributions):
+            return names
+        cells = (self._of_cells(column)[row, columns] for column in ("value", "expected"))
+        triples = zip(names, *cells, strict=True)
+        return [f"{name} {value} (expected {expected})" for name, value, expected in triples]
+
     def _draw_bars(self, ax, contributions) -> None:
         n_shown = _MOST_FEATURES if len(contributions) == 1 else _FEWER_FEATURES
         largest = np.argsort(-contributions, kind="stable")[:, :n_shown]
@@ -135,12 +163,14 @@ class ExplanationDisplay(RowsDisplay):
         n_lines = sum(len(features.names) for features in chosen)
         self.ax_ = axes_to_draw_on(ax, _PANEL_MARGIN * len(chosen) + _BAR_LINE * n_lines)
         self.axes_ = panels_within(self.ax_, len(chosen), 1)[:, 0]
-        for panel, title, row, (columns, names, _) in zip(
-            self.axes_, self._titles(len(chosen)), contributions, chosen, strict=True
+        for row, (panel, title, (columns, names, _)) in enumerate(
+            zip(self.axes_, self._titles(len(chosen)), chosen, strict=True)
         ):
             panel.set_title(title, fontsize="medium")
-            colours = np.where(row[columns] > 0, COLOURS[1], COLOURS[0])
-            self.bars_.append(panel.barh(names, row[columns], color=colours))
+            widths = contributions[row, columns]
+            colours = np.where(widths > 0, COLOURS[1], COLOURS[0])
+            labels = self._labels(row, columns, names)
+            self.bars_.append(panel.barh(labels, widths, color=colours))
             panel.invert_yaxis()  # the first on top
             panel.axvline(0, color="black", linewidth=0.8)
             panel.tick_params(axis="y", length=0)

@@ -152,7 +152,7 @@ def _decode_lines(estimator, start: np.ndarray, end: np.ndarray, n_steps: int) -
     """Return decoded rows, (n_pairs, n_steps, n_features), along the lines between latent rows."""
     way = np.linspace(0, 1, n_steps, dtype=start.dtype)[:, None]
     Z = start[:, None] + way * (end - start)[:, None]  # (n_pairs, n_steps, n_components)
-    X_decoded = estimator.inverse_transform(Z.reshape(-1, start.shape[1]))
+    X_decoded = np.asarray(estimator.inverse_transform(Z.reshape(-1, start.shape[1])))
     return X_decoded.reshape(len(start), n_steps, -1)
 
 

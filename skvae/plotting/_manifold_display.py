@@ -116,7 +116,7 @@ class ManifoldDisplay(RowsDisplay):
         check_count("n_points", n_points)
         grid = ndtri((np.arange(n_points) + 0.5) / n_points)
         plane = _plane(grid, components, z, estimator.n_components_)
-        X_decoded = estimator.inverse_transform(plane)
+        X_decoded = np.asarray(estimator.inverse_transform(plane))
         return cls(X_decoded, grid, components=components, **settings).plot(ax)
 
     def _draw(self, ax) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_array
 
+from skvae._rows.native import library_of
 from skvae._validation import check_is_fitted
 from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on
 from skvae.plotting._mosaic import draw_mosaic, mosaic_height
@@ -102,7 +103,7 @@ def settings_for(estimator, X, kind, image_shape, features, feature_names) -> di
     """Return the settings of a display, with kind and names completed from a fitted estimator."""
     kind = _settled_kind(estimator, kind, image_shape)
     if feature_names is None:
-        feature_names = _names_in(X)
+        feature_names = names_in(X)
     if feature_names is None:
         feature_names = getattr(estimator, "feature_names_in_", None)
     return {
@@ -140,13 +141,15 @@ def _is_square(n_features: int) -> bool:
     return n_features >= _FEWEST_PIXELS and math.isqrt(n_features) ** 2 == n_features
 
 
-def _names_in(X) -> np.ndarray | None:
-    return np.array(X.columns, dtype=object) if hasattr(X, "columns") else None
+def names_in(X) -> list | None:
+    """Return the names of the columns of a data frame, and None for an array."""
+    library = library_of(X)
+    return None if library is None else list(library.names(X))
 
 
 def _names_for(X, feature_names) -> list[str]:
     n_features = np.shape(X)[1]
-    names = _names_in(X) if feature_names is None else feature_names
+    names = names_in(X) if feature_names is None else feature_names
     if names is None:
         return [f"x{column}" for column in range(n_features)]  # as scikit-learn does
     if len(names) != n_features:

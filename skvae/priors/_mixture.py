@@ -97,11 +97,10 @@ class _Mixture(PriorModule):
         super().__init__(n_components)
         shape = (n_mixtures, n_components)
         # uniform, because normal draws on the device "meta" would load torch's compiler
-        bound = math.sqrt(3 * (1 - _START_VARIANCE))
-        start = nn.init.uniform_(torch.empty(shape), -bound / _MEAN_SPEED, bound / _MEAN_SPEED)
-        self.free_mean = nn.Parameter(start)
-        start = torch.full(shape, math.log(_START_VARIANCE) / _VARIANCE_SPEED)
-        self.free_log_var = nn.Parameter(start)
+        bound = math.sqrt(3 * (1 - _START_VARIANCE)) / _MEAN_SPEED
+        self.free_mean = nn.Parameter(nn.init.uniform_(torch.empty(shape), -bound, bound))
+        start = math.log(_START_VARIANCE) / _VARIANCE_SPEED
+        self.free_log_var = nn.Parameter(torch.full(shape, start))
         self.logits = nn.Parameter(torch.zeros(n_mixtures))
         if rows is not None and (rows.is_meta or not rows.any()):
             rows = None  # a model from a file has no training rows

@@ -28,6 +28,7 @@ _SHORTEST = 1e-3  # added to a distance before its logarithm is taken
 _TAIL = 0.1  # share of the training rows from which the tail is extrapolated
 _MOST_QUANTILES = 1001
 _TIE = 1e-6  # of the range: scores that differ by less are equal but for rounding
+_ROUNDING = 1e-12  # of the values: the same if they are all equal
 _LARGEST_VALUE = 1e30  # in the forest, which scikit-learn grows in single precision
 _TREE_ROWS = 256  # per tree (Liu et al., 2008, section 4.2)
 _TREE_DEPTH = 8  # log2 of that; deeper paths are estimated by their mean length
@@ -94,7 +95,9 @@ class NoveltyRarity(Score):
     >>> from skvae import VAEAnomalyDetector
     >>> X = np.random.default_rng(0).normal(size=(200, 4))
     >>> X = np.vstack([X, np.full((20, 4), 6.0)])
-    >>> detector = VAEAnomalyDetector(2, anomaly_score="novelty_rarity", random_state=0).fit(X)
+    >>> detector = VAEAnomalyDetector(
+    ...     2, anomaly_score="novelty_rarity", max_epochs=20, random_state=0
+    ... ).fit(X)
     >>> auroc = roc_auc_score(np.arange(220) >= 200, -detector.score_samples(X))
     >>> bool(auroc > 0.95)
     True
@@ -461,7 +464,8 @@ def _tails(values: np.ndarray) -> dict[str, Tensor]:
 def _log_tail(values: Tensor, quantiles: Tensor, start: Tensor, excess: Tensor) -> Tensor:
     """Return ``-log p``, where p is the share of the training rows beyond each value."""
     within = -(1 - rank(values, quantiles)).clamp(min=_TAIL).log()
-    return torch.where(values > start, (values - start) / excess - math.log(_TAIL), within)
+    beyond = values > start + _tolerance(quantiles)  # many rows may be tied at the start
+    return torch.where(beyond, (values - start) / excess - math.log(_TAIL), within)
 
 
 def quantiles(scores: np.ndarray) -> Tensor:
@@ -480,7 +484,7 @@ def rank(scores: Tensor, quantiles: Tensor) -> Tensor:
         In ascending order.
     """
     scores = scores.clamp(quantiles[0], quantiles[-1])
-    tolerance = _TIE * (quantiles[-1] - quantiles[0])
+    tolerance = _tolerance(quantiles)
     above = torch.searchsorted(quantiles, scores - tolerance)  # the first that is not less
     below = torch.searchsorted(quantiles, scores + tolerance, right=True) - 1  # the last not more
     first, last = torch.minimum(above, below), torch.maximum(above, below)
@@ -488,6 +492,11 @@ def rank(scores: Tensor, quantiles: Tensor) -> Tensor:
     between = (scores - quantiles[first]) / torch.where(gap > 0, gap, 1.0)
     share = torch.where(below < above, between, 0.5)  # else all from `above` to `below` are ties
     return (first + (last - first) * share) / max(len(quantiles) - 1, 1)
+
+
+def _tolerance(quantiles: Tensor) -> Tensor:
+    """Return the largest difference of two values that can be due to rounding, as in batches."""
+    return _TIE * (quantiles[-1] - quantiles[0]) + _ROUNDING * quantiles.abs().amax()
 
 
 def grown_forest(rows: np.ndarray, n_trees: int) -> dict[str, Tensor]:

@@ -50,13 +50,8 @@ def test_the_graph_works_in_the_units_of_a_raw_table(tmp_path):
     assert_agreement(quick().fit(X), X, tmp_path / "part.onnx")
 
 
-@pytest.mark.parametrize(
-    "likelihood",
-    [
-        "negative_binomial",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("poisson", "student_t", "mixed")),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("likelihood", ["negative_binomial", "poisson", "student_t", "mixed"])
 def test_the_score_of_a_likelihood_with_gamma_functions(digits, tmp_path, likelihood):
     X = digits.data.astype(np.float32)[:100] ** 2
     X[0] = 1e6  # a count with large terms in its log probability

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skvae._rows.table import TableSchema, is_frame
+from skvae._rows.arrays import is_frame
+from skvae._rows.table import TableSchema
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
@@ -198,9 +199,12 @@ def test_numbers_keep_bounds_decimals_and_step():
 
 def test_decoded_numbers_are_moved_and_rounded():
     frame = pd.DataFrame({"price": [0.25, 9.99], "age": [18, 90]}).astype({"age": "Int8"})
-    decoded = TableSchema.learn(frame).decode([[-4, 17.2], [5.123, 33.6], [1e9, np.inf]])
-    assert decoded["price"].tolist() == [0.25, 5.12, 9.99]
-    assert decoded["age"].tolist() == [18, 34, 90]
+    schema, rows = TableSchema.learn(frame), [[-4, 17.2], [5.123, 33.6], [1e9, np.inf]]
+    draws = schema.decode(rows, np.random.default_rng(0))
+    assert draws["price"].tolist() == [0.25, 5.12, 9.99]
+    means = schema.decode(rows)
+    assert means["price"].tolist() == [-4, 5.123, 1e9]
+    assert draws["age"].tolist() == means["age"].tolist() == [18, 34, 90]
 
 
 def test_whole_numbers_beyond_floats_are_exact_or_near():

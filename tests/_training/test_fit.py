@@ -7,7 +7,8 @@ from skorch.callbacks import Callback
 from torch import nn
 
 import skvae
-from skvae.networks import Network
+from skvae._specs import SHORT_NAMES
+from skvae.networks import Conv, Network
 from tests._training.helpers import Spy, model
 from tests.helpers import Interruption
 
@@ -217,3 +218,51 @@ def test_a_network_with_batch_normalisation_trains_and_scores(changes, n_rows):
     np.testing.assert_allclose(vae.score_samples(X[:1]), scores[:1])
     assert vae.sample(5).shape == (5, 3)
     assert vae.partial_fit(X).n_iter_ == 3
+
+
+def test_a_single_row_cannot_train_batch_normalisation():
+    X = np.random.default_rng(0).normal(size=(8, 3))
+    vae = model(network=Normalised(), max_epochs=1).fit(X)
+    before = vae.transform(X)
+    message = "network has batch normalisation, .* one row. Pass two rows or more to 'partial_fit'"
+    with pytest.raises(ValueError, match=message):
+        vae.partial_fit(X[:1])
+    np.testing.assert_array_equal(vae.transform(X), before)
+    for changes in ({"batch_size": 1}, {"early_stopping": True, "validation_fraction": 0.9}):
+        with pytest.raises(ValueError, match=message):
+            model(network=Normalised(), max_epochs=1, **changes).fit(X)
+
+
+class NormalisedImages(Conv):
+    """Batch normalisation of the pixels of each channel, of which one row has many."""
+
+    def build_encoder(self, n_features, n_outputs):
+        layers = nn.Unflatten(-1, (1, 4, 4)), nn.BatchNorm2d(1), nn.Flatten()
+        return nn.Sequential(*layers, super().build_encoder(n_features, n_outputs))
+
+
+@pytest.mark.parametrize("network", [*SHORT_NAMES["network"], NormalisedImages()], ids=str)
+def test_networks_without_such_layers_train_on_a_single_row(network):
+    X = np.random.default_rng(0).normal(size=(8, 16))
+    vae = model(network=network, max_epochs=1).fit(X)
+    before = vae.transform(X)
+    assert vae.partial_fit(X[:1]).n_iter_ == 2
+    assert not np.array_equal(vae.transform(X), before)
+
+
+class Refusing(Normalised):
+    def build_encoder(self, n_features, n_outputs):
+        return nn.Sequential(RefusesThreeRows(), super().build_encoder(n_features, n_outputs))
+
+
+class RefusesThreeRows(nn.Module):
+    def forward(self, x):
+        if self.training and len(x) == 3:
+            raise ValueError("three rows")
+        return x
+
+
+def test_other_errors_of_such_a_network_are_raised_unchanged():
+    X = np.random.default_rng(0).normal(size=(3, 3))
+    with pytest.raises(ValueError, match="^three rows$"):
+        model(network=Refusing(), max_epochs=1).fit(X)

@@ -120,6 +120,7 @@ def run(case, tmp_path):
     return done.returncode, done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_second_signal_kills_the_process(tmp_path):
     assert run("    fit()", tmp_path) == (-signal.SIGTERM, [])
 

@@ -7,6 +7,7 @@ import signal
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 
@@ -64,6 +65,36 @@ def files(tmp_path_factory, fit):
     options = ("--data", folder / "iris.csv", "--target", "kind", "--n-components", 2)
     fit(folder / "iris.skvae", "--detector", *options)
     return folder
+
+
+@pytest.fixture(scope="session")
+def customers(tmp_path_factory, fit):
+    """A folder with a table of customers, and a detector and a transformer of it."""
+    folder = tmp_path_factory.mktemp("customers")
+    frame = customers_frame()
+    frame.to_csv(folder / "customers.csv", index=False)
+    new = frame.head(12).assign(owes=lambda rows: rows["owes"].where(rows.index != 5, 9000.5))
+    new.to_csv(folder / "new.csv", index=False)
+    options = ("--data", folder / "customers.csv", "--id", "customer", "--n-components", 2)
+    options += ("--prior", "normal")
+    fit(folder / "vae.skvae", *options)
+    fit(folder / "detector.skvae", "--detector", "--calibration-fraction", 0.25, *options)
+    return folder
+
+
+def customers_frame(n_rows=60):
+    rng = np.random.default_rng(0)
+    days = pd.to_timedelta(rng.integers(0, 900, n_rows), "D")
+    return pd.DataFrame(
+        {
+            "customer": [f"c{number:03}" for number in range(n_rows)],
+            "plan": rng.choice(["basic", "plus"], n_rows),
+            "age": rng.integers(18, 80, n_rows),
+            "owes": rng.normal(100, 20, n_rows).round(2),
+            "vip": rng.random(n_rows) < 0.3,
+            "since": pd.Timestamp("2020-01-01") + days,
+        }
+    )
 
 
 def write_iris(path):

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,8 @@ import pytest
 
 import skvae
 from skvae.cli import _apply_commands
-from skvae.cli._sources import read_table
+from skvae.cli._table_files import read_table
+from skvae.networks import MLP
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def test_transform_writes_the_embedding(run, files, transformer, digits, elsewhe
     assert done == (0, "", "")
     np.testing.assert_array_equal(np.load("z.npy"), transformer.transform(digits.data))
     run("transform", files / "digits.skvae", "--data", "digits", "-o", "z.csv", "--limit", 3)
-    X, _, names = read_table("z.csv", ".csv", None, [], None, None)
+    X, _, names, _ = read_table("z.csv", ".csv")
     np.testing.assert_array_equal(X, transformer.transform(digits.data[:3]))
     assert names == [*transformer.get_feature_names_out()]
 
@@ -44,7 +46,7 @@ def test_transform_embeds_by_a_detector_as_well(run, files, detector, iris, else
 def test_reconstruct_writes_rows_or_a_picture(run, files, detector, iris, elsewhere):
     command = ("reconstruct", files / "iris.skvae", "--data", files / "iris.csv", "-o")
     assert run(*command, "x.csv") == (0, "", "")
-    X, _, names = read_table("x.csv", ".csv", None, [], None, None)
+    X, _, names, _ = read_table("x.csv", ".csv")
     np.testing.assert_array_equal(X, detector.reconstruct(iris))
     assert names == ["sl", "sw", "pl", "pw"]
     record = json.loads(run(*command, "x.svg", "--json").out)
@@ -102,7 +104,7 @@ def test_score_prints_mean_and_standard_error(run, files, transformer, digits):
 def test_score_of_a_detector_counts_the_outliers(run, files, detector, iris, elsewhere):
     command = ("score", files / "iris.skvae", "--data", files / "iris.csv")
     done = run(*command, "-o", "s.csv")
-    table, _, names = read_table("s.csv", ".csv", None, [], None, None)
+    table, _, names, _ = read_table("s.csv", ".csv")
     assert names == ["score", "prediction"]
     np.testing.assert_array_equal(table[:, 0], detector.score_samples(iris))
     np.testing.assert_array_equal(table[:, 1], detector.predict(iris))
@@ -163,3 +165,188 @@ def test_rows_without_names_give_a_warning_if_the_model_has_names(run, files, ir
         "with feature names"
     ]
     assert json.loads(done.out)["n_rows"] == 150
+
+
+@pytest.fixture(scope="module")
+def new(customers):
+    """New customers without their identifiers, as pandas reads them."""
+    frame = pd.read_csv(customers / "new.csv", parse_dates=["since"])
+    return frame.drop(columns="customer")
+
+
+@pytest.fixture
+def command(run, customers):
+    """Apply a model of customers, write a table and return it as pandas reads it."""
+
+    def apply(verb, model, *options, data=True, output="x.csv"):
+        source = ("--data", customers / "new.csv") if data else ()
+        done = run(verb, customers / f"{model}.skvae", *source, *options, "-o", output)
+        assert (done.code, done.err) == (0, "")
+        return (pd.read_parquet if "parquet" in output else pd.read_csv)(output)
+
+    return apply
+
+
+IDS = [f"c{number:03}" for number in range(12)]
+
+
+def test_scores_are_explained_by_values_and_expected_values(command, customers, new, elsewhere):
+    options = ("--id", "customer", "--explain", 3, "--p-values")
+    found = command("score", "detector", *options)
+    detector = skvae.load(customers / "detector.skvae")
+    assert [*found][:4] == ["customer", "score", "prediction", "p_value"]
+    assert found["customer"].tolist() == IDS
+    np.testing.assert_array_equal(found["score"], detector.score_samples(new))
+    np.testing.assert_array_equal(found["prediction"], detector.predict(new))
+    np.testing.assert_array_equal(found["p_value"], detector.p_values(new))
+    explained = detector.explain(new)
+    for rank in (1, 2, 3):
+        expected = explained.groupby("row").nth(rank - 1).reset_index()
+        for name in ("feature", "value", "expected", "contribution"):
+            texts = found[f"{name}_{rank}"].astype(expected[name].dtype)
+            assert texts.tolist() == expected[name].tolist()
+    assert found.loc[5, ["feature_1", "value_1"]].tolist() == ["owes", "9000.5"]
+    assert "feature_4" not in found
+
+
+def test_an_array_of_numbers_is_explained_as_well(run, files, detector, iris, elsewhere):
+    options = ("--data", files / "iris.csv", "--id", "kind", "--explain", 1, "-o", "s.parquet")
+    assert run("score", files / "iris.skvae", *options).code == 0
+    found = pd.read_parquet("s.parquet")
+    contributions = detector.explain(iris)
+    assert next(iter(found)) == "kind"
+    np.testing.assert_array_equal(found["contribution_1"], contributions.max(axis=1))
+    assert (found["feature_1"] == iris.columns[contributions.argmax(axis=1)]).all()
+    values = iris.to_numpy()[np.arange(150), contributions.argmax(axis=1)]
+    np.testing.assert_array_equal(found["value_1"].astype(float), values)
+
+
+def test_identifiers_are_the_first_column_of_outputs(command, customers, new, elsewhere):
+    detector = skvae.load(customers / "detector.skvae")
+    found = command("transform", "detector", "--id", "customer")
+    assert found["customer"].tolist() == IDS
+    np.testing.assert_array_equal(found.drop(columns="customer"), detector.transform(new))
+    found = command("reconstruct", "vae", "--id", "customer", output="x.parquet")
+    assert [*found] == ["customer", *new]
+    assert found["customer"].tolist() == IDS
+    expected = skvae.load(customers / "vae.skvae").reconstruct(new)
+    pd.testing.assert_frame_equal(found[[*new]], expected)
+
+
+@pytest.mark.parametrize("output", ["x.csv", "x.tsv.gz", "x.parquet"])
+def test_samples_are_written_with_the_columns_of_the_training_table(
+    command, customers, new, elsewhere, output
+):
+    options = ("-n", 30, "--random-state", 7)
+    command("sample", "vae", *options, data=False, output=output)
+    read = pd.read_parquet if "parquet" in output else pd.read_csv
+    settings = {"parse_dates": ["since"]} if read is pd.read_csv else {}
+    separator = {"sep": "\t"} if "tsv" in output else {}
+    found = read(output, **settings, **separator)
+    expected = skvae.load(customers / "vae.skvae").sample(30, random_state=7)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    kinds = [dtype.kind for dtype in new.dtypes]
+    assert [dtype.kind for dtype in found.dtypes] == kinds
+
+
+def test_samples_have_the_given_values(command, customers, elsewhere):
+    given = ("--given", "plan=plus", "--given", "vip=true", "--given", "age=40")
+    found = command("sample", "vae", "-n", 9, "--random-state", 7, *given, data=False)
+    values = {"plan": "plus", "vip": True, "age": 40}
+    assert all((found[name] == value).all() for name, value in values.items())
+    expected = skvae.load(customers / "vae.skvae").sample(9, random_state=7, given=values)
+    assert found["owes"].tolist() == expected["owes"].tolist()
+
+
+def test_samples_of_numbers_have_the_given_values(run, files, elsewhere):
+    for model, name in (("iris", "sl"), ("digits", "x12")):
+        options = ("-n", 3, "--given", f"{name}=5", "-o", "x.csv")
+        assert run("sample", files / f"{model}.skvae", *options).code == 0
+        assert pd.read_csv("x.csv")[name].tolist() == [5, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("sample VAE -o x.npy", 2, "x.npy cannot hold text or dates: name a file that ends in"),
+        ("sample VAE -o x.csv --given plan", 2, "'plan' is not of the form NAME=VALUE"),
+        ("sample VAE -o x.csv --given plan=gold", 1, "its levels are 'basic', 'plus'"),
+        ("sample VAE -o x.csv --given colour=red", 1, "'given' has a value for 'colour', but the"),
+        ("sample VAE -o x.csv --given age=old", 2, "age=old: column 'age' holds 'old'"),
+        ("sample VAE -o x.png --given age=40", 2, "--given applies to rows, not to pictures"),
+        ("reconstruct VAE --data NEW -o x.npz", 2, "x.npz cannot hold text or dates"),
+        ("transform VAE --data NEW --id customer -o x.npy", 2, "x.npy cannot hold identifiers"),
+        ("transform VAE --data NEW --id age -o x.csv", 2, "--id age: the model was trained on"),
+        ("transform VAE --data NEW --id name -o x.csv", 1, "new.csv has no column 'name'"),
+        ("transform VAE --data digits --id age -o x.csv", 2, "--id applies to .csv and .parquet"),
+        ("score VAE --data NEW --explain 3 -o x.csv", 2, "--explain: .* is not a detector"),
+        ("score VAE --data NEW --p-values -o x.csv", 2, "--p-values: .* is not a detector"),
+        ("score DETECTOR --data NEW --explain 3", 2, "--explain adds columns .*: add -o FILE"),
+        ("score DETECTOR --data NEW --p-values", 2, "--p-values adds columns .*: add -o FILE"),
+        ("score DETECTOR --data NEW --explain 3 -o x.npy", 2, "x.npy cannot hold explanations"),
+        ("score DETECTOR --data few.csv", 1, "few.csv has no column 'since'"),
+        ("score DETECTOR --data old.csv", 1, "old.csv: column 'age' holds 'old' in row 1"),
+        ("score DETECTOR --data gap.csv", 1, "NaN, a missing value, in column 'age', row 0"),
+    ],
+)
+def test_options_that_do_not_fit_a_table_are_refused(
+    run, customers, new, elsewhere, words, code, message
+):
+    new.head(1).drop(columns="since").to_csv("few.csv", index=False)
+    for name, age in (("old.csv", "old"), ("gap.csv", None)):
+        new.head(1).assign(age=age).to_csv(name, index=False)
+    paths = {
+        "VAE": customers / "vae.skvae",
+        "DETECTOR": customers / "detector.skvae",
+        "NEW": customers / "new.csv",
+    }
+    done = run(*(paths.get(word, word) for word in words.split()))
+    assert (done.code, done.out) == (code, "")
+    assert re.search(message, done.err)
+    assert not any(elsewhere.glob("x.*"))
+
+
+def test_p_values_are_left_out_with_a_word_if_there_is_no_calibration(run, files, elsewhere):
+    options = ("--data", files / "iris.csv", "--p-values", "-o", "s.csv")
+    done = run("score", files / "iris.skvae", *options)
+    assert done.code == 0
+    assert re.search("no p-values: .* fit it with --calibration-fraction 0.2", done.err)
+    assert [*pd.read_csv("s.csv")] == ["score", "prediction"]
+
+
+def test_a_name_that_the_output_already_has_is_refused(run, customers, elsewhere):
+    frame = pd.read_csv(customers / "new.csv").rename(columns={"customer": "score"})
+    frame.to_csv("t.csv", index=False)
+    options = ("--data", "t.csv", "--id", "score", "-o", "x.csv")
+    done = run("score", customers / "detector.skvae", *options)
+    assert done.code == 2
+    assert "--id score: the output has another column of this name" in done.err
+
+
+def test_an_unseen_level_is_an_outlier(run, customers, new, elsewhere):
+    new.head(3).assign(plan=["basic", "gold", "plus"]).to_csv("t.csv", index=False)
+    options = ("--data", "t.csv", "--explain", 1, "-o", "s.csv")
+    assert run("score", customers / "detector.skvae", *options).code == 0
+    row = pd.read_csv("s.csv").loc[1]
+    assert (row["prediction"], row["feature_1"], row["value_1"]) == (-1, "plan", "gold")
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_models_of_frames_of_other_libraries_are_applied(run, new, elsewhere, library):
+    frame = pytest.importorskip(library)
+    frame = frame.from_pandas(new) if library == "polars" else frame.Table.from_pandas(new)
+    network = MLP(hidden_layer_sizes=(8,))
+    vae = skvae.VAETransformer(2, network=network, prior="normal", max_epochs=1, random_state=0)
+    skvae.save(vae.fit(frame), "m.skvae")
+    new.assign(id=range(len(new))).to_csv("t.csv", index=False)
+    assert run("reconstruct", "m.skvae", "--data", "t.csv", "--id", "id", "-o", "x.csv").code == 0
+    found = pd.read_csv("x.csv", parse_dates=["since"])
+    expected = vae.reconstruct(frame).to_pandas()
+    pd.testing.assert_frame_equal(found[[*new]], expected, check_dtype=False)
+    assert found["id"].tolist() == list(range(len(new)))
+
+
+def test_a_feature_can_colour_a_picture(run, customers, elsewhere):
+    source = ("--data", customers / "new.csv", "--target", "plan")
+    done = run("plot", customers / "vae.skvae", "latent", *source, "-o", "x.svg")
+    assert (done.code, done.err) == (0, "")

@@ -46,7 +46,7 @@ def test_a_verb_writes_its_output_and_one_json_object(run, files, elsewhere, ver
         ("fit --data digits -o m --max-epochs 0", 2, "'0' is not an integer of at least 1"),
         ("transform MODEL --data none.npz -o z.npy", 1, "none.npz: No such file or directory"),
         ("reconstruct none.skvae --data digits -o x.npy", 1, "none.skvae: No such file or direct"),
-        ("sample MODEL -o x.jpg", 2, "must end in .npy, .npz, .csv, .parquet, .png, .pdf, .svg"),
+        ("sample MODEL -o x.jpg", 2, ".csv, .tsv, .csv.gz, .tsv.gz, .parquet, .png, .pdf, .svg"),
         ("score broken.skvae --data digits", 1, "cannot be used as a model of skvae"),
         ("plot MODEL scores --data digits -o x.png", 2, "is not a detector"),
         ("info", 2, "required: MODEL"),
@@ -249,6 +249,7 @@ def test_a_signal_ends_a_fit_with_a_model_and_a_checkpoint(elsewhere, number, co
     assert skvae.load(checkpoint).n_iter_ == n_epochs
 
 
+@pytest.mark.slow
 def test_a_reader_that_closes_stdout_early_is_not_an_error(files):
     running = start("sample", files / "digits.skvae", "-n", "5000", "-o", "-")
     assert running.stdout.readline().startswith("x0,x1,")

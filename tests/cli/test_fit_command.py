@@ -11,6 +11,7 @@ import skvae
 from skvae.cli import main
 from skvae.networks import MLP
 from skvae.objectives import ELBO
+from tests.cli.conftest import customers_frame
 
 NETWORK = "MLP(hidden_layer_sizes=(16,))"
 SMALL = ("--data", "digits", "--limit", 200, "--network", NETWORK, "--random-state", 0)
@@ -67,7 +68,7 @@ def test_the_model_remembers_the_columns_of_a_table(files):
         (("--data", "none.npy"), 1, "none.npy: No such file or directory"),
         (("--data", "none.docx"), 2, "is not a known source"),
         (("--data", "bad.csv"), 1, "bad.csv has nan in row 2, column 'b'"),
-        (("--data", "text.csv"), 1, "not numeric: b ('x')"),
+        (("--data", "text.csv", "--likelihood", "gaussian"), 1, "not numeric: b ('x')"),
         (
             ("--data", "digits", "--max-epochs", "0"),
             2,
@@ -76,7 +77,7 @@ def test_the_model_remembers_the_columns_of_a_table(files):
         (
             ("--data", "digits", "--network", "__import__('os')"),
             2,
-            "is not known here; expected mlp",
+            "is not known here; expected auto, mlp",
         ),
         (("--data", "digits", "--network", "Conv(image_shape=(9, 9))"), 1, "64 features"),
         (("--data", "digits", "--device", "abacus"), 1, "device='abacus' cannot be used here"),
@@ -98,7 +99,7 @@ def test_the_model_remembers_the_columns_of_a_table(files):
             2,
             "'learning_rate' parameter of VAETransf",
         ),
-        ((), 2, "required: --data"),
+        ((), 2, "one of the arguments SOURCE --data is required"),
     ],
 )
 def test_an_error_is_one_line_and_nothing_is_written(run, elsewhere, options, code, message):
@@ -147,6 +148,54 @@ def test_wrong_columns_of_weights_are_refused(run, elsewhere, options, code, mes
     assert done.code == code
     assert message in done.err
     assert not (elsewhere / "m").exists()
+
+
+def test_a_table_of_text_is_fitted_as_a_data_frame(run, elsewhere):
+    frame = customers_frame()
+    frame.to_csv("t.csv", sep=";", index=False)
+    command = ("fit", "t.csv", "--id", "customer", *SMALL[4:], "--prior", "normal")
+    done = run(*command, "--max-epochs", 1, "-o", "m")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("m: 16 components of 5 features, 60 rows")
+    frame = frame.drop(columns="customer")
+    network = MLP(hidden_layer_sizes=(16,))
+    vae = skvae.VAETransformer(network=network, prior="normal", max_epochs=1, random_state=0)
+    vae.fit(frame)
+    found = skvae.load("m")
+    np.testing.assert_array_equal(found.transform(frame), vae.transform(frame))
+    assert repr(found) == repr(vae)
+
+
+def test_weights_beside_text_count_the_rows(run, elsewhere):
+    frame = customers_frame(30).drop(columns="customer")
+    weights = np.arange(30) % 3
+    frame.assign(w=weights).to_csv("t.csv", index=False)
+    command = ("fit", "t.csv", *SMALL[4:], "--prior", "normal", "--max-epochs", 1, "-o", "m")
+    assert run(*command, "--sample-weight", "w").code == 0
+    network = MLP(hidden_layer_sizes=(16,))
+    vae = skvae.VAETransformer(network=network, prior="normal", max_epochs=1, random_state=0)
+    vae.fit(frame, sample_weight=weights)
+    np.testing.assert_array_equal(skvae.load("m").transform(frame), vae.transform(frame))
+
+
+def test_identifiers_are_refused_with_the_options_that_leave_them_out(run, elsewhere):
+    customers_frame().rename(columns={"customer": "the id"}).to_csv("t.csv", index=False)
+    done = run("fit", "t.csv", "-o", "m")
+    assert done.code == 1
+    assert done.err == (
+        "skvae fit: error: Column 'the id' looks like identifiers or free text: 60 of 60 values "
+        "are different, such as 'c000'. Leave it out with --drop 'the id', or with --id 'the id', "
+        "which repeats it in the outputs of other commands\n"
+    )
+
+
+def test_words_are_numbers_to_a_likelihood_of_numbers(run, elsewhere):
+    (elsewhere / "t.csv").write_text("a,b\n" + "1,yes\n0,no\n" * 9)
+    command = ("fit", "t.csv", *SMALL[4:], "--max-epochs", 1, "-o", "m")
+    assert run(*command, "--likelihood", "bernoulli").code == 0
+    assert skvae.load("m").sample(1).shape == (1, 2)
+    assert run(*command).code == 0
+    assert set(skvae.load("m").sample(9)["b"]) <= {"yes", "no"}
 
 
 def test_an_unwritable_output_is_refused_before_training(run, elsewhere, monkeypatch):

@@ -2,6 +2,7 @@ import json
 from datetime import datetime
 
 import skvae
+from tests.cli.conftest import customers_frame
 
 
 def test_info_names_the_parameters_that_differ_from_their_defaults(run, files):
@@ -36,6 +37,37 @@ def test_info_prints_one_property_per_line(run, files):
     assert "features    4: sl, sw, pl, pw" in text
     assert "threshold" in text
     assert "features    64\n" in run("info", files / "digits.skvae").out
+
+
+def test_info_lists_the_columns_of_a_table(run, customers):
+    text = run("info", customers / "vae.skvae").out
+    frame = customers_frame()
+    whole, real, since = (frame[name] for name in ("age", "owes", "since"))
+    assert text.splitlines()[-6:] == [
+        "columns:",
+        "  plan   level     basic, plus",
+        f"  age    whole     {whole.min()} to {whole.max()}",
+        f"  owes   real      {real.min():g} to {real.max():g}",
+        "  vip    level     False, True",
+        f"  since  datetime  {since.min().date()} to {since.max().date()}",
+    ]
+    record = json.loads(run("info", customers / "vae.skvae", "--json").out)
+    assert record["columns"][0] == {
+        "name": "plan",
+        "kind": "level",
+        "type": str(record["columns"][0]["type"]),
+        "values": "basic, plus",
+    }
+    assert [column["type"] for column in record["columns"]][1:4] == ["int64", "float64", "bool"]
+
+
+def test_info_shows_a_few_of_many_levels_and_the_value_of_a_constant(run, fit, elsewhere):
+    lines = [f"x{number % 8},5,{number % 3}" for number in range(40)]
+    (elsewhere / "t.csv").write_text("\n".join(["a,b,c", *lines]))
+    fit("m", "--data", "t.csv", "--prior", "normal")
+    text = run("info", "m").out
+    assert "  a  level     x0, x1, x2, x3, x4, x5, …" in text
+    assert "  b  constant  5\n" in text
 
 
 def test_every_verb_refuses_a_damaged_model(run, files, elsewhere):

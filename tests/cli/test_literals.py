@@ -48,7 +48,9 @@ def test_a_part_is_a_short_name_or_a_call_as_in_python(role, text, expected):
     ],
 )
 def test_other_text_is_refused(text):
-    expected = r"is not known here; expected mlp, conv, resnet, or a call of MLP, .* MLP\(hidden"
+    expected = (
+        r"is not known here; expected auto, mlp, conv, resnet, or a call of MLP, .* MLP\(hidden"
+    )
     with pytest.raises(ValueError, match=expected):
         read_part("network", text)
 

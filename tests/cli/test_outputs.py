@@ -1,3 +1,5 @@
+import csv
+import gzip
 import io
 import sys
 from types import SimpleNamespace
@@ -7,9 +9,18 @@ import pytest
 
 from skvae.cli._failures import UsageError
 from skvae.cli._outputs import PICTURES, TABLES, check_output, write_picture, write_rows
-from skvae.cli._sources import read_table
+from skvae.cli._sources import _kind
+from skvae.cli._table_files import read_table
 
 NAMES = ["a", "b, c"]
+
+
+TEXTS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
+
+
+def read(path):
+    """The table in a file, as a command reads it."""
+    return read_table(str(path), _kind(str(path)))[:3]
 
 
 def rows(dtype):
@@ -23,8 +34,8 @@ def rows(dtype):
 def test_written_rows_are_read_back_exactly(tmp_path, ending, dtype):
     path, X = tmp_path / f"x{ending}", rows(dtype)
     write_rows(str(path), X, NAMES, "X")
-    if ending in (".csv", ".parquet"):
-        found, _, names = read_table(str(path), ending, None, [], None, None)
+    if ending in (*TEXTS, ".parquet"):
+        found, _, names = read(path)
         assert names == NAMES
     else:
         found = np.load(path)
@@ -38,14 +49,30 @@ def test_written_rows_are_read_back_exactly(tmp_path, ending, dtype):
 def test_a_vector_is_written_as_one_column(tmp_path, ending):
     path = tmp_path / f"x{ending}"
     write_rows(str(path), np.arange(3.0), ["score"], "scores")
-    if ending in (".csv", ".parquet"):
-        found = read_table(str(path), ending, None, [], None, None)[0][:, 0]
+    if ending in (*TEXTS, ".parquet"):
+        found = read(path)[0][:, 0]
     else:
         found = np.load(path)
         found = found["scores"] if ending == ".npz" else found
     np.testing.assert_array_equal(found, [0, 1, 2])
     if ending == ".csv":
         assert path.read_text() == "score\n0\n1\n2\n"
+
+
+@pytest.mark.parametrize("ending", [*TEXTS, ".TSV", ".Csv.GZ"])
+def test_the_ending_chooses_delimiter_and_compression(tmp_path, ending):
+    path = tmp_path / f"a.b{ending}"
+    write_rows(str(path), np.array([[0.5, -1.0]]), NAMES, "X")
+    opened = gzip.open if ending.lower().endswith(".gz") else open
+    with opened(path, "rt", newline="") as file:
+        lines = [*csv.reader(file, delimiter=TEXTS[ending.lower()])]
+    assert lines == [NAMES, ["0.5", "-1"]]
+    before = path.read_bytes()
+    write_rows(str(path), np.array([[0.5, -1.0]]), NAMES, "X")
+    assert path.read_bytes() == before
+    found, _, names = read(path)
+    np.testing.assert_array_equal(found, [[0.5, -1.0]])
+    assert names == NAMES
 
 
 def test_a_dash_writes_csv_to_stdout(monkeypatch):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_digits
 
-from skvae.cli import _sources as sources
+from skvae.cli import _table_files as table_files
 from skvae.cli import build_parser
 from skvae.cli._failures import UsageError
-from skvae.cli._sources import check_source, read_rows, read_table
+from skvae.cli._sources import check_source, read_rows
 from skvae.datasets import write_idx
 
 
@@ -154,7 +154,7 @@ def test_quoted_names_may_contain_commas(table):
 
 
 def test_the_columns_of_the_model_are_read_by_name(table):
-    model = SimpleNamespace(feature_names_in_=np.array(["d", "a"], dtype=object))
+    model = SimpleNamespace(feature_names_in_=np.array(["d", "a"], dtype=object), _schema=None)
     rows = read(table, model=model)
     assert rows.names == ["d", "a"]
     assert rows.X.tolist() == [[3, 1]]
@@ -166,27 +166,9 @@ def test_the_columns_of_the_model_are_read_by_name(table):
         read(table, model=model)
 
 
-def read_csv(path, text, columns=None, drop=(), target=None, limit=None):
-    path.write_bytes(text.encode())
-    return read_table(str(path), ".csv", columns, list(drop), target, limit)
-
-
-@pytest.fixture
-def csv_path(tmp_path):
-    return tmp_path / "t.csv"
-
-
-def test_a_csv_file_is_read_as_numbers_with_names(csv_path):
-    X, y, names = read_csv(csv_path, '\ufeffa, "b, c" ,d\r\n1,2e-3,"3"\r\n\r\n4, 5 ,-6\r\n')
-    np.testing.assert_array_equal(X, [[1, 0.002, 3], [4, 5, -6]])
-    assert X.dtype == np.float64
-    assert y is None
-    assert names == ["a", "b, c", "d"]
-
-
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=32).map(float)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1).filter(
-    lambda name: not sources._is_number(name, decimal_comma=True)
+    lambda name: not table_files._is_number(name, decimal_comma=True)
 )
 
 
@@ -210,40 +192,6 @@ def test_a_table_is_read_whatever_separates_its_values(tmp_path_factory, data, d
     rows = read(path)
     np.testing.assert_array_equal(rows.X, X)
     assert rows.names == (header if named else None)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a;b\n1,5;2\n-3;4,25\n", [[1.5, 2], [-3, 4.25]]),
-        ("1,5;2\n-3;4,25\n", [[1.5, 2], [-3, 4.25]]),
-        ("1,5;2,5;3,5\n", [[1.5, 2.5, 3.5]]),
-        ("a\tb\n1.5\t2\n", [[1.5, 2]]),
-        ('"a;b",c\n1,2\n', [[1, 2]]),
-        ("a;b,c,d\n1,2,3\n", [[1, 2, 3]]),
-        ("\n\na;b\n1;2\n", [[1, 2]]),
-        ("a\n1\n2\n", [[1], [2]]),
-        ("a,b\nTrue,1\nFALSE,2\n", [[1, 1], [0, 2]]),
-        ("a,b\nyes,no\n 0 , Yes \n", [[1, 0], [0, 1]]),
-        ("True,1\nfalse,2\n", [[1, 1], [0, 2]]),
-    ],
-)
-def test_delimiters_decimal_commas_and_words_for_numbers(csv_path, text, expected):
-    assert read_csv(csv_path, text)[0].tolist() == expected
-
-
-def test_a_line_of_words_alone_names_columns(csv_path):
-    X, _, names = read_csv(csv_path, "yes,no\n1,0\n")
-    assert (names, X.tolist()) == (["yes", "no"], [[1, 0]])
-
-
-def test_words_for_numbers_stay_labels_of_a_target(csv_path):
-    assert read_csv(csv_path, "a,b\n1,yes\n2,no\n", target="b")[1].tolist() == ["yes", "no"]
-
-
-def test_names_in_the_advice_are_as_the_shell_takes_them(csv_path):
-    with pytest.raises(ValueError, match=r"""--drop 'a b,"c,d"', or use"""):
-        read_csv(csv_path, 'a b,"c,d",e\nx,y,3\n')
 
 
 def test_a_table_is_read_from_standard_input(tmp_path, monkeypatch):
@@ -288,106 +236,3 @@ def test_the_beginning_of_a_file_is_checked_before_any_work(
     words = ["score", "m", "--data", str(tmp_path / name), *options]
     with pytest.raises(error, match=message):
         check_source(build_parser().parse_args(words))
-
-
-def test_a_csv_file_may_lack_names(csv_path):
-    X, _, names = read_csv(csv_path, "1,2\n3,4\n")
-    np.testing.assert_array_equal(X, [[1, 2], [3, 4]])
-    assert names is None
-    with pytest.raises(ValueError, match="does not name its columns"):
-        read_csv(csv_path, "1,2\n3,4\n", drop=["a"])
-
-
-TABLE = "a,b,kind\n1,2,x\n3,4,y\n5,6,x\n"
-
-
-def test_columns_are_read_in_the_order_of_the_option(csv_path):
-    X, _, names = read_csv(csv_path, TABLE, columns=["b", "a"], limit=2)
-    np.testing.assert_array_equal(X, [[2, 1], [4, 3]])
-    assert names == ["b", "a"]
-    assert read_csv(csv_path, TABLE, drop=["kind", "a"])[2] == ["b"]
-
-
-def test_the_target_is_not_a_feature(csv_path):
-    X, y, names = read_csv(csv_path, TABLE, target="kind", limit=2)
-    np.testing.assert_array_equal(X, [[1, 2], [3, 4]])
-    assert y.tolist() == ["x", "y"]
-    assert names == ["a", "b"]
-    y = read_csv(csv_path, TABLE, target="a", drop=["kind"])[1]
-    assert y.dtype == np.int64
-    assert y.tolist() == [1, 3, 5]
-
-
-@pytest.mark.parametrize(
-    ("text", "options", "message"),
-    [
-        ("", {}, "is empty"),
-        (TABLE, {}, r"line 2: not numeric: kind \('x'\). .*--drop kind.*--target"),
-        ("a,b,c\n1,x,y\n", {}, r"not numeric: b \('x'\), c \('y'\).*--drop b,c"),
-        ("a,b\n1,2\n3,\n", {}, "line 3: no value for b"),
-        ("a,b\n1,2\n3\n", {}, "line 3: 1 values, but the first line has 2"),
-        ("a,b\n1,2\n3,4,5\n", {}, "line 3: 3 values, but the first line has 2"),
-        ("a,b\n1,5,2,3\n", {}, "line 2: 4 values"),  # a decimal comma
-        ("a,a\n1,2\n", {}, "has two columns of the same name: a, a"),
-        (TABLE, {"columns": ["a", "z"]}, "has no column 'z'; its columns are a, b, kind"),
-        (TABLE, {"drop": ["z"]}, "has no column 'z'"),
-        (TABLE, {"target": "z"}, "has no column 'z'"),
-    ],
-)
-def test_a_csv_file_that_is_not_a_table_of_numbers_is_refused(csv_path, text, options, message):
-    with pytest.raises(ValueError, match=message):
-        read_csv(csv_path, text, **options)
-
-
-def test_a_csv_file_that_is_not_text_is_refused(csv_path):
-    csv_path.write_bytes(b"a,b\n1,\xff\n")
-    with pytest.raises(ValueError, match="not a valid CSV file"):
-        read_table(str(csv_path), ".csv", None, [], None, None)
-
-
-def test_leaving_out_all_columns_is_wrong_usage(csv_path):
-    with pytest.raises(UsageError, match="leave no column of .* to read"):
-        read_csv(csv_path, TABLE, drop=["a", "b", "kind"])
-
-
-def read_parquet(path, table, **options):
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional")
-    pytest.importorskip("pyarrow.parquet").write_table(pa.table(table), path)
-    given = {"columns": None, "drop": [], "target": None, "limit": None} | options
-    return read_table(str(path), ".parquet", **given)
-
-
-@pytest.fixture
-def parquet(tmp_path):
-    return tmp_path / "t.parquet"
-
-
-def test_a_parquet_file_is_read_like_a_csv_file(parquet):
-    table = {"a": [1.5, 2.5, None], "b": [1, None, 3], "c": [True, False, None], "kind": [*"xyz"]}
-    X, y, names = read_parquet(parquet, table, target="kind", limit=2)
-    np.testing.assert_array_equal(X, [[1.5, 1, 1], [2.5, np.nan, 0]])
-    assert y.tolist() == ["x", "y"]
-    assert names == ["a", "b", "c"]
-    X, _, names = read_parquet(parquet, table, columns=["b", "a"])
-    np.testing.assert_array_equal(X, [[1, 1.5], [np.nan, 2.5], [3, np.nan]])
-
-
-def test_a_parquet_file_is_float32_if_that_is_exact(parquet):
-    columns = {"a": np.arange(3, dtype=np.float32), "b": np.arange(3, dtype=np.uint8)}
-    assert read_parquet(parquet, columns)[0].dtype == np.float32
-    columns["c"] = np.arange(3.0)
-    assert read_parquet(parquet, columns)[0].dtype == np.float64
-
-
-def test_a_damaged_parquet_file_or_one_with_text_is_refused(parquet):
-    with pytest.raises(ValueError, match=r"not numeric: kind \('string'\)"):
-        read_parquet(parquet, {"a": [1], "kind": ["x"]})
-    parquet.write_bytes(b"PAR1 but not really")
-    with pytest.raises(ValueError, match="Parquet"):
-        read_table(str(parquet), ".parquet", None, [], None, None)
-
-
-def test_without_pyarrow_the_error_tells_how_to_install_it(parquet, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(ImportError, match=r"need pyarrow.*skvae\[parquet\].*\.csv"):
-        read_table(str(parquet), ".parquet", None, [], None, None)

@@ -83,22 +83,22 @@ def observed_probabilities(outputs, column):
     """Softmax over the levels of a column of CODES and all others, as documented."""
     levels, counts = np.unique(CODES[:, column], return_counts=True)
     frequencies = np.r_[counts, 1] / (len(CODES) + 1)
-    logits = np.r_[outputs.reshape(3, 2)[: len(levels), column], 0]
+    logits = np.r_[np.split(outputs, [3])[column], 0]  # one column after another
     weights = frequencies * np.exp(logits)
     return dict(zip([*levels, "other"], weights / weights.sum(), strict=True))
 
 
 def test_auto_has_an_output_for_each_level_that_occurs():
     density = Categorical(n_categories="auto").build(CODES)
-    assert (density.spec.n_categories, density.spec.levels) == (3, "observed")
-    assert density.n_outputs == 6
+    assert (density.spec.n_categories, density.spec.levels) == ([3, 2], "observed")
+    assert density.n_outputs == 5
     assert Categorical(n_categories="auto").build(CODES[:, 1:]).n_outputs == 2
-    assert Categorical(n_categories="auto").build(np.zeros((2, 1))).n_outputs == 2
+    assert Categorical(n_categories="auto").build(np.zeros((2, 1))).n_outputs == 1
 
 
 def test_observed_levels_and_others_have_the_documented_probabilities():
     density = Categorical(n_categories="auto").build(CODES).double()
-    outputs = torch.randn(6, generator=torch.Generator().manual_seed(0)).double()
+    outputs = torch.randn(5, generator=torch.Generator().manual_seed(0)).double()
     x = np.array([[10115.0, 5.0], [60306, 9e6], [80331, 6], [7, -1]])
     found = density.log_prob(outputs, torch.from_numpy(x)).exp()
     for column in range(2):
@@ -110,7 +110,7 @@ def test_observed_levels_and_others_have_the_documented_probabilities():
 @pytest.mark.parametrize("ordered", [True, False])
 def test_draws_and_modes_of_observed_levels_are_levels(ordered):
     density = Categorical(n_categories="auto", ordered=ordered).build(CODES)
-    outputs = 3 * torch.randn(500, 6, generator=torch.Generator().manual_seed(0))
+    outputs = 3 * torch.randn(500, 5, generator=torch.Generator().manual_seed(0))
     draws = density.sample(outputs, torch.Generator().manual_seed(0))
     means = density.mean(outputs)
     for column in range(2):
@@ -122,14 +122,46 @@ def test_draws_and_modes_of_observed_levels_are_levels(ordered):
             assert set(means[:, column].tolist()) <= levels
 
 
-def test_inputs_are_the_standardised_positions_of_the_levels():
-    x = torch.from_numpy(CODES)
-    inputs = Categorical(n_categories="auto").build(CODES).standardize(x)
-    np.testing.assert_allclose(inputs.std(0, correction=0), [1, 1])
-    positions = torch.tensor([[1.0, 1], [0, 0], [1, 1], [2, 1]])
-    np.testing.assert_allclose(
-        inputs, (positions - positions.mean(0)) / positions.std(0, correction=0)
-    )
+INDICATORS = [[0.0, 1, 0, 0, 1], [1, 0, 0, 1, 0], [0, 1, 0, 0, 1], [0, 0, 1, 0, 1]]
+
+
+def test_inputs_are_indicators_of_the_levels_and_standardised_amounts():
+    density = Categorical(n_categories="auto").build(CODES)
+    inputs = density.standardize(torch.from_numpy(CODES))
+    assert inputs.shape == (4, density.n_inputs)
+    np.testing.assert_array_equal(inputs[:, :5], INDICATORS)
+    np.testing.assert_allclose(inputs[:, 5:], (CODES - CODES.mean(0)) / CODES.std(0))
+
+
+def test_inputs_of_names_are_indicators_alone():
+    density = Categorical(n_categories="auto", ordered=False).build(CODES)
+    unseen = np.array([[10116.0, -5.0]])
+    inputs = density.standardize(torch.from_numpy(np.vstack([CODES, unseen])))
+    assert density.n_inputs == 5
+    np.testing.assert_array_equal(inputs, [*INDICATORS, [0] * 5])
+
+
+def test_a_list_has_the_sizes_of_a_model_whatever_the_rows():
+    spec = Categorical(n_categories="auto").build(CODES).spec
+    built, again = spec.build(CODES), spec.build(np.array([[0.0, 1], [1, 1]]))
+    assert repr(built.spec) == repr(again.spec) == repr(spec)
+    assert built.n_outputs == again.n_outputs == 5
+    shapes = [{name: w.shape for name, w in b.state_dict().items()} for b in (built, again)]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "message"),
+    [
+        (Categorical(n_categories=[3]), "has 1 numbers, but X has 2 columns. Pass one number"),
+        (Categorical(n_categories=[3, 0]), r"list of integers from 1 to 65536, got \[3, 0\]"),
+        (Categorical(n_categories=[3, 2.0]), r"list of integers from 1 to 65536, got \[3, 2.0\]"),
+        (Categorical(n_categories=[3, 2], levels="range"), "integer or 'auto' if levels='range'"),
+    ],
+)
+def test_invalid_lists_of_sizes_raise(likelihood, message):
+    with pytest.raises(ValueError, match=f"'n_categories' parameter of Categorical.*{message}"):
+        likelihood.build(CODES)
 
 
 def test_a_level_that_did_not_occur_is_accepted_and_recognised():
@@ -143,7 +175,10 @@ def test_a_level_that_did_not_occur_is_accepted_and_recognised():
 @pytest.mark.parametrize(
     ("likelihood", "message"),
     [
-        (Categorical(n_categories=2, levels="observed"), "at most 2 different levels.* one of 3"),
+        (
+            Categorical(n_categories=2, levels="observed"),
+            "at most 2 .* levels, but column 0 .* a further one, 80331, in row 3, .* 3 levels",
+        ),
         (
             Categorical(n_categories="auto", levels="range"),
             "from 0 to 65535, but column 1 of X holds 9000000",
@@ -156,7 +191,7 @@ def test_too_many_levels_raise(likelihood, message):
 
 
 def test_observed_levels_are_whole_numbers():
-    with pytest.raises(ValueError, match="accepts whole numbers, but X holds 0.5"):
+    with pytest.raises(ValueError, match="whole numbers, but column 0 of X holds 0.5 in row 0"):
         Categorical(n_categories="auto").build(np.array([[0.5], [1.0]]))
 
 

@@ -15,6 +15,7 @@ from skvae._model.module import build_module, restore_module
 from skvae.likelihoods import (
     Categorical,
     DiscretizedLogistic,
+    Histogram,
     Mixed,
     NegativeBinomial,
     Poisson,
@@ -23,28 +24,33 @@ from skvae.likelihoods import (
 )
 from skvae.networks import MLP
 from skvae.priors import StandardNormal
-from tests.helpers import global_states
+from tests.helpers import FEW_TREES, global_states
 
 RNG = np.random.default_rng(0)
 LEVELS = RNG.integers(0, 5, size=(40, 3)).astype(np.float64)
 COUNTS = RNG.negative_binomial(2, 0.05, size=(40, 3)).astype(np.float64)
 TABLE = np.column_stack([RNG.normal(5, 2, 40), LEVELS[:, 0], COUNTS[:, 0]])
+NAMES = Categorical(n_categories="auto", ordered=False)
 MIXED = Mixed(
     columns=[("student_t", [0]), ("negative_binomial", [2]), (Categorical(n_categories=5), [1])]
 )
 CASES = [
     (Categorical(n_categories=5), LEVELS),
-    (Categorical(n_categories="auto", ordered=False), LEVELS),
+    (Categorical(n_categories="auto"), LEVELS),
+    (NAMES, LEVELS),
     (DiscretizedLogistic(n_levels=5), LEVELS),
     (DiscretizedLogistic(n_levels=5, n_mixtures=3), LEVELS),
     (DiscretizedLogistic(n_levels=5, n_mixtures=2, noise="per_feature"), LEVELS),
     (DiscretizedLogistic(n_levels=5, noise="shared"), LEVELS),
+    (Histogram(), TABLE),
+    (Histogram(n_bins=4), COUNTS),
     (Poisson(), COUNTS),
     (NegativeBinomial(), COUNTS),
     (StudentT(), TABLE),
     (StudentT(df=2.5, scaling="global"), TABLE),
     (MIXED, TABLE),
     (Mixed(), TABLE),
+    (Mixed(columns=[("histogram", [0, 2]), (NAMES, [1])]), TABLE),
 ]
 every_likelihood = pytest.mark.parametrize(
     ("likelihood", "X"), CASES, ids=[repr(likelihood)[:60] for likelihood, _ in CASES]
@@ -169,7 +175,7 @@ def test_a_fit_is_finite_and_repeats_bit_for_bit(likelihood, X, dtype):
 
 @every_likelihood
 def test_copies_and_loaded_models_score_identically(likelihood, X, tmp_path):
-    vae = VAEAnomalyDetector(**QUICK, likelihood=likelihood).fit(X)
+    vae = VAEAnomalyDetector(**QUICK, likelihood=likelihood, anomaly_score=FEW_TREES).fit(X)
     skvae.save(vae, tmp_path / "model.skvae")
     copies = [
         skvae.load(tmp_path / "model.skvae"),

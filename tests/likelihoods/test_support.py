@@ -21,7 +21,14 @@ from skvae.likelihoods import (
     Poisson,
     Support,
 )
-from skvae.likelihoods._support import BINARY, COUNTS, UNIT_INTERVAL, WholeNumbers, categories
+from skvae.likelihoods._support import (
+    BINARY,
+    CODES,
+    COUNTS,
+    UNIT_INTERVAL,
+    WholeNumbers,
+    categories,
+)
 from skvae.networks import MLP
 
 SOUND = np.array([[0.0, 1.0, 2.0], [3.0, 0.0, 1.0]])
@@ -31,8 +38,10 @@ SUPPORTS = {
     "unit interval": (UNIT_INTERVAL, lambda value: 0 <= value <= 1),
     "binary": (BINARY, lambda value: 0 <= value <= 1),
     "counts": (COUNTS, lambda value: value >= 0 and value == round(value) and value <= 2.0**53),
+    "codes": (CODES, lambda value: value == round(value)),
     "categories": (categories(4), lambda value: value in (0, 1, 2, 3)),
 }
+CODE = st.integers(-3, 3).map(lambda number: number * 1e6)
 VALUES = st.one_of(
     st.integers(-2, 6).map(float),
     st.floats(-3, 6, width=32),
@@ -109,6 +118,45 @@ def test_invalid_levels_raise(likelihood, remedy, value):
     with pytest.raises(ValueError, match=message):
         likelihood.build(with_value(value, 1))
     assert likelihood.build(SOUND).n_outputs >= 3
+
+
+@given(
+    codes=arrays(np.float64, st.tuples(st.integers(1, 12), st.integers(1, 3)), elements=CODE),
+    n_categories=st.integers(2, 4),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_first_level_too_many_is_named(codes, n_categories):
+    likelihood = Categorical(n_categories=n_categories, levels="observed")
+    n_levels = [len(set(column)) for column in codes.T]
+    if max(n_levels) <= n_categories:
+        assert likelihood.build(codes).n_outputs == sum(n_levels)
+        return
+    with pytest.raises(OutsideSupportError) as caught:
+        likelihood.build(codes)
+    column, row = caught.value.column, caught.value.row
+    assert n_levels[column] == max(n_levels)
+    before, there = set(codes[:row, column]), codes[row, column]
+    assert len(before) == n_categories
+    assert there not in before
+    assert f"column {column} of X holds a further one, {there:.16g}, in row {row}," in str(
+        caught.value
+    )
+
+
+def test_errors_for_observed_levels_name_the_column_of_a_frame():
+    pandas = pytest.importorskip("pandas", reason="pandas is optional")
+    frame = pandas.DataFrame({"height": [1.5, 2.5, 0.0], "code": [5.0, 7.0, 9.0]})
+    for likelihood, message in (
+        (Categorical(n_categories="auto"), "whole numbers, but column 'height' of X holds 1.5 in"),
+        (
+            Mixed(
+                columns=[("gaussian", [0]), (Categorical(n_categories=2, levels="observed"), [1])]
+            ),
+            "at most 2 different levels, but column 'code' of X holds a further one, 9, in row 2",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            VAETransformer(2, likelihood=likelihood, max_epochs=1).fit(frame)
 
 
 @pytest.mark.parametrize(

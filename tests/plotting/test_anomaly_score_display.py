@@ -78,7 +78,7 @@ def test_rows_of_a_table_show_the_features_that_deviate_most(detector_of_table, 
     X = iris.data.copy()
     X.iloc[7, 3] = 40.0  # an extreme petal width
     display = AnomalyScoreDisplay.from_estimator(detector_of_table, X, n_examples=1)
-    errors = X.to_numpy() - detector_of_table.reconstruct(X)
+    errors = X.to_numpy() - detector_of_table.reconstruct(X).to_numpy()
     expected = (errors / errors.std(axis=0))[7]
     names = [label.get_text() for label in display.example_axes_[0].get_yticklabels()]
     columns = [X.columns.get_loc(name) for name in names]

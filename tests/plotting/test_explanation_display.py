@@ -13,14 +13,16 @@ def test_bars_are_the_contributions_in_descending_order(detector_of_table, iris)
     rows = iris.data.iloc[[0, 120]].copy()
     rows.iloc[0, 3] = 40.0  # an extreme petal width
     display = ExplanationDisplay.from_estimator(detector_of_table, rows)
-    contributions = detector_of_table.explain(rows)
-    for bars, panel, row in zip(display.bars_, display.axes_, contributions, strict=True):
-        order = np.argsort(-row)
-        np.testing.assert_allclose([bar.get_width() for bar in bars], row[order])
-        names = [label.get_text() for label in panel.get_yticklabels()]
-        assert names == iris.data.columns[order].tolist()
+    explained = detector_of_table.explain(rows)
+    for row, (bars, panel) in enumerate(zip(display.bars_, display.axes_, strict=True)):
+        expected = explained[explained["row"] == row]
+        np.testing.assert_allclose([bar.get_width() for bar in bars], expected["contribution"])
+        texts = expected["feature"] + " " + expected["value"] + " (expected " + expected["expected"]
+        labels = [label.get_text() for label in panel.get_yticklabels()]
+        assert labels == (texts + ")").tolist()
         assert panel.yaxis_inverted()
-    assert display.axes_[0].get_yticklabels()[0].get_text() == "petal width (cm)"
+    first = display.axes_[0].get_yticklabels()[0].get_text()
+    assert first.startswith("petal width (cm) 40 (expected ")
     assert display.axes_[-1].get_xlabel() == "lowers the score by (nats)"
     assert display.maps_ == []
 
@@ -34,7 +36,8 @@ def test_ten_features_of_one_row_and_five_of_several_are_shown(n_rows, n_bars):
 def test_chosen_features_are_shown_in_the_order_given(detector_of_table, iris):
     features = ["petal width (cm)", 0]
     display = ExplanationDisplay.from_estimator(detector_of_table, iris.data[:1], features=features)
-    expected = detector_of_table.explain(iris.data[:1])[0, [3, 0]]
+    explained = detector_of_table.explain(iris.data[:1]).set_index("feature")["contribution"]
+    expected = explained[["petal width (cm)", "sepal length (cm)"]]
     np.testing.assert_allclose([bar.get_width() for bar in display.bars_[0]], expected)
 
 

@@ -32,7 +32,8 @@ def test_many_images_wrap_into_pairs_of_lines(images):
 
 def test_a_table_is_drawn_in_standard_deviations_of_its_features(of_table, iris):
     display = ReconstructionDisplay.from_estimator(of_table, iris.data)
-    X, X_reconstructed = iris.data.to_numpy(), of_table.reconstruct(iris.data)
+    X = iris.data.to_numpy()
+    X_reconstructed = of_table.reconstruct(iris.data).to_numpy()
     scaler = StandardScaler().fit(X)
     expected = np.stack([scaler.transform(X), scaler.transform(X_reconstructed)], axis=1)
     drawn = np.stack([np.asarray(image.get_array()).T for image in display.images_], axis=1)

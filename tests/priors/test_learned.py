@@ -221,6 +221,7 @@ def test_clusters_are_fitted_better_than_by_a_normal_distribution(
     assert score_of_two_clusters(prior) > score_under_a_normal_prior + 0.5
 
 
+@pytest.mark.slow
 def test_building_on_meta_takes_no_memory_and_does_not_load_the_compiler():
     code = f"""
 import sys

@@ -1,9 +1,15 @@
 """Contributions of features, compared with conditional distributions of a linear Gaussian model."""
 
-import numpy as np
-import pytest
-from numpy.testing import assert_allclose
+import copy
 
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
+
+import skvae
 from skvae import VAEAnomalyDetector
 from skvae.networks import MLP
 from skvae.scores import Score, _contributions
@@ -80,3 +86,103 @@ def test_the_rows_are_not_changed(by_likelihood, X):
     rows = X[:2].copy()
     by_likelihood.explain(rows)
     np.testing.assert_array_equal(rows, X[:2])
+
+
+NUMBERS = load_iris(as_frame=True).data
+TINY = {"network": MLP(hidden_layer_sizes=(16,)), "max_epochs": 3, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def frame():
+    names = np.array(["setosa", "versicolor", "virginica"])[load_iris().target]
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(150) % 40, "D")
+    return NUMBERS.iloc[:, :2].assign(kind=names, day=days)
+
+
+@pytest.fixture(scope="module")
+def of_frame(frame):
+    return VAEAnomalyDetector(2, prior="normal", **TINY).fit(frame)
+
+
+def by_cell(explained, n_rows, names, column="contribution"):
+    return explained.pivot(index="row", columns="feature", values=column).loc[range(n_rows), names]
+
+
+def test_contributions_in_a_frame_are_those_above_the_median_of_training_rows():
+    of_array = VAEAnomalyDetector(2, **TINY).fit(NUMBERS.to_numpy())
+    of_frame = VAEAnomalyDetector(2, **TINY).fit(NUMBERS)
+    contributions = of_array.explain(NUMBERS.to_numpy())
+    found = by_cell(of_frame.explain(NUMBERS), 150, NUMBERS.columns)
+    assert_allclose(found, contributions - np.median(contributions, axis=0), atol=1e-12)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        assert_array_equal(of_frame.explain(NUMBERS.to_numpy()), contributions)
+
+
+def test_typical_rows_have_contributions_around_zero(of_frame, frame):
+    explained = of_frame.explain(frame)
+    assert_allclose(explained.groupby("feature")["contribution"].median(), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_an_explanation_has_a_row_for_every_cell_the_strongest_first(of_frame, frame, library):
+    rows = frame.iloc[[3, 99]].assign(kind=["unseen", "virginica"], day=[pd.Timestamp.max] * 2)
+    rows["day"] = pd.to_datetime(["2020-01-02", "2030-05-06"])
+    given = nw.from_native(rows).to_dict(as_series=False)
+    given = nw.from_dict(given, backend=library).to_native()
+    native = of_frame.explain(given)
+    assert type(native) is type(given)
+    explained = nw.from_native(native).to_pandas()
+    assert [*explained] == ["row", "feature", "value", "expected", "contribution"]
+    assert explained["row"].tolist() == [0] * 4 + [1] * 4
+    for _, part in explained.groupby("row"):
+        assert (np.diff(part["contribution"]) <= 0).all()
+    assert explained.loc[0, ["feature", "value"]].tolist() == ["kind", "unseen"]
+    values = by_cell(explained, 2, [*frame], "value").to_numpy()
+    assert values.tolist() == [
+        ["4.6", "3.1", "unseen", "2020-01-02"],
+        ["5.7", "2.8", "virginica", "2030-05-06"],
+    ]
+    expected = by_cell(explained, 2, [*frame], "expected")
+    assert set(expected["kind"]) <= set(frame["kind"])
+    pd.to_datetime(expected["day"], format="%Y-%m-%d")
+    assert expected.iloc[:, :2].astype(float).to_numpy().min() >= frame.iloc[:, :2].to_numpy().min()
+    assert_allclose(explained["contribution"], of_frame.explain(rows)["contribution"], rtol=1e-9)
+
+
+def test_a_saved_detector_explains_as_before(of_frame, frame, tmp_path):
+    skvae.save(of_frame, tmp_path / "m.skvae")
+    found = skvae.load(tmp_path / "m.skvae").explain(frame[:3])
+    pd.testing.assert_frame_equal(found, of_frame.explain(frame[:3]))
+
+
+@pytest.mark.parametrize("values", [np.ones(3), np.full(4, np.inf), np.ones(4, np.float32)])
+def test_a_file_with_other_usual_contributions_is_refused(of_frame, tmp_path, values):
+    forged = copy.copy(of_frame)
+    forged._usual_contributions = values
+    skvae.save(forged, tmp_path / "m.skvae")
+    with pytest.raises(
+        ValueError, match="usual contributions are not finite numbers, one for each"
+    ):
+        skvae.load(tmp_path / "m.skvae")
+
+
+@pytest.mark.parametrize(
+    ("cells", "texts"),
+    [
+        (
+            np.array([1.0, 0.1, 1e20, 123456.789]),
+            ["1", "0.1", "100000000000000000000", "123456.789"],
+        ),
+        (np.array([5.1, 2], np.float32), ["5.1", "2"]),
+        (pd.Series([1, None], dtype="Int64"), ["1", None]),
+        (pd.Series(["nan", None]), ["nan", None]),
+        (pd.Series([True, False]), ["True", "False"]),
+        (pd.to_datetime(pd.Series(["2020-01-01", None])), ["2020-01-01", None]),
+        (pd.to_datetime(pd.Series(["2020-01-01 10:30"])), ["2020-01-01 10:30:00"]),
+        (pd.Series([1.5, np.nan]), ["1.5", None]),
+        (pd.Series([0.1], dtype="float32"), ["0.1"]),
+    ],
+)
+def test_cells_are_text_as_one_writes_them(cells, texts):
+    X = cells[:, None] if isinstance(cells, np.ndarray) else cells.to_frame("a")
+    assert _contributions.cells_as_text(X)[:, 0].tolist() == texts

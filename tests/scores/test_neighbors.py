@@ -88,10 +88,14 @@ def test_a_row_far_from_all_others_scores_lowest(detector, X, score):
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "n_features", "n_kept"), [(150, 4, 150), (10_001, 2, 10_000), (1400, 784, 1337)]
+    ("n_rows", "n_features", "n_measured", "n_kept"),
+    [(150, 4, 4, 150), (10_001, 2, 2, 10_000), (1400, 784, 784, 1337), (10_000, 15, 1000, 2066)],
 )
-def test_by_default_the_number_of_kept_rows_is_bounded_by_memory(n_rows, n_features, n_kept):
-    kept = ReferenceRows("auto").keep(np.zeros((n_rows, n_features), dtype=np.float32))
+def test_by_default_the_number_of_kept_rows_is_bounded_by_memory(
+    n_rows, n_features, n_measured, n_kept
+):
+    rows = np.zeros((n_rows, n_features), dtype=np.float32)
+    kept = ReferenceRows("auto").keep(rows, n_measured)
     assert len(kept) == n_kept
 
 

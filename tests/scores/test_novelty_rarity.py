@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import expon
@@ -99,6 +99,24 @@ def test_repeated_rows_get_one_answer_alone_and_in_any_batch(score, seed, n_leve
     assert (np.array(alone) == answers[first]).all()
     for row, answer in zip(rows, alone, strict=True):
         assert set(answers[(row == X).all(1)]) == {answer}
+
+
+@given(
+    n_rows=st.integers(2, 40), odd=st.sampled_from([0.0, 1.0]), n_trees=st.sampled_from([1, 3, 7])
+)
+@example(n_rows=30, odd=0.0, n_trees=100)
+@example(n_rows=17, odd=1.0, n_trees=100)
+@settings(max_examples=15, deadline=None)
+def test_the_score_of_rows_that_are_nearly_all_equal_does_not_depend_on_the_batch(
+    n_rows, odd, n_trees
+):
+    X = np.zeros((n_rows, 1))
+    X[0] = odd
+    linear = QUICK | {"network": MLP(hidden_layer_sizes=()), "max_epochs": 1}
+    score = NoveltyRarity(n_estimators=n_trees)
+    detector = VAEAnomalyDetector(1, anomaly_score=score, **linear).fit(X)
+    alone = [detector.score_samples(row[None])[0] for row in X]
+    assert_allclose(alone, detector.score_samples(X), atol=1e-9)
 
 
 def test_the_core_is_the_likelier_half_of_the_rows_kept(detector, X):

@@ -18,7 +18,7 @@ from skvae._validation import InvalidParameterError
 from skvae.likelihoods._support import ObservedLevels
 
 _BEYOND = 1e300  # stands for a cell that a column lacks; finite, as weights in a file are
-_LOG_OF_NOTHING = -1e4
+_LOG_OF_NOTHING = -1e30
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,6 @@ class CellsModule(LikelihoodModule):
     spread: Tensor  # of the indicators of a column together
     n_cells: Tensor
     slots: Tensor  # of every cell among the outputs, (n_features, n_most)
-    is_lacking: Tensor
 
     def __init__(
         self,
@@ -103,9 +102,10 @@ class CellsModule(LikelihoodModule):
         mean, std = column_moments(X, ordinary_ends(X))
         self.register_buffer("low", _padded([own.low for own in cells], max(sizes)))
         self.register_buffer("high", _padded([own.high for own in cells], max(sizes)))
-        self.register_buffer("grid", torch.tensor([own.grid for own in cells]).double())
+        grid, others = [own.grid for own in cells], -math.log(len(X) + 1)
+        self.register_buffer("grid", torch.tensor(grid, dtype=torch.float64))
         self.register_buffer("start", _log_frequencies(cells, sizes, len(X)))
-        self.register_buffer("start_of_others", torch.tensor(-math.log(len(X) + 1)).double())
+        self.register_buffer("start_of_others", torch.tensor(others, dtype=torch.float64))
         self.register_buffer("loc", torch.from_numpy(mean))
         self.register_buffer("scale", torch.from_numpy(np.where(std > 0, std, 1.0)))
         self.register_buffer("spread", _spreads(cells, len(X)))
@@ -116,7 +116,11 @@ class CellsModule(LikelihoodModule):
         slots = (n_cells.cumsum(0)[:, None] - own_sizes) + places.clamp(max=own_sizes - 1)
         self.register_buffer("n_cells", n_cells, persistent=False)
         self.register_buffer("slots", slots, persistent=False)
-        self.register_buffer("is_lacking", places >= own_sizes, persistent=False)
+
+    @property
+    def is_lacking(self) -> Tensor:
+        """Which cells a column does not have, (n_features, n_most)."""
+        return self.low >= _BEYOND
 
     def standardize(self, x: Tensor) -> Tensor:
         """Return indicators of the cells and, unless values are names, the standardised values."""
@@ -141,16 +145,17 @@ class CellsModule(LikelihoodModule):
         shares = self._log_shares(outputs)[0].softmax(-1)  # without the others
         if self.nominal:
             return self._at(self.low, shares.argmax(-1))
-        middle = 0.5 * (self.low + self.high)
-        return (shares * middle.masked_fill(self.is_lacking, 0.0)).sum(-1)
+        # from the centre, as single precision does not tell time stamps apart
+        middle = 0.5 * (self.low + self.high) - self.loc[:, None]
+        return self.loc + (shares * middle.masked_fill(self.is_lacking, 0.0)).sum(-1)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         shares = self._log_shares(outputs)[0].softmax(-1)
         draws = shares.flatten(0, -2).multinomial(1, generator=generator)
         place = draws.view(shares.shape[:-1])
         low, high = self._at(self.low, place), self._at(self.high, place)
-        uniform = torch.rand(place.shape, generator=generator, dtype=low.dtype, device=low.device)
-        values = low + (high - low) * uniform
+        share = torch.empty_like(low).uniform_(generator=generator)
+        values = low + (high - low) * share
         on_grid = torch.round(values * self.grid) / self.grid + 0.0  # no negative zero
         return torch.where((self.grid > 0) & (low < high), on_grid, values)
 
@@ -180,10 +185,13 @@ class CellsModule(LikelihoodModule):
 
     def _located(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the cell of every value, or that below, and whether it lies within."""
-        values = x.double().movedim(-1, 0).flatten(1).contiguous()  # (n_features, n_values)
-        found = torch.searchsorted(self.low, values, right=True) - 1
-        place = found.clamp(min=0)
-        inside = (found >= 0) & (values <= self.high.gather(1, place))
+        values = x.movedim(-1, 0).flatten(1).contiguous()  # (n_features, n_values)
+        low, high = self.low.to(x.dtype), self.high.to(x.dtype)  # rounded as the values are
+        found = torch.searchsorted(low, values, right=True) - 1
+        before = (found - 1).clamp(min=0)  # a point, if rounding moved the next cell to it
+        is_point = (low.gather(1, before) == values) & (high.gather(1, before) == values)
+        place = torch.where(is_point, before, found.clamp(min=0))
+        inside = (found >= 0) & (values <= high.gather(1, place))
         shape = (x.shape[-1], *x.shape[:-1])
         return place.view(shape).movedim(0, -1), inside.view(shape).movedim(0, -1)
 
@@ -204,7 +212,9 @@ class CellsModule(LikelihoodModule):
         top = self.high.gather(1, last)[:, 0]
         half = torch.where(top > self.low[:, 0], (top - self.low[:, 0]) / 2, 1.0)
         deviation = (x - (top + self.low[:, 0]) / 2) / half
-        return -(math.pi * half * (1 + deviation.square())).log()
+        return (
+            -(math.pi * half).log() - 2 * torch.hypot(deviation, torch.ones_like(deviation)).log()
+        )
 
     def _at(self, table: Tensor, place: Tensor) -> Tensor:
         """Return the entries of a table, (n_features, n_most), at a place for every column."""
@@ -233,7 +243,7 @@ def _spreads(cells: list[Cells], n_rows: int) -> Tensor:
 
 def _log_frequencies(cells: list[Cells], sizes: list[int], n_rows: int) -> Tensor:
     """Return the log frequencies of all cells, among the rows and an additional one."""
-    start = [np.full(size, _LOG_OF_NOTHING) for size in sizes]
+    start = [np.zeros(size) for size in sizes]
     for own, column in zip(start, cells, strict=True):
         own[: len(column.counts)] = np.log(column.counts / (n_rows + 1))[: len(own)]
     return torch.from_numpy(np.concatenate(start))

@@ -1,0 +1,426 @@
+"""Tables of text and Parquet files: arrays of numbers, or data frames if they hold more."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import shlex
+import sys
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO, cast
+
+import numpy as np
+
+from skvae.cli._failures import UsageError, note
+from skvae.cli._typed_columns import typed_frame
+
+STDIN = "-"
+_WORDS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+_NUMERIC = ("int", "uint", "float", "halffloat", "double", "decimal")  # types of Arrow
+_UNNAMED = ("", "Unnamed: 0", "__index_level_0__")  # the index of pandas in CSV and Parquet files
+
+
+class Rows(NamedTuple):
+    """The rows of a source, with their labels and the names of their features."""
+
+    X: Any  # array or data frame of shape (n_samples, n_features)
+    y: np.ndarray | None = None  # labels, for pictures
+    names: list[str] | None = None
+    ids: np.ndarray | None = None  # identifiers
+
+    def without(self, name: str) -> tuple[Rows, np.ndarray]:
+        """Return the rows without a feature, and the values of that feature."""
+        names = [other for other in self.names or () if other != name]
+        if isinstance(self.X, np.ndarray):
+            is_it = np.array([other == name for other in self.names or ()])
+            return self._replace(X=self.X[:, ~is_it], names=names), self.X[:, is_it][:, 0]
+
+        import narwhals as nw
+
+        frame = nw.from_native(self.X, eager_only=True)
+        values = frame[name].to_numpy()
+        return self._replace(X=frame.drop(name).to_native(), names=names), values
+
+
+class Choice(NamedTuple):
+    """The columns of a table to read.
+
+    Parameters
+    ----------
+    columns : list of str or None
+        The features, in this order; None stands for all except the other columns below.
+    drop : tuple of str
+        Columns to leave out.
+    target : str or None
+        The column of labels.
+    id : str or None
+        The column of identifiers.
+    is_complete : bool
+        Whether `columns` are all features of a model, even if they have another role as well.
+    """
+
+    columns: list[str] | None = None
+    drop: tuple[str, ...] = ()
+    target: str | None = None
+    id: str | None = None
+    is_complete: bool = False
+
+    @property
+    def others(self) -> list[str]:
+        """The columns that are read beside the features."""
+        return [name for name in dict.fromkeys((self.target, self.id)) if name is not None]
+
+    def features(self, path: str, header: list[str]) -> list[str]:
+        """Return the columns of features: by default all except those named otherwise."""
+        chosen = [*(self.columns or ()), *self.drop, *self.others]
+        missing = [name for name in chosen if name not in header]
+        if missing:
+            raise ValueError(
+                f"{path} has no column {', '.join(map(repr, missing))}; its columns are "
+                f"{', '.join(header)}"
+            )
+        left_out = set() if self.is_complete else {*self.drop, *self.others}
+        names = [name for name in self.columns or header if name not in left_out]
+        if not names:
+            raise UsageError(f"the options leave no column of {path} to read")
+        return names
+
+
+EVERYTHING = Choice()
+
+
+def read_table(path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=False):
+    """Read columns of features and, if they are named, one of labels and one of identifiers.
+
+    Parameters
+    ----------
+    path : str
+        The file, or "-".
+    kind : {".csv", ".parquet"}
+        Its format. ".csv" is a table of text, separated by commas, semicolons or tabs, compressed
+        if the name ends in ".gz", or standard input if it is "-". After semicolons, numbers may
+        have a decimal comma. The first line names the columns, unless it has only numbers.
+    choice : Choice, default=EVERYTHING
+        The columns to read.
+    limit : int or None, default=None
+        The maximum number of rows to read.
+    schema : TableSchema or None, default=None
+        The columns of a model that was trained on more than numbers. The rows are then a data
+        frame, whose columns are of these kinds.
+    text : bool, default=False
+        Whether columns may hold more than numbers. If one does, the rows are a data frame. Without
+        text and a schema, True and yes are 1, and False and no are 0.
+
+    Returns
+    -------
+    rows : Rows
+        Its `X` is a data frame of pandas for tables of text and one of pyarrow for Parquet files,
+        or else an array of numbers.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or contains other values than allowed, or the file is damaged.
+    """
+    if kind == ".parquet":
+        rows = _read_parquet(path, choice, limit, schema, text)
+    else:
+        with open_text(path) as file:
+            rows = _read_csv(path, Rewindable(file), choice, limit, schema, text)
+    return rows if choice.columns else _without_row_numbers(rows)
+
+
+@contextmanager
+def open_text(path: str) -> Iterator[TextIO]:
+    """Open a table of text, compressed or not; errors in its encoding name the file."""
+    text: dict[str, Any] = {"mode": "rt", "newline": "", "encoding": "utf-8-sig"}
+    try:
+        if path.lower().endswith(".gz"):
+            with gzip.open(path, **text) as file:
+                yield cast(TextIO, file)
+        else:
+            source = sys.stdin.fileno() if path == STDIN else path
+            with open(source, closefd=path != STDIN, **text) as file:
+                yield file
+    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as exc:
+        raise ValueError(f"{shown(path)} is not a valid CSV file: {exc}") from exc
+
+
+class Rewindable:
+    """Lines of a file that can be read again from the start, even if the file is a pipe."""
+
+    def __init__(self, file: TextIO):
+        self._file = file
+        self._read: list[str] | None = None if file.seekable() else []
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._file:
+            if self._read is not None:
+                self._read.append(line)
+            yield line
+
+    def from_start(self) -> Iterator[str]:
+        """Return all lines; nothing else can be read afterwards."""
+        if self._read is not None:
+            return chain(self._read, self._file)
+        self._file.seek(0)
+        return self._file
+
+
+def csv_lines(path: str, file: Iterator[str]):
+    """Return a reader of the lines, by the delimiter that the first line suggests."""
+    start = []
+    for line in file:
+        start.append(line)
+        if line.strip():
+            break
+    tabs = ".tsv" in Path(path.lower()).suffixes
+    delimiter = "\t" if tabs else _delimiter(start[-1] if start else "")
+    return csv.reader(chain(start, file), delimiter=delimiter, skipinitialspace=True)
+
+
+def _delimiter(line: str) -> str:
+    """Return the delimiter by which a line is all numbers or, failing that, has most values."""
+
+    def fitness(delimiter: str) -> tuple[bool, int]:
+        try:  # strictly: a quoted name ends where the delimiter is
+            values = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        except csv.Error:
+            return False, 0
+        numeric = all(_is_number(value, decimal_comma=delimiter == ";") for value in values)
+        return numeric and len(values) > 1, len(values)
+
+    return max(",;\t", key=fitness)
+
+
+def _read_csv(path: str, file: Rewindable, choice: Choice, limit, schema, text: bool) -> Rows:
+    place = shown(path)
+    if schema is None:
+        try:
+            return _csv_numbers(place, csv_lines(path, iter(file)), choice, limit, text)
+        except NotNumbers:
+            if not text:
+                raise
+    return _csv_frame(place, csv_lines(path, file.from_start()), choice, limit, schema)
+
+
+def _csv_numbers(path: str, lines, choice: Choice, limit: int | None, text: bool) -> Rows:
+    names, columns, first = read_header(path, lines, choice)
+    rows = filter(None, lines)  # without blank lines
+    others = [first.index(name) for name in choice.others]
+    values, cells = array("d"), []
+    for row in islice(rows if names else chain([first], rows), limit):
+        try:
+            decimal_comma = lines.dialect.delimiter == ";"
+            values.extend(_numbers(row, columns, first, decimal_comma, not (text and names)))
+        except ValueError as exc:
+            raise type(exc)(f"{path}, line {lines.line_num}: {exc}") from exc
+        if others:
+            cells.append([row[column] for column in others])
+    X = (np.frombuffer(values) if values else np.empty(0)).reshape(-1, len(columns))
+    return _rows(X, names, choice, dict(zip(choice.others, np.array(cells).T, strict=False)))
+
+
+def _csv_frame(path: str, lines, choice: Choice, limit: int | None, schema) -> Rows:
+    names, _, header = read_header(path, lines, choice)
+    if names is None:
+        raise ValueError(
+            f"{path} does not name its columns in its first line, as tables with more than numbers "
+            "must"
+        )
+    cells = []
+    for row in islice(filter(None, lines), limit):
+        _check_length(row, header, f"{path}, line {lines.line_num}: ")
+        cells.append(row)
+    by_column = zip(*cells, strict=True) if cells else [()] * len(header)
+    columns = dict(zip(header, by_column, strict=True))
+    decimal = "," if lines.dialect.delimiter == ";" else "."
+    try:
+        X = typed_frame({name: columns[name] for name in names}, schema, decimal)
+    except ValueError as exc:
+        raise ValueError(f"{path}: {exc}") from exc
+    return _rows(X, names, choice, {name: np.array(columns[name]) for name in choice.others})
+
+
+def _rows(X, names: list[str] | None, choice: Choice, others: dict[str, np.ndarray]) -> Rows:
+    y, ids = others.get(choice.target or ""), others.get(choice.id or "")
+    return Rows(
+        X,
+        None if y is None else _as_labels(y),
+        names,
+        None if ids is None else _as_identifiers(ids),
+    )
+
+
+def read_header(path: str, lines, choice: Choice):
+    """Return names and positions of the columns to read, and the first line.
+
+    The names are None if the first line has only values.
+    """
+    first = next(filter(None, lines), None)
+    if first is None:
+        raise ValueError(f"{path} is empty; expected a table")
+    if _is_row(first, lines.dialect.delimiter == ";"):
+        if choice != EVERYTHING:
+            raise ValueError(f"{path} does not name its columns in its first line")
+        return None, range(len(first)), first
+    header = [name.strip() for name in first]
+    if len(set(header)) < len(header):
+        raise ValueError(f"{path} has two columns of the same name: {', '.join(header)}")
+    names = choice.features(path, header)
+    return names, [header.index(name) for name in names], header
+
+
+def _is_row(values: list[str], decimal_comma: bool) -> bool:
+    """Return whether the first line of a file has numbers, and nothing that would be a name."""
+    numeric = [_is_number(value, decimal_comma) for value in values]
+    return any(numeric) and all(
+        number or value.strip().lower() in _WORDS
+        for value, number in zip(values, numeric, strict=True)
+    )
+
+
+class NotNumbers(ValueError):
+    """A row of a table that does not hold numbers alone."""
+
+
+def _check_length(row: list[str], header: list[str], place: str = "") -> None:
+    if len(row) != len(header):
+        raise ValueError(f"{place}{len(row)} values, but the first line has {len(header)}")
+
+
+def _numbers(
+    row: list[str], columns, header: list[str], decimal_comma: bool, words: bool
+) -> list[float]:
+    """Return the numbers of a row, words such as "yes" among them if they are allowed."""
+    _check_length(row, header)
+    try:
+        return [float(row[column]) for column in columns]
+    except ValueError:
+        read = _number if words else _number_without_words
+        numbers = {column: read(row[column], decimal_comma) for column in columns}
+    broken = {header[column]: row[column] for column in columns if numbers[column] is None}
+    if broken:
+        raise NotNumbers(_fault(broken))
+    return [*numbers.values()]
+
+
+def _number_without_words(text: str, decimal_comma: bool) -> float | None:
+    return _number(text, decimal_comma) if text.strip().lower() not in _WORDS else None
+
+
+def _number(text: str, decimal_comma: bool) -> float | None:
+    """Return the number, or the number of a word such as "True" or "no"; None for other text."""
+    try:
+        return float(text.replace(",", ".") if decimal_comma else text)
+    except ValueError:
+        return _WORDS.get(text.strip().lower())
+
+
+def _is_number(text: str, decimal_comma: bool) -> bool:
+    return text.strip().lower() not in _WORDS and _number(text, decimal_comma) is not None
+
+
+def _fault(broken: dict[str, str]) -> str:
+    texts = {name: value for name, value in broken.items() if value.strip()}
+    if texts:
+        return _not_numeric(texts)
+    return f"no value for {', '.join(broken)}. Fill in the value, or leave out the row"
+
+
+def _not_numeric(broken: dict[str, str]) -> str:
+    found = ", ".join(f"{name} ({value!r})" for name, value in broken.items())
+    return (
+        f"not numeric: {found}. Leave out such columns with --drop {_as_option(broken)}, or use "
+        "one as labels with --target"
+    )
+
+
+def _as_option(names: Iterable[str]) -> str:
+    """Return names as an option has them in a shell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return shlex.quote(text.getvalue())
+
+
+def _as_labels(labels: np.ndarray) -> np.ndarray:
+    """Return labels as numbers if all of them are numbers, otherwise as text."""
+    try:
+        numbers = labels.astype(np.float64)
+    except (ValueError, TypeError):
+        return labels.astype(str)
+    whole = np.isfinite(numbers).all() and (numbers == numbers.round()).all()
+    return numbers.astype(np.int64) if whole else numbers
+
+
+def _as_identifiers(ids: np.ndarray) -> np.ndarray:
+    """Return identifiers as whole numbers if these are written in the same way."""
+    try:
+        numbers = ids.astype(np.int64)
+    except (ValueError, TypeError, OverflowError):
+        return ids
+    return numbers if (numbers.astype(ids.dtype) == ids).all() else ids
+
+
+def parquet_columns(path: str, choice: Choice) -> dict[str, str]:
+    """Return the names of the columns to read, with their types."""
+    schema = import_parquet().read_schema(path)
+    return {name: str(schema.field(name).type) for name in choice.features(path, schema.names)}
+
+
+def _read_parquet(path: str, choice: Choice, limit: int | None, schema, text: bool) -> Rows:
+    types = parquet_columns(path, choice)
+    named = ("bool",) if schema is None and not text else ()
+    broken = {
+        name: kind for name, kind in types.items() if not kind.startswith((*_NUMERIC, *named))
+    }
+    if broken and schema is None and not text:
+        raise ValueError(f"{path}: {_not_numeric(broken)}")
+    table = import_parquet().read_table(path, columns=[*types, *choice.others]).slice(0, limit)
+    others = {name: table[name].to_numpy() for name in choice.others}
+    if broken or schema is not None:
+        return _rows(table.select([*types]), [*types], choice, others)
+    X = np.column_stack([table[name].to_numpy().astype(_dtype(types[name])) for name in types])
+    return _rows(X, [*types], choice, others)
+
+
+def _dtype(kind: str) -> type:
+    """Return float32 for types whose values it represents exactly, otherwise float64."""
+    small = ("int8", "int16", "uint8", "uint16", "float", "halffloat", "bool")
+    return np.float32 if kind in small else np.float64
+
+
+def _without_row_numbers(rows: Rows) -> Rows:
+    """Leave out a first column without a name if its whole numbers are all different."""
+    if not rows.names or rows.names[0] not in _UNNAMED or len(rows.names) == 1:
+        return rows
+    rest, numbers = rows.without(rows.names[0])
+    if numbers.dtype.kind not in "iuf" or (numbers % 1 != 0).any():
+        return rows
+    if len(np.unique(numbers)) < len(numbers):
+        return rows
+    note("the first column, which has no name, only numbers the rows and is left out")
+    return rest
+
+
+def import_parquet():
+    """Return pyarrow's module for Parquet files, an optional dependency."""
+    try:
+        import pyarrow.parquet
+    except ImportError as exc:
+        raise ImportError(
+            "Parquet files need pyarrow, which is not installed. Install it with "
+            "pip install 'skvae[parquet]', or use .csv or .npy."
+        ) from exc
+    return pyarrow.parquet
+
+
+def shown(path: str) -> str:
+    """Return what messages call a source."""
+    return "standard input" if path == STDIN else path
