@@ -74,7 +74,7 @@ SCORES = {  # attribute of the result of `table_quality`: name in the table
     "tstr": "TSTR",
     "dcr_share": "DCR share",
 }
-SOURCE = "repository of TabPC (2026)"
+SOURCE = "TabPC (2026)"
 PUBLISHED = {  # Shape, Trend, C2ST, TSTR, seconds; or C2ST
     "adult": {
         "CTGAN": ("0.809", "0.758", "0.000", "0.862", "3,798"),
@@ -289,10 +289,14 @@ def evaluate(model, train, holdout, target, seed):
 
 
 def like(train, synthetic):
-    """Return drawn rows with the columns and types of the training rows, whole numbers rounded."""
+    """Return drawn rows with the columns and types of the training rows.
+
+    Some packages draw whole numbers with decimals, and booleans as text.
+    """
     synthetic = synthetic[train.columns.tolist()]
-    whole = train.select_dtypes("integer").columns
-    return synthetic.assign(**synthetic[whole].round()).astype(train.dtypes)
+    rounded = synthetic[train.select_dtypes("integer").columns].round()
+    booleans = synthetic[train.select_dtypes("bool").columns].astype(str) == "True"
+    return synthetic.assign(**rounded, **booleans).astype(train.dtypes)
 
 
 def two_sample_score(real, synthetic, seed):

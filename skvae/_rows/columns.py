@@ -409,7 +409,7 @@ def _refuse_identifier(column: Column, counts: Counter[Any]) -> None:
             column.name,
             f"Column {column.name!r} looks like identifiers or free text: {len(counts)} of "
             f"{n_values} values are different, such as {example!r}",
-            f"Drop it, or declare it as levels by kinds={{{column.name!r}: 'level'}}.",
+            "Drop it, or convert it to a categorical type if its values are levels.",
         )
 
 

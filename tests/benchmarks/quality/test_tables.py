@@ -86,6 +86,21 @@ def test_interpolated_numbers_lie_between_neighbours(tables):
     assert drawn["x"].nunique() > 100
 
 
+def test_rows_of_other_packages_get_the_types_of_the_training_rows(tables, table):
+    others = pd.DataFrame(
+        {
+            "club": pd.Categorical(["chess", "football"]),
+            "retired": ["True", "False"],
+            "spent": [1, 2],
+            "age": [30.6, 29.8],
+        }
+    )
+    found = tables.like(table, others)
+    assert (found.dtypes == table.dtypes).all()
+    assert found.to_numpy().tolist() == [[31, 1.0, True, "chess"], [30, 2.0, False, "football"]]
+    assert tables.like(table, table).equals(table)
+
+
 def test_the_table_has_scores_of_each_model_and_published_ones(tables, table, monkeypatch, rows_of):
     monkeypatch.setitem(tables.TABLES, "adult", tables.Table("club"))
     monkeypatch.setattr(tables, "load", lambda name: table)
