@@ -94,7 +94,7 @@ def sample_conditional(
         return log_prob[:, columns].sum(1)
 
     while size < min(n_samples, _ENOUGH_CONDITIONAL) and len(blocks) < _MOST_BLOCKS:
-        Z = sample_prior(module, _BLOCK_DRAWS, generator).astype(row.dtype)
+        Z = sample_prior(module, _BLOCK_DRAWS, generator)  # weights need no double precision
         blocks.append(Z)
         new = map_rows(log_likelihood, module, Z).astype(np.float64)
         log_weights = np.append(log_weights, new)
@@ -108,7 +108,7 @@ def sample_conditional(
         )
     weights = torch.from_numpy(weights).to(generator.device)
     drawn = weights.multinomial(n_samples, replacement=True, generator=generator)
-    return np.concatenate(blocks)[drawn.cpu().numpy()]
+    return np.concatenate(blocks)[drawn.cpu().numpy()].astype(row.dtype)
 
 
 def draw_rows(module: VAEModule, Z: np.ndarray, generator: torch.Generator) -> np.ndarray:
