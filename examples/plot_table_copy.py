@@ -13,7 +13,7 @@ import pandas as pd
 
 from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.metrics import table_quality
-from skvae.plotting import LatentSpaceDisplay, TableQualityDisplay
+from skvae.plotting import ExplanationDisplay, LatentSpaceDisplay, TableQualityDisplay
 
 # %%
 # Data
@@ -122,12 +122,15 @@ false_alarms = (detector.p_values(held_out) <= 0.05).mean()
 print(f"false alarms: {false_alarms:.3f} of the held-out customers")
 
 # %%
-# ``explain`` returns by how much each column lowers the score of a row. The column that matters
-# most, for each of the three customers:
+# ``explain`` returns a frame with the value of each cell, the value that the model expects given
+# the rest of the row, and by how much the cell lowers the score; the first of each row matters most:
 
-contributions = pd.DataFrame(detector.explain(odd), columns=odd.columns)
-for row, p_value in enumerate(detector.p_values(odd)):
-    column = contributions.loc[row].idxmax()
-    print(f"customer {row}: {column} = {odd.loc[row, column]}, p-value {p_value:.3f}")
+worst = detector.explain(odd).drop_duplicates("row")
+for cell, p_value in zip(worst.itertuples(), detector.p_values(odd), strict=True):
+    found = f"{cell.feature} = {cell.value}, expected {cell.expected}"
+    print(f"customer {cell.row}: {found}, p-value {p_value:.3f}")
+
+ExplanationDisplay.from_estimator(detector, odd)
+plt.show()
 
 # sphinx_gallery_thumbnail_number = 1
