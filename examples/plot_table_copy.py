@@ -123,7 +123,8 @@ print(f"false alarms: {false_alarms:.3f} of the held-out customers")
 
 # %%
 # ``explain`` returns a frame with the value of each cell, the value that the model expects given
-# the rest of the row, and by how much the cell lowers the score; the first of each row matters most:
+# the rest of the row, and by how much the cell lowers the score. The first cell of each row matters
+# most:
 
 worst = detector.explain(odd).drop_duplicates("row")
 for cell, p_value in zip(worst.itertuples(), detector.p_values(odd), strict=True):
