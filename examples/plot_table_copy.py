@@ -13,7 +13,7 @@ import pandas as pd
 
 from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.metrics import table_quality
-from skvae.plotting import LatentSpaceDisplay, TableQualityDisplay
+from skvae.plotting import ExplanationDisplay, LatentSpaceDisplay, TableQualityDisplay
 
 # %%
 # Data
@@ -122,12 +122,16 @@ false_alarms = (detector.p_values(held_out) <= 0.05).mean()
 print(f"false alarms: {false_alarms:.3f} of the held-out customers")
 
 # %%
-# ``explain`` returns by how much each column lowers the score of a row, and the value that the
-# model expects. The column that matters most, for each of the three customers:
+# ``explain`` returns a frame with the value of each cell, the value that the model expects given
+# the rest of the row, and by how much the cell lowers the score. The first cell of each row matters
+# most:
 
-strongest = detector.explain(odd).groupby("row").first()
-for (row, found), p_value in zip(strongest.iterrows(), detector.p_values(odd), strict=True):
-    fact = f"{found['feature']} {found['value']} (expected {found['expected']})"
-    print(f"customer {row}: {fact}, p-value {p_value:.3f}")
+worst = detector.explain(odd).drop_duplicates("row")
+for cell, p_value in zip(worst.itertuples(), detector.p_values(odd), strict=True):
+    found = f"{cell.feature} = {cell.value}, expected {cell.expected}"
+    print(f"customer {cell.row}: {found}, p-value {p_value:.3f}")
+
+ExplanationDisplay.from_estimator(detector, odd)
+plt.show()
 
 # sphinx_gallery_thumbnail_number = 1

@@ -141,7 +141,7 @@ def test_outliers_in_a_table_are_flagged_with_few_false_alarms(run):
 @pytest.mark.slow
 def test_a_table_is_copied_and_its_contradictions_are_explained(run):
     page = run("table_copy")
-    assert (page.n_figures, page.files) == (2, [])
+    assert (page.n_figures, page.files) == (3, [])
     (shape,), (trend,), (c2st,) = (
         numbers(name, page.printed) for name in ("columns ", "pairs of columns", "rows ")
     )
