@@ -66,7 +66,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         ``max(1000, 20 sqrt(n))`` optimiser steps need, or at most ten times that with
         `early_stopping`.
     batch_size : int or "auto", default="auto"
-        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up, 256 for such a frame.
+        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up; twice as many for such a
+        frame of at least 2,000 rows.
     learning_rate : float, default=1e-3
         Mean learning rate of `fit`, which runs through one cycle [3]_: a warm-up to twice this over
         the first quarter, then half a cosine down to zero. The rate is constant in `partial_fit`

@@ -261,8 +261,8 @@ PARAMETERS = {
     ),
     "batch_size": Parameter(
         "auto",
-        "number of rows per optimiser step; auto is 64, or 128 for 10,000 rows or "
-        "more, or 256 for tables with text",
+        "number of rows per optimiser step; auto is 64, or 128 for 10,000 rows or more, and twice "
+        "as many for tables with text of at least 2,000 rows",
         _COUNT_OR_AUTO,
     ),
     "learning_rate": Parameter(

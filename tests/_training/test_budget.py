@@ -27,6 +27,11 @@ def test_steps_follow_the_documented_rule(n_samples):
     assert budget.weight_decay == min(1, 1000 / n_samples)
 
 
+@pytest.mark.parametrize(("n_samples", "expected"), [(1999, 64), (2000, 128), (10_000, 256)])
+def test_batches_of_tables_of_names_are_twice_as_large(n_samples, expected):
+    assert training_budget(n_samples, of_table=True).batch_size == expected
+
+
 def test_a_given_batch_size_is_kept():
     assert training_budget(1000, batch_size=10).batch_size == 10
     assert training_budget(1000, batch_size=10).max_epochs == 10
