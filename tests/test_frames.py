@@ -194,6 +194,15 @@ def test_conditions_that_training_did_not_have_raise(vae, given, message):
         vae.sample(5, given=given)
 
 
+def test_a_condition_on_a_rare_level_of_many_raises():
+    rng = np.random.default_rng(0)
+    code = pd.Categorical([f"c{i}" for i in np.r_[np.arange(150), rng.integers(0, 90, 450)]])
+    vae = VAETransformer(2, **FAST).fit(pd.DataFrame({"code": code, "x": rng.normal(size=600)}))
+    assert set(vae.sample(5, given={"code": "c1"})["code"]) == {"c1"}
+    with pytest.raises(ValueError, match="'c149' for column 'code'.* rare levels"):
+        vae.sample(5, given={"code": "c149"})
+
+
 def test_a_condition_that_is_too_rare_raises_with_the_effective_sample_size():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 8)) @ rng.normal(size=(8, 8))

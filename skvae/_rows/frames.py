@@ -52,9 +52,16 @@ def encoded_value(schema: TableSchema, position: int, value: Any) -> float:
     Raises
     ------
     ValueError
-        Naming the column, if the value was not among the training rows or within their range.
+        Naming the column, if the value was not among the training rows or within their range, or
+        is one of its rare levels, which the model does not tell apart.
     """
     column = schema.columns[position]
+    if value in column.others:
+        raise ValueError(
+            f"'given' has {value!r} for column {column.name!r}, which is one of its "
+            f"{len(column.others)} rare levels, and these are modelled as one. Give a more "
+            "frequent level."
+        )
     name = str(column.name)
     cell = nw.new_series(name, [value], backend=cast(Any, schema.library)).to_frame().to_native()
     [number] = TableSchema((replace(column, name=name),), schema.library).encode(cell)[0]
