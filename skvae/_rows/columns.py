@@ -140,7 +140,7 @@ def decode(column: Column, x: np.ndarray, library: Library, rng: np.random.Gener
     missing = np.isnan(x) | (column.low is None)
     _refuse_missing(column, missing, library)
     if rng is None and column.base == "real":  # a mean
-        return library.build(x, missing, column.dtype)
+        return library.build(np.where(missing, 0.0, x), missing, column.dtype)
     low, high = (0.0, 0.0) if column.low is None else (column.low, column.high)
     x = np.clip(np.where(missing, low, x), low, high)
     if column.base == "level":

@@ -66,8 +66,8 @@ class Histogram(Likelihood):
     >>> from skvae.likelihoods import Histogram
     >>> hours = np.array([[40.0], [40.0], [40.0], [20.0]])
     >>> density = Histogram().build(hours)
-    >>> density.log_prob(torch.zeros(1, 2), torch.tensor([[40.0]])).exp()  # 3 of 4 + 1 rows
-    tensor([[0.6064]])
+    >>> density.log_prob(torch.zeros(1, 2), torch.tensor([[40.0]])).exp()  # 3 / (4 + 1), and more
+    tensor([[0.6032]])
     """
 
     _parameter_constraints: dict = {
