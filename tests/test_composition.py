@@ -125,7 +125,7 @@ def test_a_search_reaches_into_a_part_given_by_its_short_name(split):
     best = search.best_estimator_["vae"]
     assert best.network.hidden_layer_sizes in ((8,), (4, 2))
     assert best.objective.beta == 2.0
-    assert vae.network == "mlp"
+    assert vae.network == "auto"
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,21 @@ def test_draws_meet_a_condition():
     assert (vae.sample(5, random_state=0, given={"since": day})["since"] == day).all()
 
 
+@pytest.mark.slow
+def test_heavy_tails_of_a_frame_do_not_collapse():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 1000))
+    frame = pd.DataFrame(
+        {
+            "income": np.exp(1.5 * first),
+            "spent": np.exp(1.5 * (0.99 * first + np.sqrt(1 - 0.99**2) * second)),
+            "kind": rng.choice(["x", "y"], 1000),
+        }
+    )
+    draws = VAETransformer(4, random_state=0).fit(frame).sample(2000, random_state=0)
+    assert draws["income"].corr(draws["spent"], method="spearman") > 0.7
+
+
 def test_draws_from_arrays_meet_a_condition_on_a_position():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 1)) * [1.0, 1.0] + 0.1 * rng.normal(size=(500, 2))

@@ -98,6 +98,7 @@ class CellsModule(LikelihoodModule):
         self.n_inputs = sum(sizes) + (0 if nominal else len(sizes))
         self.n_measured = sum(sizes) if nominal else len(sizes)
         self.has_atoms = True
+        self.heavy_tailed = dense  # to a bin, no value is far
         self.support = None if dense else ObservedLevels(self._levels)
         mean, std = column_moments(X, ordinary_ends(X))
         self.register_buffer("low", _padded([own.low for own in cells], max(sizes)))

@@ -92,7 +92,7 @@ class Mixed(Likelihood):
         """
         self.validate()
         if self.columns == "auto":
-            groups = propose(X, ["real"] * X.shape[1])
+            groups = propose(X, ["number"] * X.shape[1])
         else:
             groups = _resolved(self.columns, range(X.shape[1]))
         return _Mixed([per_column(spec.build, X, columns) for spec, columns in groups], groups)
@@ -141,7 +141,7 @@ def mixed_likelihood(X):
     - it holds only 0 and 1, or whole numbers of which the largest is below 20 and occurs in at
       least 1 % of the rows, and every whole number between it and the smallest occurs:
       :class:`Categorical` with the levels that occur;
-    - the table has at least 1,000 rows: :class:`Histogram`;
+    - X is a data frame of at least 1,000 rows: :class:`Histogram`;
     - it holds fractions or negative numbers: :class:`StudentT` if at least 0.5 % of them lie more
       than three interquartile ranges beyond the quartiles, else :class:`Gaussian`;
     - its variance is below half of its mean: :class:`Gaussian`;
@@ -160,7 +160,7 @@ def mixed_likelihood(X):
     """
     if not is_frame(X):
         X = check_array(X, dtype=np.float64)
-        return Mixed(columns=propose(X, ["real"] * X.shape[1]))
+        return Mixed(columns=propose(X, ["number"] * X.shape[1]))
     schema = TableSchema.learn(X)
     rows = table_rows(X, schema)
     return Mixed().for_table(schema.columns, rows)

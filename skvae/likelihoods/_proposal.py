@@ -28,8 +28,10 @@ def propose(X: np.ndarray, kinds: Sequence[str]) -> list[tuple[Likelihood, list[
     ----------
     X : ndarray of shape (n_samples, n_features)
     kinds : sequence of str
-        Kind of each column: "level" for codes of names, "datetime" or "duration" for numbers that
-        are no counts, whatever their values; others are decided by the values.
+        Kind of each column of a data frame: "level" for codes of names, "datetime" or "duration"
+        for numbers that are no counts, whatever their values; others are decided by the values.
+        Those of an array are of the kind "number", which excludes histograms: they need the network
+        and the prior that frames have by default.
     """
     proposals: dict[str, tuple[Likelihood, list[int]]] = {}
     for position, (values, kind) in enumerate(zip(X.T, kinds, strict=True)):
@@ -45,7 +47,7 @@ def _for_column(values: np.ndarray, kind: str) -> Likelihood:
     is_time = kind in ("datetime", "duration")
     if not is_time and _has_few_levels(values):
         return Categorical(n_categories="auto")
-    if len(values) >= _ROWS_OF_HISTOGRAM:
+    if kind != "number" and len(values) >= _ROWS_OF_HISTOGRAM:
         return Histogram()
     if is_time or (values != np.rint(values)).any() or values.min() < 0:
         return StudentT() if _has_heavy_tails(values) else Gaussian()

@@ -39,10 +39,13 @@ def test_each_kind_of_column_is_recognised(expected, values, dtype):
 
 
 @pytest.mark.parametrize(("expected", "values"), KINDS)
-def test_a_table_of_a_thousand_rows_has_histograms_and_levels(expected, values):
+def test_a_frame_of_a_thousand_rows_has_histograms_and_levels(expected, values):
+    pandas = pytest.importorskip("pandas", reason="pandas is optional")
     X = np.concatenate([values, values])[:, None].astype(float)
-    assert proposed(X[:1000]) == [LEVELS if expected == LEVELS else "Histogram()"]
-    assert proposed(X[:999]) == [expected]
+    assert proposed(X[:1000]) == [expected]
+    frame = pandas.DataFrame(X, columns=["x"])
+    assert proposed(frame[:1000]) == [LEVELS if expected == LEVELS else "Histogram()"]
+    assert proposed(frame[:999]) == [expected]
 
 
 @pytest.mark.parametrize(
