@@ -44,7 +44,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         Encoder and decoder: a short name, or a configured object of :mod:`skvae.networks`. "auto"
         is "mlp". If the training rows are a data frame with text, categories, booleans or dates,
         it is ``MLP(hidden_layer_sizes=(512, 512), activation="silu")``, and "auto" has a meaning
-        of its own for the three parameters below as well. These were chosen for the quality of
+        of its own for the two parameters below as well. These were chosen for the quality of
         draws.
     likelihood : str or Likelihood, default="auto"
         The distribution p(x|z): a short name, or a configured object of :mod:`skvae.likelihoods`.
@@ -60,7 +60,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         ``MixturePrior(n_mixtures=1000)`` for such a data frame.
     objective : {"auto", "elbo", "iwae", "beta_tcvae", "info_vae"} or Objective, default="auto"
         The training objective: a short name, or a configured object of :mod:`skvae.objectives`.
-        "auto" is "elbo", or ``ELBO(beta=0.7)`` for such a data frame.
+        "auto" is "elbo".
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" fits them to the number of rows n: as many as
         ``max(1000, 20 sqrt(n))`` optimiser steps need, or at most ten times that with

@@ -44,7 +44,6 @@ OF_TABLES: dict[str, Part] = {
     "network": MLP(hidden_layer_sizes=(512, 512), activation="silu"),
     "likelihood": Mixed(),
     "prior": MixturePrior(n_mixtures=1000),
-    "objective": ELBO(beta=0.7),
 }
 SPEC_CLASSES: tuple[type[Part], ...] = tuple(
     {type(make()): None for names in SHORT_NAMES.values() for make in names.values()}
@@ -66,7 +65,8 @@ def resolve(role: str, spec: Any, *, of_table: bool = False) -> Any:
         If a parameter of the object is out of range.
     """
     if isinstance(spec, str):
-        spec = OF_TABLES[role] if of_table and spec == "auto" else SHORT_NAMES[role][spec]()
+        special = of_table and spec == "auto" and role in OF_TABLES
+        spec = OF_TABLES[role] if special else SHORT_NAMES[role][spec]()
     spec = clone(spec)
     spec.validate()
     return spec

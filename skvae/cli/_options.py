@@ -251,7 +251,7 @@ PARAMETERS = {
     ),
     "objective": Parameter(
         "auto",
-        "objective of training; auto is elbo, with beta=0.7 for such tables",
+        "objective of training; auto is elbo",
         {"type": _part("objective"), "metavar": "PART"},
     ),
     "max_epochs": Parameter(
