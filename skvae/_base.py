@@ -261,7 +261,6 @@ class BaseVAE(BaseEstimator):
             False draws z from the prior and x from p(x|z), so that the rows are distributed as the
             model says and as `score_samples` scores them. True returns the mean of p(x|z) instead
             of a draw from it: rows without noise, as for pictures.
-
         given : dict or None, default=None
             Values of some columns by name, or by position if the training rows had no names. Rows
             are then drawn from the model given these values [1]_. A condition that holds for one
@@ -294,8 +293,7 @@ class BaseVAE(BaseEstimator):
         generator = make_generator(seed, self.device_)
         row, columns = self._given_row(given or {})
         if columns:
-            args = row, columns, n_samples, generator
-            Z = inference.sample_conditional(self.module_, *args)
+            Z = inference.sample_conditional(self.module_, row, columns, n_samples, generator)
         else:
             Z = inference.sample_prior(self.module_, n_samples, generator).astype(self._fit_dtype)
         if mean:

@@ -318,7 +318,8 @@ class LikelihoodModule(nn.Module):
         How the features are measured, as in :class:`~skvae.likelihoods.Gaussian`; scores that
         measure features follow it.
     heavy_tailed : bool
-        Whether large deviations cost little. Training then begins with a warm-up of the KL term,
+        Whether large deviations cost little, as beyond the bins of
+        :class:`~skvae.likelihoods.Histogram`. Training then begins with a warm-up of the KL term,
         without which such likelihoods often leave the latent dimensions unused.
     has_atoms : bool
         Whether a single real value may have a probability of its own, so that draws of a

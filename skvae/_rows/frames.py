@@ -8,6 +8,7 @@ from typing import Any, cast
 import narwhals as nw
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skvae._rows.arrays import is_frame, refuse_infinite
@@ -24,13 +25,9 @@ def check_table(
             "with columns that do not hold numbers. Pass a data frame with the same columns."
         )
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    rows = table_rows(X, schema)
-    if len(rows) < min_samples:
-        raise ValueError(
-            f"Found array with {len(rows)} sample(s) (shape={rows.shape}) while a minimum of "
-            f"{min_samples} is required by {type(estimator).__name__}."
-        )
-    return rows
+    return check_array(
+        table_rows(X, schema), ensure_min_samples=min_samples, estimator=estimator, input_name="X"
+    )
 
 
 def table_rows(X: Any, schema: TableSchema) -> np.ndarray:
