@@ -24,6 +24,7 @@ from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._rows.arrays import check_latent_rows, check_rows, column_of_numbers, is_frame
 from skvae._rows.batches import TrainingRows, training_rows
 from skvae._rows.frames import check_table, encoded_value
+from skvae._rows.gaps import filled_by_ranks
 from skvae._rows.table import TableSchema
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import (
@@ -330,6 +331,11 @@ class BaseVAE(BaseEstimator):
                 params[role] = names[part]()
         return super().set_params(**params)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     @property
     def device_(self):
         """The device of the module, as a string."""
@@ -397,7 +403,9 @@ class BaseVAE(BaseEstimator):
     def _likelihood_of(self, X: np.ndarray) -> Likelihood:
         """Return the likelihood for training rows, by the kinds of their columns."""
         spec = self._resolve("likelihood")
-        return spec if self._schema is None else spec.for_table(self._schema.columns, X)
+        if self._schema is None:
+            return spec
+        return spec.for_table(self._schema.columns, filled_by_ranks(X))
 
     def _weighted(self, X: np.ndarray, sample_weight, min_samples: int) -> TrainingRows:
         if sample_weight is None:

@@ -535,7 +535,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
     def _calibrate(self, score: Score, X, held_out) -> None:
         """Fit the score, and set the threshold by the rows set aside or else the training rows."""
-        known = score.build(self.module_, X, self.n_importance_samples)
+        known = inference.build_score(score, self.module_, X, self.n_importance_samples)
         self.anomaly_score_ = FittedScore(score, known)
         if len(held_out):
             self.calibration_scores_ = np.sort(self._scores(held_out))

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from skvae._validation import OutsideSupportError
 
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
+_DRAWS_OF_MOMENTS = 2**14
 _CHUNK_VALUES = 2**18  # checked at a time, so that a mask takes no memory of the size of X
 
 
@@ -82,6 +83,28 @@ class Network(Part):
         """
         raise NotImplementedError
 
+    def build_gap_encoder(self, n_features: int, n_indicators: int, n_outputs: int) -> nn.Module:
+        """Build a fresh encoder of rows with gaps; by default one that ignores the indicators.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows.
+        n_indicators : int
+            Number of columns of X. There are as many features, unless the likelihood encodes
+            columns in several.
+        n_outputs : int
+            Number of values per row that parametrise q(z|x).
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Maps (n_samples, n_features + n_indicators) to (n_samples, n_outputs): standardised rows
+            with zeros for missing values, followed by indicators, which are 1 for columns that are
+            missing.
+        """
+        return _RowsAlone(self.build_encoder(n_features, n_outputs), n_features)
+
     def build_decoder(self, n_components: int, n_outputs: int, n_features: int) -> nn.Module:
         """Build a fresh decoder.
 
@@ -101,6 +124,18 @@ class Network(Part):
             Maps latent rows (n_samples, n_components) to (n_samples, n_outputs).
         """
         raise NotImplementedError
+
+
+class _RowsAlone(nn.Module):
+    """An encoder of rows that are followed by indicators, which it ignores."""
+
+    def __init__(self, encoder: nn.Module, n_features: int):
+        super().__init__()
+        self.encoder = encoder
+        self.n_features = n_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.encoder(x[..., : self.n_features])
 
 
 class Support:
@@ -198,13 +233,13 @@ class Support:
         wrong = np.flatnonzero(self.n_outside(X))
         if len(wrong):
             row = int(wrong[0])
-            column = int(self.accepts(X[[row]])[0].argmin())
+            column = int(self._outside(X[[row]])[0].argmax())
             value = str(X[row, column]).removesuffix(".0")
             expected = f"{likelihood!r} accepts {self.expected}"
             raise OutsideSupportError(expected, value, self.remedy(X), row, column)
 
     def n_outside(self, X: np.ndarray) -> np.ndarray:
-        """Return how many values of each row are outside the support.
+        """Return how many values of each row are outside the support; NaN is a missing value.
 
         Parameters
         ----------
@@ -217,7 +252,10 @@ class Support:
         """
         n_rows = max(1, _CHUNK_VALUES // X.shape[1])
         blocks = (X[start : start + n_rows] for start in range(0, len(X), n_rows))
-        return np.concatenate([(~self.accepts(rows)).sum(axis=1) for rows in blocks])
+        return np.concatenate([self._outside(rows).sum(axis=1) for rows in blocks])
+
+    def _outside(self, X: np.ndarray) -> np.ndarray:
+        return ~self.accepts(X) & ~np.isnan(X)
 
 
 class Likelihood(Part):
@@ -366,6 +404,25 @@ class LikelihoodModule(nn.Module):
         standardized : Tensor of shape (n_samples, n_inputs)
         """
         return x
+
+    def blank(self, inputs: Tensor, observed: Tensor) -> Tensor:
+        """Return the encoder's inputs with zeros for those that stem from missing values.
+
+        By default every input stems from the feature at its place, and likelihoods with another
+        number of inputs leave them as they are.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n_samples, n_inputs)
+            What `standardize` returned for rows with ones for missing values.
+        observed : Tensor of bool of shape (n_samples, n_features)
+            Which values are not missing.
+
+        Returns
+        -------
+        blanked : Tensor of shape (n_samples, n_inputs)
+        """
+        return inputs if self.n_inputs else torch.where(observed, inputs, 0.0)
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         """Return log p(x_j|z) of every feature, in nats, in the units of X.
@@ -557,6 +614,19 @@ class PriorModule(nn.Module):
         """
         return None
 
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance of every latent dimension, by default those of draws.
+
+        They describe the posterior of a row without observed values.
+
+        Returns
+        -------
+        mean, log_var : Tensor of shape (n_components,)
+        """
+        generator = torch.Generator().manual_seed(0)
+        draws = self.sample(_DRAWS_OF_MOMENTS, generator).double()
+        return draws.mean(0), draws.var(0).log()
+
     def follow(self, encode: Encode) -> None:
         """Take up the present weights of the encoder; by default a prior does not depend on them.
 
@@ -617,7 +687,7 @@ class Objective(Part):
             The model: `encode`, `decode`, `draw_posterior`, `log_conditional`, `log_posterior`,
             `log_prior`, `kl`, `sample_prior`, `likelihood`, `prior`, `n_rows` and `warmup_epochs`.
         x : Tensor of shape (n_samples, n_features)
-            Rows in the units of X.
+            Rows in the units of X, NaN for missing values.
         epoch : float or None, default=None
             Epochs already trained, counted in fractions; None evaluates the finished objective.
         generator : torch.Generator or None, default=None
@@ -643,6 +713,9 @@ class Score(Part):
     ----------
     unit : str
         Unit of the score, such as "nats"; empty if it has none.
+    accepts_gaps : bool
+        Whether rows come with NaN for missing values. By default they come with the values that the
+        model expects instead.
 
     See Also
     --------
@@ -666,6 +739,7 @@ class Score(Part):
     __module__ = "skvae.scores"
 
     unit: str = ""
+    accepts_gaps: bool = False
 
     def build(self, module: Any, X: np.ndarray, n_samples: int) -> dict[str, Tensor]:
         """Learn from the training rows; by default nothing.

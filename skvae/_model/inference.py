@@ -142,10 +142,37 @@ def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.nda
     return map_rows(step, module, X, n_draws).astype(np.float64)
 
 
+def complete(module: VAEModule, X: np.ndarray) -> np.ndarray:
+    """Return rows with E[p(x|z)] at the posterior mean in place of missing values.
+
+    It is moved to the nearest value that the likelihood accepts. Rows without gaps stay as they
+    are.
+    """
+    missing = np.isnan(X)
+    incomplete = missing.any(axis=1)
+    if not incomplete.any():
+        return X
+    rows = X[incomplete]
+    expected = decode(module, encode_mean(module, rows))
+    if module.likelihood.support is not None:
+        expected = module.likelihood.support.nearest(expected)
+    completed = X.copy()
+    completed[incomplete] = np.where(missing[incomplete], expected, rows)
+    return completed
+
+
+def build_score(
+    score: Score, module: VAEModule, X: np.ndarray, n_samples: int
+) -> dict[str, Tensor]:
+    """Return what a score learns from the training rows, which it may need to be complete."""
+    return score.build(module, X if score.accepts_gaps else complete(module, X), n_samples)
+
+
 def evaluate(
     score: Score, module: VAEModule, X: np.ndarray, known: dict[str, Tensor], n_samples: int
 ) -> np.ndarray:
     """Return what a score makes of every row, float64; `known` is what its `build` returned."""
+    X = X if score.accepts_gaps else complete(module, X)
     device = next(module.parameters()).device
     known = {name: tensor.double().to(device) for name, tensor in known.items()}
 

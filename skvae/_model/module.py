@@ -14,8 +14,11 @@ from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule, Network, Prior, PriorModule
 from skvae._random import isolated_rng
+from skvae._rows.gaps import filled_by_ranks, has_gaps
+from skvae._validation import OutsideSupportError
 
 _LOG_2PI = math.log(2 * math.pi)
+_FILLER = 1.0  # stands for missing values in arithmetic; every likelihood accepts zeros and ones
 _LOG_VAR_RANGE = (-20.0, 10.0)  # beyond it exp() leaves the range where KL and draws mean anything
 
 
@@ -27,6 +30,7 @@ class Parts(NamedTuple):
     prior: Prior
     n_features: int
     n_components: int
+    has_gaps: bool = False  # whether training rows had gaps, so that the encoder sees where
 
 
 class Sizes(NamedTuple):
@@ -55,12 +59,16 @@ class VAEModule(nn.Module):
     ----------
     n_rows : int or None
         Training rows of the last fit, for objectives that estimate q(z) of all rows from a batch.
+    trains_without_gaps : bool
+        Whether the rows of the present fit are known to have no missing values, so that batches
+        need not be searched for them.
     warmup_epochs : float
         Epochs over which an objective should raise the weight of the KL term, if it has no number
         of its own.
     """
 
     n_rows: int | None = None
+    trains_without_gaps: bool = False
     warmup_epochs: float = 0.0
 
     def __init__(
@@ -94,8 +102,27 @@ class VAEModule(nn.Module):
         return Sizes(n_features, self.parts.n_components, n_measured)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance of q(z|x), each (n_samples, n_components)."""
-        return self._posterior(self.likelihood.standardize(x))
+        """Return mean and log variance of q(z|x), each (n_samples, n_components).
+
+        The posterior of a row without observed values is the prior, or a Gaussian with its moments.
+        """
+        x, observed = self.split_gaps(x)
+        inputs = _encoder_inputs(self.likelihood, x, observed, self.parts.has_gaps)
+        mean, log_var = self._posterior(inputs)
+        if observed is None or torch.compiler.is_compiling():
+            return mean, log_var
+        is_empty = ~observed.any(-1, keepdim=True)
+        if is_empty.any():
+            moments = [moment.to(mean) for moment in self.prior.moments()]
+            mean = torch.where(is_empty, moments[0], mean)
+            log_var = torch.where(is_empty, moments[1].clamp(*_LOG_VAR_RANGE), log_var)
+        return mean, log_var
+
+    def split_gaps(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return rows with ones for missing values, and which are observed; None if all are."""
+        if self.training and self.trains_without_gaps:
+            return x, None
+        return _split_gaps(x)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the parameters of p(x|z), (..., n_outputs)."""
@@ -116,8 +143,21 @@ class VAEModule(nn.Module):
         return torch.addcmul(mean[:, None], (0.5 * log_var).exp()[:, None], noise)
 
     def log_conditional(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return log p(x|z) of every row at each of its draws, in nats, (n_samples, n_draws)."""
-        return self.likelihood.log_prob(self.decode(z), x[:, None]).sum(-1)
+        """Return log p(x|z) of every row at each of its draws, in nats, (n_samples, n_draws).
+
+        Of the observed values, if some are missing (NaN).
+        """
+        x, observed = self.split_gaps(x)
+        log_prob = self.likelihood.log_prob(self.decode(z), x[:, None])
+        if observed is not None:
+            log_prob = torch.where(observed[:, None], log_prob, 0.0)
+        return log_prob.sum(-1)
+
+    def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return the rows that a training step sees in place of `x`, with the same gaps."""
+        x, observed = self.split_gaps(x)
+        redrawn = self.likelihood.redraw(x, generator)
+        return redrawn if observed is None else redrawn.masked_fill(~observed, math.nan)
 
     def log_posterior(self, mean: Tensor, log_var: Tensor, z: Tensor) -> Tensor:
         """Return log q(z|x) in nats, (...,)."""
@@ -192,13 +232,15 @@ def build_module(
     ValueError
         If a part returns an output of the wrong shape.
     """
-    density = likelihood.build(X)
+    density = _build_likelihood(likelihood, X)
 
     def examples(n_rows: int) -> Tensor:
         rows = X[torch.randint(len(X), (n_rows,)).numpy()]
-        return density.standardize(torch.from_numpy(rows)).to(torch.get_default_dtype())
+        x, observed = _split_gaps(torch.from_numpy(rows))
+        inputs = _encoder_inputs(density, x, observed, parts.has_gaps)
+        return inputs.to(torch.get_default_dtype())
 
-    parts = Parts(network, density.spec, prior, X.shape[1], n_components)
+    parts = Parts(network, density.spec, prior, X.shape[1], n_components, has_gaps(X))
     module = _join(parts, density, examples)
     _check_shapes(module, torch.from_numpy(X[:2].copy()))
     return module
@@ -225,7 +267,7 @@ def restore_module(parts: Parts, weights: dict[str, Tensor], device: str = "meta
     rows[1] = 1.0  # every likelihood accepts zeros and ones
     with isolated_rng(0), torch.device(device):
         density = parts.likelihood.build(rows)
-        width = density.n_inputs or parts.n_features
+        width = (density.n_inputs or parts.n_features) + parts.has_gaps * parts.n_features
         module = _join(parts, density, lambda n_rows: torch.zeros(n_rows, width))
     load_weights(module, weights, assign=True)
     return module.eval()
@@ -259,13 +301,49 @@ def _join(parts: Parts, density: LikelihoodModule, examples: Callable[[int], Ten
     """Join fresh parts; `examples` draws standardised training rows, for a prior made of rows."""
     network, n_components = parts.network, parts.n_components
     n_features = density.n_inputs or parts.n_features
+    if parts.has_gaps:
+        encoder = network.build_gap_encoder(n_features, parts.n_features, 2 * n_components)
+    else:
+        encoder = network.build_encoder(n_features, 2 * n_components)
     return VAEModule(
-        network.build_encoder(n_features, 2 * n_components),
+        encoder,
         network.build_decoder(n_components, density.n_outputs, n_features),
         density,
         parts.prior.build(n_components, examples),
         parts,
     )
+
+
+def _build_likelihood(likelihood: Likelihood, X: np.ndarray) -> LikelihoodModule:
+    """Build a likelihood for rows that may have gaps, from the values that are observed."""
+    filled = filled_by_ranks(X)
+    try:
+        return likelihood.build(filled)
+    except OutsideSupportError as exc:  # the value may stand in a gap
+        column = exc.column
+        row = np.flatnonzero(X[:, column] == filled[exc.row, column])[0]
+        raise exc.at(row=int(row)) from None
+
+
+def _split_gaps(x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return rows with a filler for missing values, and which are observed; None if all are."""
+    observed = ~x.isnan()
+    if not torch.compiler.is_compiling() and observed.all():
+        return x, None
+    return torch.where(observed, x, _FILLER), observed
+
+
+def _encoder_inputs(
+    likelihood: LikelihoodModule, x: Tensor, observed: Tensor | None, has_gaps: bool
+) -> Tensor:
+    """Return standardised rows with zeros for missing values and, with `has_gaps`, indicators."""
+    inputs = likelihood.standardize(x)
+    if observed is not None:
+        inputs = likelihood.blank(inputs, observed)
+    if not has_gaps:
+        return inputs
+    gaps = torch.zeros_like(x) if observed is None else (~observed).to(x)
+    return torch.cat([inputs, gaps.to(inputs)], -1)
 
 
 def _full_precision(z: Tensor) -> Any:
@@ -280,7 +358,8 @@ def _full_precision(z: Tensor) -> Any:
 def _check_shapes(module: VAEModule, x: Tensor) -> None:
     module.eval()
     n_components = module.parts.n_components
-    inputs = module.likelihood.standardize(x).to(module.dtype)
+    inputs = _encoder_inputs(module.likelihood, *_split_gaps(x), module.parts.has_gaps)
+    inputs = inputs.to(module.dtype)
     latents = torch.zeros(len(x), n_components, dtype=module.dtype)
     for name, part, example, width in (
         ("encoder", module.encoder, inputs, 2 * n_components),

@@ -29,7 +29,7 @@ def check_rows(
     float32 stays float32, and types whose values are all float32 numbers become it: booleans, and
     integers of at most 16 bits. All other rows are float64, whatever they came in: a time stamp or
     an amount in cents would lose its last digits, and a value must not decide the precision of the
-    others.
+    others. Missing values are NaN; None, pandas' NA and masked values become it.
     """
     convert = partial(
         validate_data,
@@ -39,7 +39,7 @@ def check_rows(
         ensure_min_samples=min_samples,
         ensure_all_finite=False,
     )
-    return _checked(X, convert)
+    return _checked(X, convert, allow_gaps=True)
 
 
 def is_frame(X: Any) -> bool:
@@ -78,22 +78,22 @@ def column_of_numbers(name: Any, values: Any) -> np.ndarray:
     except (ValueError, TypeError) as exc:
         _explain_cells(values, exc, [name])
         raise
-    refuse_infinite(numbers, [name])
+    refuse_infinite(numbers, [name], allow_gaps=False)
     return numbers[:, 0]
 
 
-def _checked(X: Any, convert: Callable[..., np.ndarray]) -> np.ndarray:
+def _checked(X: Any, convert: Callable[..., np.ndarray], *, allow_gaps: bool = False) -> np.ndarray:
     """Convert to floats, with errors that name columns and cells."""
     X = _as_array_or_frame(X)
-    _refuse_masked(X)
     _refuse_shape(X)
     _refuse_times(X)
+    X = _with_nan(X)
     try:
         rows = convert(X, dtype=_precision(X))
     except (ValueError, TypeError) as exc:
         _explain_cells(X, exc)
         raise
-    refuse_infinite(rows, _column_names(X))
+    refuse_infinite(rows, _column_names(X), allow_gaps=allow_gaps)
     return rows
 
 
@@ -125,13 +125,18 @@ def _precision(X: Any) -> type[np.floating]:
     return np.float32 if _NARROW.issuperset(_type_names(X)) else np.float64
 
 
-def _refuse_masked(X: Any) -> None:
+def _with_nan(X: Any) -> Any:
+    """Return rows with NaN for masked values and for objects that stand for missing ones."""
     if np.ma.is_masked(X):
-        raise ValueError(
-            f"X is a masked array with {np.ma.count_masked(X)} masked values, and the values under "
-            "the mask would be taken as data. Drop those rows or fill them first, for example by "
-            "X.filled(X.mean(axis=0)) or sklearn.impute.SimpleImputer."
-        )
+        dtype = _precision(X)
+        return X.astype(dtype).filled(np.nan)
+    if "object" not in _type_names(X):
+        return X
+    cells = np.asarray(X, dtype=object)
+    missing = np.frompyfunc(_is_missing, 1, 1)(cells).astype(bool)
+    if not missing.any():
+        return X
+    return X.mask(missing, np.nan) if is_frame(X) else np.where(missing, np.nan, cells)
 
 
 def _refuse_shape(X: Any) -> None:
@@ -182,8 +187,6 @@ def _explain_cells(X: Any, exc: Exception, names: list[Any] | None = None) -> No
         ) from exc
     for column, wrong in faults.items():
         for row, cell in wrong.items():
-            if _is_missing(cell):
-                raise _error_of_missing(place_of(column, row), len(wrong)) from exc
             raise type(exc)(
                 f"X holds {cell!r} in {place_of(column, row)}, which is not a number ({exc}). "
                 "Replace it, or drop the row."
@@ -197,25 +200,28 @@ def _not_numbers(cells: np.ndarray) -> dict[int, Any]:
         try:
             float(cell)
         except (ValueError, TypeError):
-            wrong[row] = cell
+            if not _is_missing(cell):
+                wrong[row] = cell
     return wrong
 
 
 def _are_times(wrong: dict[int, Any]) -> bool:
     kinds = (date, time, timedelta, np.datetime64, np.timedelta64)
-    cells = [cell for cell in wrong.values() if not _is_missing(cell)]
-    return bool(cells) and all(isinstance(cell, kinds) for cell in cells)
+    return bool(wrong) and all(isinstance(cell, kinds) for cell in wrong.values())
 
 
 def _is_missing(cell: Any) -> bool:
     return cell is None or str(cell) in ("<NA>", "NaT")
 
 
-def refuse_infinite(rows: np.ndarray, names: list[Any] | None) -> None:
+def refuse_infinite(
+    rows: np.ndarray, names: list[Any] | None, *, allow_gaps: bool = True
+) -> None:
+    """Raise an error that names the first infinite value or, if gaps are not allowed, NaN."""
     try:
-        assert_all_finite(rows, input_name="X")
+        assert_all_finite(rows, input_name="X", allow_nan=allow_gaps)
     except ValueError:
-        wrong = ~np.isfinite(rows)
+        wrong = np.isinf(rows) if allow_gaps else ~np.isfinite(rows)
         row, column = divmod(int(wrong.argmax()), rows.shape[1])
         place = place_of(names[column] if names else column, row)
         if np.isnan(rows[row, column]):
@@ -229,8 +235,7 @@ def refuse_infinite(rows: np.ndarray, names: list[Any] | None) -> None:
 def _error_of_missing(place: str, n_missing: int) -> ValueError:
     more = f", and {n_missing - 1} more in this column" if n_missing > 1 else ""
     return ValueError(
-        f"Input X contains NaN, a missing value, in {place}{more}. Drop such rows, or fill the "
-        "gaps first, for example with sklearn.impute.SimpleImputer."
+        f"Input X contains NaN, a missing value, in {place}{more}. Drop such rows."
     )
 
 

@@ -26,17 +26,21 @@ def check_table(
         )
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     return check_array(
-        table_rows(X, schema), ensure_min_samples=min_samples, estimator=estimator, input_name="X"
+        table_rows(X, schema),
+        ensure_min_samples=min_samples,
+        ensure_all_finite="allow-nan",
+        estimator=estimator,
+        input_name="X",
     )
 
 
 def table_rows(X: Any, schema: TableSchema) -> np.ndarray:
-    """Return a data frame as an array of finite numbers.
+    """Return a data frame as an array of finite numbers, and NaN for missing values.
 
     Raises
     ------
     ValueError
-        Naming the column and the row of a missing value.
+        Naming the column and the row of an infinite value.
     """
     rows = schema.encode(X)
     refuse_infinite(rows, schema.names)

@@ -20,6 +20,7 @@ from skorch.history import History
 
 from skvae._random import make_generator
 from skvae._rows.batches import TrainingRows, draw, n_batches, n_drawn, resident
+from skvae._rows.gaps import has_gaps
 from skvae._training.budget import pseudo_row_share, warmup_epochs
 from skvae._training.callbacks import (
     FitCallback,
@@ -110,6 +111,9 @@ def _run(
     net.set_learning_rate(net.lr)  # an earlier cycle may have left it at zero
     net.max_epochs = max_epochs
     net.module_.n_rows = n_drawn(x, shares)
+    net.module_.trains_without_gaps = not any(
+        has_gaps(rows.numpy()) for rows in (x, x_valid) if rows is not None
+    )
     if x_valid is not None:
         net.train_split = predefined_split(Dataset(resident(x_valid, net.device)))
     try:
@@ -172,7 +176,10 @@ def _warn_of_collapse(X: np.ndarray, history: History, n_components: int) -> Non
 def _features_depend(X: np.ndarray) -> bool:
     """Return whether the ranks of two features are correlated, on a sample of rows and columns."""
     rows = X[:: -(-len(X) // _MOST_ROWS), :: -(-X.shape[1] // _MOST_COLUMNS)]
-    ranks = rows.argsort(axis=0, kind="stable").argsort(axis=0)[:, rows.min(0) < rows.max(0)]
+    observed = ~np.isnan(rows)
+    ranks = rows.argsort(axis=0, kind="stable").argsort(axis=0)
+    ranks = np.where(observed, ranks, (observed.sum(axis=0) - 1) / 2)
+    ranks = ranks[:, np.fmin.reduce(rows) < np.fmax.reduce(rows)]
     if ranks.shape[1] < 2:
         return False
     correlations = np.corrcoef(ranks, rowvar=False)

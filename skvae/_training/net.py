@@ -147,7 +147,7 @@ class VAENet(NeuralNet):
     def _evaluate(
         self, x: Tensor, epoch: float | None, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        x = self.module_.likelihood.redraw(x, generator)
+        x = self.module_.redraw(x, generator)
         objective = self.settings.objective
         with self._autocast():
             record = objective(self.module_, x, epoch=epoch, generator=generator)

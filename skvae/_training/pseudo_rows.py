@@ -8,6 +8,7 @@ from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
 from skvae._model.module import VAEModule
+from skvae._rows.gaps import filled_by_ranks
 from skvae._scaling import column_moments, within_fences
 
 _PRIOR_ROWS = 2.0  # rows of unit covariance, after standardising, that are added to the table
@@ -49,7 +50,7 @@ class PseudoRows:
 
         draws = loc + normal(loadings.shape[1]) @ loadings.T + normal(len(loc)) * noise
         replaced = torch.rand(len(x), 1, generator=generator, device=x.device) < self.share
-        return torch.where(replaced, draws, x)
+        return torch.where(replaced & ~x.isnan(), draws, x)
 
 
 def pseudo_rows(module: VAEModule, X: np.ndarray, share: float) -> PseudoRows | None:
@@ -61,7 +62,7 @@ def pseudo_rows(module: VAEModule, X: np.ndarray, share: float) -> PseudoRows | 
     likelihood, n_components = module.likelihood, module.parts.n_components
     if likelihood.support is not None or likelihood.heavy_tailed or likelihood.has_atoms:
         return None
-    X = within_fences(X[:: -(-len(X) // _MOST_ROWS)])
+    X = within_fences(filled_by_ranks(X[:: -(-len(X) // _MOST_ROWS)]))
     loc, scale = column_moments(X)
     standardized = (X - loc) / np.where(scale > 0, scale, 1)
     loadings, noise = factor_analysis(standardized, n_components)

@@ -130,6 +130,11 @@ class CellsModule(LikelihoodModule):
             return indicators
         return torch.cat([indicators, self._standardized(x)], dim=-1)
 
+    def blank(self, inputs: Tensor, observed: Tensor) -> Tensor:
+        of_cells = observed.repeat_interleave(self.n_cells, -1)
+        of_inputs = of_cells if self.nominal else torch.cat([of_cells, observed], -1)
+        return torch.where(of_inputs, inputs, 0.0)
+
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         log_shares, log_others = self._log_shares(outputs)
         place, inside = self._located(x)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from skvae._parts import Likelihood, LikelihoodModule, Support
 from skvae._rows.arrays import is_frame
 from skvae._rows.frames import table_rows
+from skvae._rows.gaps import filled_by_ranks
 from skvae._rows.table import TableSchema
 from skvae._validation import InvalidParameterError, OutsideSupportError, StrOptions
 from skvae.likelihoods._names import OF_ONE_KIND
@@ -125,7 +126,7 @@ def mixed_likelihood(X):
     Raises
     ------
     ValueError
-        If a column holds missing or infinite values, values that are not numbers in an array, or
+        If a column holds infinite values, values that are not numbers in an array, or
         identifiers or free text in a data frame.
 
     See Also
@@ -159,10 +160,10 @@ def mixed_likelihood(X):
     Mixed(columns=[(Gaussian(), [0]), (NegativeBinomial(), [1])])
     """
     if not is_frame(X):
-        X = check_array(X, dtype=np.float64)
+        X = filled_by_ranks(check_array(X, dtype=np.float64, ensure_all_finite="allow-nan"))
         return Mixed(columns=propose(X, ["number"] * X.shape[1]))
     schema = TableSchema.learn(X)
-    rows = table_rows(X, schema)
+    rows = filled_by_ranks(table_rows(X, schema))
     return Mixed().for_table(schema.columns, rows)
 
 
@@ -180,13 +181,15 @@ class _Mixed(LikelihoodModule):
     def __init__(self, parts: Sequence[LikelihoodModule], groups: Sequence[Group]):
         columns = [positions for _, positions in groups]
         self._n_columns = [len(positions) for positions in columns]
+        self._n_inputs = [part.n_inputs or n for part, n in zip(parts, self._n_columns, strict=True)]
         self._n_outputs = [part.n_outputs for part in parts]
         settled = [(part.spec, own) for part, own in zip(parts, columns, strict=True)]
         super().__init__(Mixed(columns=settled), sum(self._n_outputs))
         self.parts = nn.ModuleList(parts)
         self.support = _Supports(parts, columns)
         self.heavy_tailed = any(part.heavy_tailed for part in parts)
-        self.n_inputs = _width([part.n_inputs for part in parts], self._n_columns)
+        is_plain = all(part.n_inputs is None for part in parts)
+        self.n_inputs = None if is_plain else sum(self._n_inputs)
         self.n_measured = _width([part.n_measured for part in parts], self._n_columns)
         # Index tensors, which follow from the spec and are not saved: the columns part after part,
         # the inverse order, and the positions of each part's outputs among all outputs.
@@ -199,6 +202,12 @@ class _Mixed(LikelihoodModule):
     def standardize(self, x: Tensor) -> Tensor:
         blocks = [part.standardize(own) for part, own in self._rows(x)]
         return self._join(blocks) if self.n_inputs is None else torch.cat(blocks, -1)
+
+    def blank(self, inputs: Tensor, observed: Tensor) -> Tensor:
+        if self.n_inputs is None:
+            return super().blank(inputs, observed)
+        pairs = zip(inputs.split(self._n_inputs, -1), self._rows(observed), strict=True)
+        return torch.cat([part.blank(own, seen) for own, (part, seen) in pairs], -1)
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         pairs = zip(self._outputs(outputs), self._rows(x), strict=True)

@@ -107,10 +107,39 @@ class Conv(Network):
         ValueError
             If the rows are not images of shape `image_shape`.
         """
+        return self._encoder(n_features, 1, n_outputs)
+
+    def build_gap_encoder(self, n_features: int, n_indicators: int, n_outputs: int) -> nn.Module:
+        """Build a fresh encoder in which the indicators of gaps are further colours of the images.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows: height times width times colours.
+        n_indicators : int
+            The same.
+        n_outputs : int
+            Number of values per row that parametrise q(z|x).
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Maps (n_samples, 2 * n_features) to (n_samples, n_outputs).
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter of this object is out of range.
+        ValueError
+            If the rows are not images of shape `image_shape`.
+        """
+        return self._encoder(n_features, 2, n_outputs)
+
+    def _encoder(self, n_features: int, n_planes: int, n_outputs: int) -> nn.Module:
         height, width, colours = shape_of_inputs(self, n_features)
         stages = halvings(height, width, len(self.channels))
-        layers: list[nn.Module] = [RowsToImages(height, width, colours)]
-        n_maps = colours
+        layers: list[nn.Module] = [RowsToImages(height, width, colours, n_planes)]
+        n_maps = n_planes * colours
         for n_channels in self.channels:
             layers += self._activated(nn.Conv2d(n_maps, n_channels, 3, stride=2, padding=1))
             n_maps = n_channels

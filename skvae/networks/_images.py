@@ -109,14 +109,14 @@ def _name(network: Any) -> str:
 
 
 class RowsToImages(nn.Module):
-    """Unflatten rows to images, (n, colours, height, width)."""
+    """Unflatten rows, images side by side, to images, (n, planes * colours, height, width)."""
 
-    def __init__(self, height: int, width: int, colours: int):
+    def __init__(self, height: int, width: int, colours: int, n_planes: int = 1):
         super().__init__()
-        self.shape = (height, width, colours)
+        self.shape = (n_planes, height, width, colours)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, self.shape).movedim(-1, -3)
+        return x.unflatten(-1, self.shape).movedim(-1, -3).flatten(-4, -3)
 
 
 class ImagesToRows(nn.Module):

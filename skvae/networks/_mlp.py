@@ -130,6 +130,30 @@ class MLP(Network):
         """
         return self._stack(n_features, self._hidden_sizes(n_features), n_outputs)
 
+    def build_gap_encoder(self, n_features: int, n_indicators: int, n_outputs: int) -> nn.Module:
+        """Build a fresh encoder whose first layer also receives the indicators of gaps.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows, which determines the hidden layers under "auto".
+        n_indicators : int
+            Number of indicators.
+        n_outputs : int
+            Number of values per row that parametrise q(z|x).
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Maps (n_samples, n_features + n_indicators) to (n_samples, n_outputs).
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter of this object is out of range.
+        """
+        return self._stack(n_features + n_indicators, self._hidden_sizes(n_features), n_outputs)
+
     def build_decoder(self, n_components: int, n_outputs: int, n_features: int) -> nn.Module:
         """Build a fresh decoder.
 

@@ -59,6 +59,12 @@ class StandardNormalModule(PriorModule):
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         return normal_draws(n_samples, self.n_components, generator)
 
+    def moments(self) -> tuple[Tensor, Tensor]:
+        return torch.zeros(self.n_components), torch.zeros(self.n_components)
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        return torch.zeros(self.n_components), torch.zeros(self.n_components)
+
     def kl(self, mean: Tensor, log_var: Tensor) -> Tensor | None:
         return 0.5 * (mean.square() + log_var.exp() - log_var - 1)  # (..., n_components)
 

@@ -78,6 +78,11 @@ class Combined(Score):
         self.scores = scores
         self.standardization = standardization
 
+    @property
+    def accepts_gaps(self):
+        """Whether all of the scores do."""
+        return all(score.accepts_gaps for score in self._resolved())
+
     def build(self, module, X, n_samples):
         parts = [(score, score.build(module, X, n_samples)) for score in self._resolved()]
         scores = np.stack(  # (n_scores, n_rows)

@@ -31,6 +31,7 @@ class ModelScore(Score):
     """
 
     unit = "nats"
+    accepts_gaps = True
     _parameter_constraints: dict = {"quantity": [StrOptions(set(_inference.SCORES))]}
 
     def __init__(self, *, quantity="log_likelihood"):

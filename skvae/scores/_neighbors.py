@@ -281,6 +281,7 @@ class LatentNeighbors(Score):
     True
     """
 
+    accepts_gaps = True
     _parameter_constraints: dict = {"n_neighbors": [Interval(Integral, 1, None, closed="left")]}
 
     def __init__(self, *, n_neighbors=5):
