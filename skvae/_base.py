@@ -21,11 +21,17 @@ from skvae._model import inference
 from skvae._model.module import Parts, VAEModule, build_module, restore_module
 from skvae._parts import Likelihood, Network, Objective, Prior
 from skvae._random import draw_seed, isolated_rng, make_generator
-from skvae._rows.arrays import check_latent_rows, check_rows, column_of_numbers, is_frame
+from skvae._rows.arrays import (
+    check_latent_rows,
+    check_rows,
+    column_of_numbers,
+    is_frame,
+    refuse_empty,
+)
 from skvae._rows.batches import TrainingRows, training_rows
 from skvae._rows.frames import check_table, encoded_value
-from skvae._rows.gaps import filled_by_ranks
 from skvae._rows.table import TableSchema
+from skvae._scaling import filled_by_ranks
 from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import (
     EARLY_STOPPING_CEILING,
@@ -343,12 +349,14 @@ class BaseVAE(BaseEstimator):
 
     def _check_training_rows(self, X, sample_weight) -> TrainingRows:
         X = self._array_of(X, reset=not self._goes_on(), min_samples=2)
+        refuse_empty(X)
         return self._weighted(X, sample_weight, min_samples=2)
 
     def _check_chunk(self, X, sample_weight) -> TrainingRows:
         first = not hasattr(self, "module_")
         min_samples = 2 if first else 1
         X = self._array_of(X, reset=first, min_samples=min_samples)
+        refuse_empty(X)
         return self._weighted(X, sample_weight, min_samples)
 
     def _array_of(self, X, *, reset: bool, min_samples: int = 1) -> np.ndarray:

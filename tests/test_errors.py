@@ -74,7 +74,6 @@ def changed(value):
 
 
 BAD_ROWS = {
-    "nan": (changed(np.nan), ValueError, "Input X contains NaN"),
     "infinity": (changed(np.inf), ValueError, "Input X contains infinity"),
     "1-D": (X[0], ValueError, "Expected 2D array, got 1D array instead"),
     "3-D": (X[None], ValueError, "Found array with dim 3.* dim <= 2 is required"),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule, Network, Prior, PriorModule
 from skvae._random import isolated_rng
-from skvae._rows.gaps import filled_by_ranks, has_gaps
+from skvae._scaling import filled_by_ranks, has_gaps
 from skvae._validation import OutsideSupportError
 
 _LOG_2PI = math.log(2 * math.pi)

@@ -133,7 +133,7 @@ def _with_nan(X: Any) -> Any:
     if "object" not in _type_names(X):
         return X
     cells = np.asarray(X, dtype=object)
-    missing = np.frompyfunc(_is_missing, 1, 1)(cells).astype(bool)
+    missing = np.vectorize(_is_missing, otypes=[bool])(cells)
     if not missing.any():
         return X
     return X.mask(missing, np.nan) if is_frame(X) else np.where(missing, np.nan, cells)
@@ -214,9 +214,7 @@ def _is_missing(cell: Any) -> bool:
     return cell is None or str(cell) in ("<NA>", "NaT")
 
 
-def refuse_infinite(
-    rows: np.ndarray, names: list[Any] | None, *, allow_gaps: bool = True
-) -> None:
+def refuse_infinite(rows: np.ndarray, names: list[Any] | None, *, allow_gaps: bool = True) -> None:
     """Raise an error that names the first infinite value or, if gaps are not allowed, NaN."""
     try:
         assert_all_finite(rows, input_name="X", allow_nan=allow_gaps)
@@ -232,11 +230,18 @@ def refuse_infinite(
         ) from None
 
 
+def refuse_empty(X: np.ndarray) -> None:
+    """Raise an error if every value of the training rows is missing."""
+    if np.isnan(X[0]).all() and np.isnan(X).all():
+        raise ValueError(
+            f"All {X.size} values of X are missing (NaN), so there is nothing to learn from. Pass "
+            "rows with observed values."
+        )
+
+
 def _error_of_missing(place: str, n_missing: int) -> ValueError:
     more = f", and {n_missing - 1} more in this column" if n_missing > 1 else ""
-    return ValueError(
-        f"Input X contains NaN, a missing value, in {place}{more}. Drop such rows."
-    )
+    return ValueError(f"Input X contains NaN, a missing value, in {place}{more}. Drop such rows.")
 
 
 def place_of(column: Any, row: int) -> str:

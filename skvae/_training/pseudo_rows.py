@@ -8,8 +8,7 @@ from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
 from skvae._model.module import VAEModule
-from skvae._rows.gaps import filled_by_ranks
-from skvae._scaling import column_moments, within_fences
+from skvae._scaling import column_moments, filled_by_ranks, within_fences
 
 _PRIOR_ROWS = 2.0  # rows of unit covariance, after standardising, that are added to the table
 _N_STEPS = 20  # further steps change the held-out likelihood by less than a tenth of a nat

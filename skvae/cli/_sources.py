@@ -210,7 +210,7 @@ def _check_names(path: str, names: list[str] | None, known: list[str]) -> None:
 
 
 def _check_values(rows: Rows, source: str) -> None:
-    """Raise an error for the first value that is not a finite number.
+    """Raise an error for the first value that is infinite.
 
     Those of data frames are checked by the estimator.
     """
@@ -218,7 +218,7 @@ def _check_values(rows: Rows, source: str) -> None:
         raise ValueError(f"{source} contains no rows")
     if not isinstance(rows.X, np.ndarray):
         return
-    broken = ~np.isfinite(rows.X)
+    broken = np.isinf(rows.X)
     if broken.any():
         row, column = np.argwhere(broken)[0]
         name = column + 1 if rows.names is None else repr(rows.names[column])

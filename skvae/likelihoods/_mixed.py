@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from skvae._parts import Likelihood, LikelihoodModule, Support
 from skvae._rows.arrays import is_frame
 from skvae._rows.frames import table_rows
-from skvae._rows.gaps import filled_by_ranks
 from skvae._rows.table import TableSchema
+from skvae._scaling import filled_by_ranks
 from skvae._validation import InvalidParameterError, OutsideSupportError, StrOptions
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.likelihoods._proposal import propose
@@ -181,7 +181,8 @@ class _Mixed(LikelihoodModule):
     def __init__(self, parts: Sequence[LikelihoodModule], groups: Sequence[Group]):
         columns = [positions for _, positions in groups]
         self._n_columns = [len(positions) for positions in columns]
-        self._n_inputs = [part.n_inputs or n for part, n in zip(parts, self._n_columns, strict=True)]
+        widths = zip(parts, self._n_columns, strict=True)
+        self._n_inputs = [part.n_inputs or n_columns for part, n_columns in widths]
         self._n_outputs = [part.n_outputs for part in parts]
         settled = [(part.spec, own) for part, own in zip(parts, columns, strict=True)]
         super().__init__(Mixed(columns=settled), sum(self._n_outputs))

@@ -62,9 +62,6 @@ class StandardNormalModule(PriorModule):
     def moments(self) -> tuple[Tensor, Tensor]:
         return torch.zeros(self.n_components), torch.zeros(self.n_components)
 
-    def moments(self) -> tuple[Tensor, Tensor]:
-        return torch.zeros(self.n_components), torch.zeros(self.n_components)
-
     def kl(self, mean: Tensor, log_var: Tensor) -> Tensor | None:
         return 0.5 * (mean.square() + log_var.exp() - log_var - 1)  # (..., n_components)
 

@@ -67,7 +67,7 @@ def test_the_model_remembers_the_columns_of_a_table(files):
     [
         (("--data", "none.npy"), 1, "none.npy: No such file or directory"),
         (("--data", "none.docx"), 2, "is not a known source"),
-        (("--data", "bad.csv"), 1, "bad.csv has nan in row 2, column 'b'"),
+        (("--data", "bad.csv"), 1, "bad.csv has inf in row 2, column 'b'"),
         (("--data", "text.csv", "--likelihood", "gaussian"), 1, "not numeric: b ('x')"),
         (
             ("--data", "digits", "--max-epochs", "0"),
@@ -103,7 +103,7 @@ def test_the_model_remembers_the_columns_of_a_table(files):
     ],
 )
 def test_an_error_is_one_line_and_nothing_is_written(run, elsewhere, options, code, message):
-    (elsewhere / "bad.csv").write_text("a,b\n1,2\n3,nan\n")
+    (elsewhere / "bad.csv").write_text("a,b\n1,2\n3,inf\n")
     (elsewhere / "text.csv").write_text("a,b\n1,x\n")
     done = run("fit", *options, "-o", "m.skvae")
     first, *rest = done.err.splitlines()

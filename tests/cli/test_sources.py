@@ -79,7 +79,7 @@ def test_the_array_of_an_archive_is_its_only_one_or_that_of_key(tmp_path):
         (np.ones((2, 2), complex), "contains complex128"),
         (np.ones(3), r"of shape \(3,\); expected numbers, with one row per sample"),
         (np.ones((0, 3)), r"of shape \(0, 3\)"),
-        (np.array([[1, np.nan], [np.inf, 2], [3, 4]]), "has nan in row 1, column 2; 2 of 3 rows"),
+        (np.array([[1, np.nan], [np.inf, 2], [3, 4]]), "has inf in row 2, column 1; 1 of 3 rows"),
     ],
 )
 def test_an_array_that_is_not_a_table_of_finite_numbers_is_refused(tmp_path, array, message):
@@ -105,13 +105,13 @@ def test_pickled_objects_are_not_loaded(tmp_path):
         read(tmp_path / "t.npy")
 
 
-def test_a_table_with_nan_or_without_rows_is_refused(tmp_path):
+def test_a_table_with_infinity_or_without_rows_is_refused(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n")
     with pytest.raises(ValueError, match="contains no rows"):
         read(path)
-    path.write_text("a,b\n1,2\n3,nan\n")
-    with pytest.raises(ValueError, match="has nan in row 2, column 'b'"):
+    path.write_text("a,b\n1,2\n3,inf\n")
+    with pytest.raises(ValueError, match="has inf in row 2, column 'b'"):
         read(path)
 
 
