@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skvae._detector import VAEAnomalyDetector
+    from skvae._imputer import VAEImputer
     from skvae._transformer import VAETransformer
     from skvae.persistence import Autosave, export_onnx, load, save
 
 __all__ = [
     "Autosave",
     "VAEAnomalyDetector",
+    "VAEImputer",
     "VAETransformer",
     "__version__",
     "export_onnx",
@@ -26,6 +28,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Autosave": "skvae.persistence",
     "VAEAnomalyDetector": "skvae._detector",
+    "VAEImputer": "skvae._imputer",
     "VAETransformer": "skvae._transformer",
     "export_onnx": "skvae.persistence",
     "load": "skvae.persistence",

@@ -451,6 +451,19 @@ class LikelihoodModule(nn.Module):
         """
         raise NotImplementedError
 
+    def mean_of_draws(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        """Return the mean of a mixture of distributions, (n_samples, n_features).
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (n_samples, n_draws, n_outputs)
+            Outputs of the decoder for several latent vectors per row.
+        weights : Tensor of shape (n_samples, n_draws)
+            Their weights, which sum to one for each row.
+        """
+        means = self.mean(outputs)
+        return (weights.to(means)[..., None] * means).sum(1)
+
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Draw from p(x|z) in the units of X, (..., n_features).
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from skvae._base import BaseVAE, EmbeddingMixin
-from skvae._model import inference
+from skvae._base import BaseVAE, EmbeddingMixin, LikelihoodScoreMixin
 
 
-class VAETransformer(EmbeddingMixin, BaseVAE):
+class VAETransformer(LikelihoodScoreMixin, EmbeddingMixin, BaseVAE):
     """Nonlinear dimensionality reduction by a variational autoencoder.
 
     Learns an encoder q(z|x) and a decoder p(x|z) [1]_. What :class:`~sklearn.decomposition.PCA`
@@ -136,50 +135,3 @@ class VAETransformer(EmbeddingMixin, BaseVAE):
     >>> vae.sample(3, random_state=0).shape
     (3, 4)
     """
-
-    def score_samples(self, X):
-        """Return the log-likelihood of every row.
-
-        It is the importance-weighted bound of Burda et al. (2016) with `n_importance_samples`
-        draws, whose expectation grows with their number towards log p(x). All rows share one fixed
-        set of draws: the score is a function of the row alone.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the training data.
-
-        Returns
-        -------
-        log_likelihood : ndarray of shape (n_samples,), float64
-            In nats, of the density of X in its own units.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        """
-        X = self._check_rows(X)
-        return inference.score(self.module_, X, "log_likelihood", self.n_importance_samples)
-
-    def score(self, X, y=None):
-        """Return the mean log-likelihood of the rows, so that model selection needs no scorer.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the training data.
-        y : Ignored
-            For scikit-learn's pipelines.
-
-        Returns
-        -------
-        log_likelihood : float
-            Mean of `score_samples`, in nats per row.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        """
-        return float(self.score_samples(X).mean())

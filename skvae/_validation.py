@@ -13,16 +13,28 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, InvalidParameterError, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    MissingValues,
+    Options,
+    StrOptions,
+)
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
+    check_is_fitted,
+)
 
 __all__ = [
     "IdentifierError",
     "Interval",
     "InvalidParameterError",
+    "MissingValues",
     "Options",
     "OutsideSupportError",
     "StrOptions",
+    "_check_feature_names_in",
     "_fit_context",
     "check_count",
     "check_is_fitted",

@@ -17,6 +17,7 @@ from skvae._files import onnx_graphs
 from skvae._files.checkpoint_folder import CheckpointFolder
 from skvae._files.model_file import read_file, unsound, write_file
 from skvae._files.values import Decoder, Encoder
+from skvae._imputer import VAEImputer
 from skvae._model.inference import SCORES
 from skvae._model.module import load_weights
 from skvae._specs import SPEC_CLASSES
@@ -27,7 +28,7 @@ from skvae.scores import ModelScore
 
 __all__ = ["Autosave", "export_onnx", "load", "save"]
 
-_ESTIMATORS = {cls.__name__: cls for cls in (VAETransformer, VAEAnomalyDetector)}
+_ESTIMATORS = {cls.__name__: cls for cls in (VAETransformer, VAEAnomalyDetector, VAEImputer)}
 # A resumed fit may change these: they leave the weights alone, or are there to be raised.
 _FREE_PARAMETERS = {
     "max_epochs",
@@ -46,7 +47,7 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : VAETransformer or VAEAnomalyDetector
+    estimator : VAETransformer, VAEAnomalyDetector or VAEImputer
         Fitted.
     path : str or path-like
         The file, replaced if it exists. Its usual ending is ``.skvae``.
@@ -105,7 +106,7 @@ def load(path, *, trusted=()):
 
     Returns
     -------
-    estimator : VAETransformer or VAEAnomalyDetector
+    estimator : VAETransformer, VAEAnomalyDetector or VAEImputer
         As it was when saved; on the CPU if its device is not available. The state of the optimiser
         is not part of a model: further training starts from the weights with a fresh optimiser.
 
@@ -160,7 +161,7 @@ def export_onnx(estimator, path, *, part="encoder"):
 
     Parameters
     ----------
-    estimator : VAETransformer or VAEAnomalyDetector
+    estimator : VAETransformer, VAEAnomalyDetector or VAEImputer
         Fitted.
     path : str or path-like
         The file, replaced if it exists. Its usual ending is ``.onnx``.
@@ -410,7 +411,7 @@ def _check_identity(path, before, now):
 
 def _quantity(estimator):
     """Return which quantity of the model `score_samples` is."""
-    if isinstance(estimator, VAETransformer):
+    if not isinstance(estimator, VAEAnomalyDetector):
         return "log_likelihood"
     score = estimator.anomaly_score_.spec
     if type(score) is not ModelScore:

@@ -147,8 +147,12 @@ class VAEModule(nn.Module):
 
         Of the observed values, if some are missing (NaN).
         """
+        return self.log_observed(x, self.decode(z))
+
+    def log_observed(self, x: Tensor, outputs: Tensor) -> Tensor:
+        """Return log p(x|z) by the outputs of the decoder, (n_samples, n_draws, n_outputs)."""
         x, observed = self.split_gaps(x)
-        log_prob = self.likelihood.log_prob(self.decode(z), x[:, None])
+        log_prob = self.likelihood.log_prob(outputs, x[:, None])
         if observed is not None:
             log_prob = torch.where(observed[:, None], log_prob, 0.0)
         return log_prob.sum(-1)

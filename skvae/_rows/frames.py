@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Number
 from typing import Any, cast
 
 import narwhals as nw
+import narwhals.selectors as cs
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skvae._rows.arrays import is_frame, refuse_infinite
+from skvae._rows.native import library_of
 from skvae._rows.table import Column, TableSchema
 
 
@@ -45,6 +48,63 @@ def table_rows(X: Any, schema: TableSchema) -> np.ndarray:
     rows = schema.encode(X)
     refuse_infinite(rows, schema.names)
     return rows
+
+
+def with_gaps(X: Any, missing_values: Any) -> Any:
+    """Return rows in which a value that stands for missing ones is NaN or, in frames, null."""
+    if missing_values is None or missing_values != missing_values or str(missing_values) == "<NA>":
+        return X
+    if not is_frame(X):
+        X = np.asarray(X)
+        is_gap = missing_values == X
+        return np.where(is_gap, np.nan, X) if np.any(is_gap) else X
+    frame: Any = nw.from_native(X, eager_only=True)
+    kinds = cs.numeric() if isinstance(missing_values, Number) else cs.string() | cs.categorical()
+    columns = [nw.col(name) for name in frame.select(kinds).columns]
+    kept = [nw.when(column != missing_values).then(column) for column in columns]
+    return frame.with_columns(*kept).to_native() if kept else X
+
+
+def filled_frame(
+    X: Any,
+    schema: TableSchema,
+    filled: np.ndarray,
+    missing: np.ndarray,
+    kept: np.ndarray,
+    indicated: np.ndarray,
+) -> Any:
+    """Return a data frame with decoded values in its gaps.
+
+    Parameters
+    ----------
+    X : DataFrame or Table
+    schema : TableSchema
+        Of the training rows.
+    filled : ndarray of shape (n_rows, n_columns)
+        The encoded rows without gaps.
+    missing : ndarray of bool of shape (n_rows, n_columns)
+        The gaps to fill.
+    kept, indicated : ndarray of int
+        Positions of the columns to return, and of those of which indicators are appended.
+
+    Raises
+    ------
+    ValueError
+        If X is of another library than the training rows.
+    """
+    library = library_of(X)
+    if library is None or library.name != schema.library:
+        raise ValueError(
+            f"X is a {type(X).__module__.partition('.')[0]} {type(X).__name__}, but the training "
+            f"rows were a data frame of {schema.library}. Convert X to that library."
+        )
+    pairs = zip(library.columns(X), library.columns(schema.decode(filled)), missing.T, strict=True)
+    columns = [library.patched(*column) for column in pairs]
+    chosen = [columns[position] for position in kept]
+    chosen += [library.like(columns[position], missing[:, position]) for position in indicated]
+    names = [schema.names[position] for position in kept]
+    names += [f"missingindicator_{schema.names[position]}" for position in indicated]
+    return library.frame(names, chosen)
 
 
 def encoded_value(schema: TableSchema, position: int, value: Any) -> float:

@@ -97,6 +97,12 @@ class Library(Protocol):
     def take(self, levels: Levels, codes: np.ndarray, missing: np.ndarray) -> Any:
         """Return the column of the levels that have these codes; those of gaps do not matter."""
 
+    def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
+        """Return a column with the cells of another one where they are chosen."""
+
+    def like(self, column: Any, values: np.ndarray) -> Any:
+        """Return booleans as a column that goes beside another one."""
+
     def frame(self, names: list[Any], columns: list[Any]) -> Any:
         """Return the columns as a data frame."""
 
@@ -172,6 +178,19 @@ class _Pandas:
             return pd.Series(_objects(cells, levels.dtype, missing), dtype=object)
         series = values.astype(kind).take(codes).reset_index(drop=True)
         return series.mask(missing) if missing.any() else series
+
+    def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
+        pd = import_module("pandas")
+        other = other.set_axis(column.index)
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            known = column.cat.categories
+            column = column.cat.add_categories(other.cat.categories.difference(known))
+        if column.dtype != object:
+            other = other.astype(column.dtype)
+        return column.where(~chosen, other)
+
+    def like(self, column: Any, values: np.ndarray) -> Any:
+        return import_module("pandas").Series(values, index=column.index)
 
     def frame(self, names: list[Any], columns: list[Any]) -> Any:
         pd = import_module("pandas")
@@ -264,6 +283,16 @@ class _Polars:
         series = pl.Series(levels.values).cast(kind)
         return self._masked(series.gather(codes), missing)
 
+    def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
+        pl = import_module("polars")
+        if column.dtype == pl.Null:
+            column = column.cast(other.dtype)
+        cells = pl.when(pl.Series(chosen)).then(other.cast(column.dtype)).otherwise(column)
+        return pl.select(cells).to_series()
+
+    def like(self, column: Any, values: np.ndarray) -> Any:
+        return import_module("polars").Series(values)
+
     def frame(self, names: list[Any], columns: list[Any]) -> Any:
         pairs = zip(names, columns, strict=True)
         return import_module("polars").DataFrame([column.alias(name) for name, column in pairs])
@@ -343,6 +372,19 @@ class _Arrow:
             dictionary = pa.array(levels.categories, kind.value_type)
             return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=kind.ordered)
         return pa.array(levels.values).take(pa.array(codes, mask=missing)).cast(kind)
+
+    def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
+        pa, kind = import_module("pyarrow"), column.type
+        if pa.types.is_null(kind):
+            return other
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        cells = import_module("pyarrow.compute").if_else(
+            pa.array(chosen), other.cast(plain), column.cast(plain)
+        )
+        return cells if plain == kind else cells.dictionary_encode()
+
+    def like(self, column: Any, values: np.ndarray) -> Any:
+        return import_module("pyarrow").array(values)
 
     def frame(self, names: list[Any], columns: list[Any]) -> Any:
         return import_module("pyarrow").table(columns, names=names)

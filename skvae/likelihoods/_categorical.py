@@ -183,11 +183,17 @@ class _Categorical(OneScaleModule):
         return log_shares.gather(-2, index).squeeze(-2)
 
     def mean(self, outputs: Tensor) -> Tensor:
-        logits = self._logits(outputs)
+        return self._mean(self._logits(outputs).softmax(-2))
+
+    def mean_of_draws(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        shares = self._logits(outputs).softmax(-2)  # (n_samples, n_draws, n_categories, n_features)
+        return self._mean((weights.to(shares)[..., None, None] * shares).sum(1))
+
+    def _mean(self, shares: Tensor) -> Tensor:
         if not self.ordered:
-            return logits.argmax(-2).to(logits.dtype)
-        amounts = torch.arange(logits.shape[-2], dtype=logits.dtype, device=logits.device)
-        return (logits.softmax(-2) * amounts[:, None]).sum(-2)
+            return shares.argmax(-2).to(shares.dtype)
+        amounts = torch.arange(shares.shape[-2], dtype=shares.dtype, device=shares.device)
+        return (shares * amounts[:, None]).sum(-2)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return draw_categories(self._logits(outputs).mT, generator).to(outputs.dtype)

@@ -148,7 +148,14 @@ class CellsModule(LikelihoodModule):
         return torch.where(inside, own, log_others.expand(shape))
 
     def mean(self, outputs: Tensor) -> Tensor:
-        shares = self._log_shares(outputs)[0].softmax(-1)  # without the others
+        return self._mean(self._log_shares(outputs)[0].softmax(-1))  # without the others
+
+    def mean_of_draws(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        shares = self._log_shares(outputs)[0].softmax(-1)
+        return self._mean((weights.to(shares)[..., None, None] * shares).sum(1))
+
+    def _mean(self, shares: Tensor) -> Tensor:
+        """Return the most probable names, or the expectations of numbers."""
         if self.nominal:
             return self._at(self.low, shares.argmax(-1))
         # from the centre, as single precision does not tell time stamps apart

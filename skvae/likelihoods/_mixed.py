@@ -217,6 +217,11 @@ class _Mixed(LikelihoodModule):
     def mean(self, outputs: Tensor) -> Tensor:
         return self._join([part.mean(own) for part, own in self._outputs(outputs)])
 
+    def mean_of_draws(self, outputs: Tensor, weights: Tensor) -> Tensor:
+        return self._join(
+            [part.mean_of_draws(own, weights) for part, own in self._outputs(outputs)]
+        )
+
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return self._join([part.sample(own, generator) for part, own in self._outputs(outputs)])
 

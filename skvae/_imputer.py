@@ -1,0 +1,444 @@
+"""The imputer: missing values filled by a VAE, as expectations or as draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import TransformerMixin
+
+from skvae._base import BaseVAE, LikelihoodScoreMixin
+from skvae._model import imputation
+from skvae._random import draw_seed
+from skvae._rows.arrays import is_frame
+from skvae._rows.frames import filled_frame, with_gaps
+from skvae._validation import (
+    MissingValues,
+    _check_feature_names_in,
+    _fit_context,
+    check_count,
+    check_is_fitted,
+)
+
+
+class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
+    """Imputation of missing values by a variational autoencoder.
+
+    The model is trained on the observed values, all others are left out of its likelihood [5]_.
+    Missing values are then drawn from their distribution given the observed values of the row, or
+    replaced by its expectation.
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Number of latent dimensions.
+    network : {"auto", "mlp", "conv", "resnet"} or Network, default="auto"
+        Encoder and decoder: a short name, or a configured object of :mod:`skvae.networks`. "auto"
+        is "mlp". If the training rows are a data frame with text, categories, booleans or dates,
+        it is ``MLP(hidden_layer_sizes=(512, 512), activation="silu")``, and "auto" has a meaning
+        of its own for the two parameters below as well. These were chosen for the quality of
+        draws.
+    likelihood : str or Likelihood, default="auto"
+        The distribution p(x|z): a short name, or a configured object of :mod:`skvae.likelihoods`.
+        "auto" is "gaussian", or "mixed" for a data frame with text, categories, booleans or dates.
+        "gaussian" and "student_t" accept any real data,
+        "histogram" too, with any distribution, "bernoulli" and "continuous_bernoulli" values in
+        [0, 1], "poisson" and "negative_binomial" counts, "categorical" and "discretized_logistic"
+        levels 0, 1, 2, ...; "mixed" chooses a distribution for each column, see
+        :class:`~skvae.likelihoods.Mixed`.
+    prior : {"auto", "normal", "mixture", "vamp", "flow", "ex_post"} or Prior, default="auto"
+        The distribution p(z): a short name, or a configured object of :mod:`skvae.priors`.
+        "normal" is N(0, I); the others are learned. "auto" is "normal", or
+        ``MixturePrior(n_mixtures=1000)`` for such a data frame.
+    objective : {"auto", "elbo", "iwae", "beta_tcvae", "info_vae"} or Objective, default="auto"
+        The training objective: a short name, or a configured object of :mod:`skvae.objectives`.
+        "auto" is "elbo".
+    max_epochs : int or "auto", default="auto"
+        Passes over the training rows. "auto" fits them to the number of rows n: as many as
+        ``max(1000, 20 sqrt(n))`` optimiser steps need, or at most ten times that with
+        `early_stopping`.
+    batch_size : int or "auto", default="auto"
+        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up; twice as many for such a
+        frame of at least 2,000 rows.
+    learning_rate : float, default=1e-3
+        Mean learning rate of `fit`, which runs through one cycle [3]_: a warm-up to twice this over
+        the first quarter, then half a cosine down to zero. The rate is constant in `partial_fit`
+        and with `early_stopping`, whose end is not known beforehand. A
+        :class:`skorch.callbacks.LRScheduler` among `callbacks` replaces the cycle.
+    optimizer : {"adam", "sgd"} or subclass of torch.optim.Optimizer, default="adam"
+        "adam" is Adam with decoupled weight decay [4]_. Gradients with a norm above 1e8, which no
+        healthy fit reaches, are scaled down to that norm; for a lower limit see
+        :class:`skorch.callbacks.GradientNormClipping`.
+    weight_decay : float or "auto", default="auto"
+        Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
+        a fixed prior on the weights counts for less the more rows there are, and 0 for other
+        optimisers. "auto" also keeps small tables from being overfitted: if n is small for
+        ``n_features * n_components``, part of every training batch are draws of a factor analysis.
+        The notes of :class:`~skvae.likelihoods.Gaussian` state the rule.
+    early_stopping : bool, default=False
+        Whether to set `validation_fraction` of the rows aside, to stop when the validation loss has
+        not improved for `n_iter_no_change` epochs, and to return to the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows set aside for `early_stopping`, in (0, 1).
+    n_iter_no_change : int, default=10
+        Number of epochs without improvement after which `early_stopping` ends the fit.
+    n_importance_samples : int, default=16
+        Number of draws per row of the importance-weighted bound behind a log-likelihood [2]_. With
+        fewer than 16, the bound is averaged over several sets of draws, 16 in all.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Precision of matrix products during training. "auto" is bfloat16 for rows of at least 256
+        features on a processor that computes it natively, else float32. Losses are always
+        float32; scores and embeddings have the precision of the rows, float32 or float64.
+    device : str or torch.device, default="auto"
+        "auto" is a CUDA GPU if there is one, else the CPU.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training, see :mod:`skorch.callbacks`; :class:`~skvae.Autosave` writes
+        checkpoints from which an interrupted fit continues. A callback that monitors a validation
+        loss, such as skorch's `EarlyStopping`, raises a `ValueError` unless `early_stopping` sets
+        rows aside.
+    warm_start : bool, default=False
+        If True, `fit` continues the previous fit up to `max_epochs` in total, and warns if none
+        remain. Network, likelihood, prior, objective, optimizer, weight decay, precision and device
+        stay those of the first fit.
+    verbose : int, default=0
+        1 shows a progress bar with loss, reconstruction and KL; 0 is silent.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the order of the rows, and all draws. The global generators are
+        neither read nor changed. None takes fresh entropy from the operating system.
+
+    missing_values : int, float, str, None or np.nan, default=np.nan
+        What stands for missing values in X, besides NaN, None, pandas' NA and NaT.
+    sample_posterior : bool, default=False
+        Whether `transform` fills gaps with draws, as :meth:`impute` does, instead of expectations.
+        Standard errors of what is computed from one filled table are too small either way; see
+        :func:`skvae.metrics.pool`.
+    add_indicator : bool, default=False
+        Whether `transform` appends an indicator, 1 for missing, of each column that had gaps in
+        `fit`.
+    keep_empty_features : bool, default=False
+        Whether `transform` keeps columns without any observed value in `fit`: as zeros or, in data
+        frames, still missing.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of latent dimensions.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X has names that are all strings.
+    n_iter_ : int
+        Number of epochs run.
+    n_steps_ : int
+        Number of optimiser steps run.
+    history_ : dict of str to ndarray of shape (`n_iter_`,)
+        `train_loss`, `train_reconstruction` and `train_kl` in nats per row, the same with `valid_`
+        if `early_stopping` is True, and `duration` in seconds.
+    module_ : torch.nn.Module
+        The trained model, in the units of X.
+    device_ : str
+        The device of the model.
+    precision_ : {"float32", "bfloat16"}
+        Precision of matrix products during training.
+
+    See Also
+    --------
+    sklearn.impute.IterativeImputer : A regression for each column.
+    skvae.metrics.pool : Combines estimates from several filled tables.
+
+    Notes
+    -----
+    Values may be missing at random: whether a value is missing may depend on observed values, but
+    not on the value itself. Gaps in columns without any in `fit` are filled too, though the encoder
+    has not seen such rows.
+
+    References
+    ----------
+    .. [1] Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
+    .. [2] Burda et al. (2016), "Importance Weighted Autoencoders", equation 8.
+    .. [3] Smith & Topin (2019), "Super-Convergence".
+    .. [4] Loshchilov & Hutter (2019), "Decoupled Weight Decay Regularization".
+    .. [5] Mattei & Frellsen (2019), "MIWAE: Deep Generative Modelling and Imputation of Incomplete
+       Data Sets".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAEImputer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> X[::3, 2] = np.nan
+    >>> imputer = VAEImputer(random_state=0).fit(X)
+    >>> bool(np.isnan(imputer.transform(X)).any())
+    False
+    >>> imputer.impute(X, n_draws=5, random_state=0).shape
+    (5, 150, 4)
+    """
+
+    _parameter_constraints = {
+        **BaseVAE._parameter_constraints,
+        "missing_values": [MissingValues()],
+        "sample_posterior": ["boolean"],
+        "add_indicator": ["boolean"],
+        "keep_empty_features": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        n_components=16,
+        *,
+        network="auto",
+        likelihood="auto",
+        prior="auto",
+        objective="auto",
+        max_epochs="auto",
+        batch_size="auto",
+        learning_rate=1e-3,
+        optimizer="adam",
+        weight_decay="auto",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        n_importance_samples=16,
+        precision="auto",
+        device="auto",
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+        missing_values=np.nan,
+        sample_posterior=False,
+        add_indicator=False,
+        keep_empty_features=False,
+    ):
+        super().__init__(
+            n_components,
+            network=network,
+            likelihood=likelihood,
+            prior=prior,
+            objective=objective,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            n_importance_samples=n_importance_samples,
+            precision=precision,
+            device=device,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.missing_values = missing_values
+        self.sample_posterior = sample_posterior
+        self.add_indicator = add_indicator
+        self.keep_empty_features = keep_empty_features
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit the model to the observed values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, at least two, with missing values, in any units that the likelihood
+            accepts.
+        y : Ignored
+            For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
+
+        Returns
+        -------
+        self : object
+            The fitted imputer.
+
+        Raises
+        ------
+        ValueError
+            If X is not a two-dimensional array that the likelihood and the network accept, if it
+            has infinite or no observed values, or if weights are negative, not finite, not one per
+            row, or leave fewer than two rows.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        """
+        with self._unchanged_on_failure():
+            rows = self._check_training_rows(X, sample_weight)
+            self._fit_rows(rows)
+            self._note_gaps(rows.X)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train for one pass over these rows, from where the last call or fit ended.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            A chunk of training rows. Only if the first one has gaps does the encoder see where
+            gaps are.
+        y : Ignored
+            For scikit-learn's pipelines.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row, which counts as so many copies of it; a row of weight zero is
+            left out. None is one for every row.
+
+        Returns
+        -------
+        self : object
+            The imputer, trained one epoch further.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        """
+        with self._unchanged_on_failure():
+            rows = self._check_chunk(X, sample_weight)
+            self._fit_pass(rows)
+            self._note_gaps(rows.X)
+        return self
+
+    def transform(self, X):
+        """Fill the missing values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+
+        Returns
+        -------
+        X_filled : ndarray or data frame of shape (n_samples, n_features_out)
+            Observed values are as they were. Missing ones are expectations given the observed
+            values, of names the most probable one; with `sample_posterior`, a draw. If X and the
+            training rows are data frames, a frame of the same library.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        rows = self._check_rows(X)
+        if self.sample_posterior:
+            seed = draw_seed(self.random_state)
+            filled = imputation.drawn(self.module_, rows, 1, self.n_importance_samples, seed)[0]
+        else:
+            filled = imputation.expected(self.module_, rows, self.n_importance_samples)
+        return self._output(X, rows, filled)
+
+    def impute(self, X, n_draws, *, random_state=None):
+        """Return several copies of X, filled with draws given the observed values.
+
+        What is computed from each copy is combined by :func:`skvae.metrics.pool` (multiple
+        imputation).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        n_draws : int
+            Number of copies.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws; None gives different draws at every call. With the same seed, the
+            draws of a row do not depend on the other rows, but equal rows have different draws.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_draws, n_samples, n_features_out), or list of data frames
+            Copies of X, as `transform` returns them.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `n_draws` is not a positive integer.
+        """
+        rows = self._check_rows(X)
+        check_count("n_draws", n_draws)
+        seed = draw_seed(random_state)
+        copies = imputation.drawn(self.module_, rows, n_draws, self.n_importance_samples, seed)
+        outputs = [self._output(X, rows, filled) for filled in copies]
+        return np.stack(outputs) if self._schema is None else outputs
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns of X, if they had none in `fit`.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str
+            Names of the columns, then ``missingindicator_`` and the name for each indicator.
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        indicators = [f"missingindicator_{name}" for name in names[self._indicated]]
+        return np.array([*names[self._kept], *indicators], dtype=object)
+
+    @property
+    def _kept(self) -> np.ndarray:
+        """Positions of the columns that `transform` returns."""
+        return np.flatnonzero(self._had_values | self.keep_empty_features)
+
+    @property
+    def _indicated(self) -> np.ndarray:
+        """Positions of the columns with indicators."""
+        return np.flatnonzero(self._had_gaps & self.add_indicator)
+
+    def _array_of(self, X, *, reset: bool, min_samples: int = 1) -> np.ndarray:
+        X = with_gaps(X, self.missing_values)
+        return super()._array_of(X, reset=reset, min_samples=min_samples)
+
+    def _note_gaps(self, X: np.ndarray) -> None:
+        """Note which columns have gaps and values, in these rows or in those before."""
+        missing = np.isnan(X)
+        goes_on = hasattr(self, "_had_gaps") and len(self._had_gaps) == X.shape[1]
+        before = (self._had_gaps, self._had_values) if goes_on else (False, False)
+        self._had_gaps = missing.any(axis=0) | before[0]
+        self._had_values = ~missing.all(axis=0) | before[1]
+
+    def _output(self, X: Any, rows: np.ndarray, filled: np.ndarray) -> Any:
+        """Return filled rows in the form of X, without empty columns and with indicators."""
+        missing, is_empty = np.isnan(rows), ~self._had_values
+        if self._schema is not None and is_frame(X):
+            X = with_gaps(X, self.missing_values)
+            gaps = missing & self._had_values
+            return filled_frame(X, self._schema, filled, gaps, self._kept, self._indicated)
+        filled[:, is_empty] = np.where(missing[:, is_empty], 0.0, filled[:, is_empty])
+        return np.hstack([filled[:, self._kept], missing[:, self._indicated].astype(filled.dtype)])
+
+    def _get_state(self) -> dict[str, Any]:
+        gaps = {"had_gaps": self._had_gaps, "had_values": self._had_values}
+        return {**super()._get_state(), **{name: flags.tolist() for name, flags in gaps.items()}}
+
+    def _set_state(self, state: dict[str, Any], device: str) -> None:
+        super()._set_state(state, device)
+        self._had_gaps = _checked_flags("had_gaps", state, self.n_features_in_)
+        self._had_values = _checked_flags("had_values", state, self.n_features_in_)
+
+
+def _checked_flags(name: str, state: dict[str, Any], n_features: int) -> np.ndarray:
+    """Return flags of the columns that were read from a file.
+
+    Raises
+    ------
+    ValueError
+        If they are not as many booleans as columns.
+    """
+    flags = state[name]
+    sound = isinstance(flags, list) and len(flags) == n_features
+    if not sound or not all(isinstance(flag, bool) for flag in flags):
+        raise ValueError(f"its {name!r} is not a list of {n_features} booleans")
+    return np.array(flags)

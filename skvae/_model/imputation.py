@@ -1,0 +1,99 @@
+"""Missing values by a trained module: expectations and draws, given the observed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skvae._model.inference import map_rows
+from skvae._model.module import VAEModule
+from skvae._random import fixed_normal_draws, make_generator
+
+
+def expected(module: VAEModule, X: np.ndarray, n_samples: int) -> np.ndarray:
+    """Return rows with E[x|observed values] in place of missing values.
+
+    The expectation is estimated by `n_samples` draws from q(z|x), the same normal draws for all
+    rows, with self-normalised importance weights (Mattei & Frellsen, 2019, equation 12).
+    """
+
+    def step(module: VAEModule, x: Tensor) -> Tensor:
+        outputs, weights = _weighted_outputs(module, x, n_samples)
+        return module.likelihood.mean_of_draws(outputs, weights)
+
+    return _filled(X, lambda rows: map_rows(step, module, rows, n_samples)[None])[0]
+
+
+def drawn(module: VAEModule, X: np.ndarray, n_draws: int, n_samples: int, seed: int) -> np.ndarray:
+    """Return copies of rows with draws from p(missing|observed values) in place of missing values.
+
+    These are drawn by sampling-importance resampling from `n_samples` draws from q(z|x) (Mattei &
+    Frellsen, 2019, section 3.4). The draws of a row depend on the seed, on its values, and on how
+    many equal rows come before it.
+
+    Returns
+    -------
+    X_drawn : ndarray of shape (n_draws, n_samples, n_features)
+    """
+
+    def completed(rows: np.ndarray) -> np.ndarray:
+        seeds = iter(_seeds_of_rows(rows, seed))
+
+        def step(module: VAEModule, x: Tensor) -> Tensor:
+            pairs = zip(*_weighted_outputs(module, x, n_samples), strict=True)
+            return torch.stack(
+                [_draws_of_row(module, *pair, n_draws, next(seeds)) for pair in pairs]
+            )
+
+        return map_rows(step, module, rows, n_samples).swapaxes(0, 1)
+
+    return _filled(X, completed, n_draws)
+
+
+def _filled(
+    X: np.ndarray, complete: Callable[[np.ndarray], np.ndarray], n_copies: int = 1
+) -> np.ndarray:
+    """Return copies of X with the missing values that `complete` returns for incomplete rows."""
+    missing = np.isnan(X)
+    incomplete = missing.any(axis=1)
+    filled = np.repeat(X[None], n_copies, axis=0)
+    if incomplete.any():
+        rows = X[incomplete]
+        filled[:, incomplete] = np.where(missing[incomplete], complete(rows), rows)
+    return filled
+
+
+def _weighted_outputs(module: VAEModule, x: Tensor, n_samples: int) -> tuple[Tensor, Tensor]:
+    """Return the decoder's outputs for draws from q(z|x), and their importance weights."""
+    mean, log_var = module.encode(x)
+    noise = torch.from_numpy(fixed_normal_draws(n_samples, mean.shape[1]).copy()).to(mean)
+    z = mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
+    outputs = module.decode(z)
+    log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
+    log_weights = module.log_observed(x, outputs) + module.log_prior(z) - log_q
+    return outputs, log_weights.softmax(1)
+
+
+def _draws_of_row(
+    module: VAEModule, outputs: Tensor, weights: Tensor, n_draws: int, seed: int
+) -> Tensor:
+    """Resample latent draws by their weights, and draw from p(x|z) for each."""
+    generator = make_generator(seed, outputs.device)
+    chosen = weights.multinomial(n_draws, replacement=True, generator=generator)
+    return module.likelihood.sample(outputs[chosen], generator)
+
+
+def _seeds_of_rows(X: np.ndarray, seed: int) -> list[int]:
+    """Return a seed for each row by its values, with another one for every repetition of a row."""
+    repetitions: dict[bytes, int] = {}
+    seeds = []
+    for row in np.where(np.isnan(X), np.nan, X) + 0.0:  # one NaN, and no negative zero
+        values = row.tobytes()
+        repetitions[values] = count = repetitions.get(values, 0) + 1
+        digest = blake2b(values, digest_size=7, key=f"{seed},{count}".encode()).digest()
+        seeds.append(int.from_bytes(digest, "little"))
+    return seeds
