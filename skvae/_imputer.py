@@ -183,6 +183,9 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         "keep_empty_features": ["boolean"],
     }
 
+    _had_gaps: np.ndarray | None = None  # which columns had missing and observed values in training
+    _had_values: np.ndarray | None = None
+
     def __init__(
         self,
         n_components=16,
@@ -302,8 +305,9 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         """
         with self._unchanged_on_failure():
             rows = self._check_chunk(X, sample_weight)
+            before = self._had_gaps, self._had_values
             self._fit_pass(rows)
-            self._note_gaps(rows.X)
+            self._note_gaps(rows.X, *before)
         return self
 
     def transform(self, X):
@@ -401,13 +405,13 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         X = with_gaps(X, self.missing_values)
         return super()._array_of(X, reset=reset, min_samples=min_samples)
 
-    def _note_gaps(self, X: np.ndarray) -> None:
+    def _note_gaps(self, X: np.ndarray, had_gaps: Any = None, had_values: Any = None) -> None:
         """Note which columns have gaps and values, in these rows or in those before."""
         missing = np.isnan(X)
-        goes_on = hasattr(self, "_had_gaps") and len(self._had_gaps) == X.shape[1]
-        before = (self._had_gaps, self._had_values) if goes_on else (False, False)
-        self._had_gaps = missing.any(axis=0) | before[0]
-        self._had_values = ~missing.all(axis=0) | before[1]
+        self._had_gaps, self._had_values = missing.any(axis=0), ~missing.all(axis=0)
+        if had_gaps is not None:
+            self._had_gaps |= had_gaps
+            self._had_values |= had_values
 
     def _output(self, X: Any, rows: np.ndarray, filled: np.ndarray) -> Any:
         """Return filled rows in the form of X, without empty columns and with indicators."""

@@ -29,6 +29,7 @@ from skvae.scores import ModelScore
 __all__ = ["Autosave", "export_onnx", "load", "save"]
 
 _ESTIMATORS = {cls.__name__: cls for cls in (VAETransformer, VAEAnomalyDetector, VAEImputer)}
+_NAMES = "VAETransformer, VAEAnomalyDetector or VAEImputer"
 # A resumed fit may change these: they leave the weights alone, or are there to be raised.
 _FREE_PARAMETERS = {
     "max_epochs",
@@ -349,7 +350,7 @@ class Autosave(BaseEstimator, FitCallback):
 def _check_estimator(caller, estimator):
     if type(estimator) not in _ESTIMATORS.values():
         raise ValueError(
-            f"skvae.{caller} takes a fitted {' or '.join(_ESTIMATORS)}, got {estimator!r}. For a "
+            f"skvae.{caller} takes a fitted {_NAMES}, got {estimator!r}. For a "
             "pipeline, pass its step: pipeline[0]."
         )
     check_is_fitted(estimator)
