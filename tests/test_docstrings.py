@@ -78,7 +78,7 @@ def same_default(text, default):
     try:
         return repr(ast.literal_eval(text)) == repr(default)
     except (ValueError, SyntaxError):  # not a literal, such as an object
-        return text == repr(default)
+        return text.removeprefix("np.") == repr(default)
 
 
 def parameter_faults(obj, doc):
