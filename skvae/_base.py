@@ -26,9 +26,8 @@ from skvae._rows.arrays import (
     check_rows,
     column_of_numbers,
     is_frame,
-    refuse_empty,
 )
-from skvae._rows.batches import TrainingRows, training_rows
+from skvae._rows.batches import TrainingRows, training_rows, with_values
 from skvae._rows.frames import check_table, encoded_value
 from skvae._rows.table import TableSchema
 from skvae._scaling import filled_by_ranks
@@ -349,14 +348,12 @@ class BaseVAE(BaseEstimator):
 
     def _check_training_rows(self, X, sample_weight) -> TrainingRows:
         X = self._array_of(X, reset=not self._goes_on(), min_samples=2)
-        refuse_empty(X)
         return self._weighted(X, sample_weight, min_samples=2)
 
     def _check_chunk(self, X, sample_weight) -> TrainingRows:
         first = not hasattr(self, "module_")
         min_samples = 2 if first else 1
         X = self._array_of(X, reset=first, min_samples=min_samples)
-        refuse_empty(X)
         return self._weighted(X, sample_weight, min_samples)
 
     def _array_of(self, X, *, reset: bool, min_samples: int = 1) -> np.ndarray:
@@ -416,9 +413,13 @@ class BaseVAE(BaseEstimator):
         return spec.for_table(self._schema.columns, filled_by_ranks(X))
 
     def _weighted(self, X: np.ndarray, sample_weight, min_samples: int) -> TrainingRows:
-        if sample_weight is None:
-            return training_rows(X, None)
-        rows = training_rows(X, check_weights(sample_weight, X))
+        weights = None if sample_weight is None else check_weights(sample_weight, X)
+        rows = with_values(training_rows(X, weights))
+        if weights is None and len(rows.X) < min_samples <= len(X):
+            raise ValueError(
+                f"{len(X) - len(rows.X)} of {len(X)} rows of X have no observed value, but at "
+                f"least {min_samples} rows with values are required. Pass more rows."
+            )
         if rows.n_rows < min_samples:
             raise ValueError(
                 f"The positive values of 'sample_weight' stand for {rows.n_rows} row, but at least "

@@ -467,7 +467,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         Returns
         -------
         contributions : ndarray of shape (n_samples, n_features), float64, or data frame
-            In the unit of the score; about 1e30 for a value that the likelihood does not accept.
+            In the unit of the score; about 1e30 for a value that the likelihood does not accept,
+            and zero for a missing one.
             Contributions do not sum to the score, because features interact. If X and the training
             rows are data frames, a frame of the same library with a row for each cell of X, the
             largest contributions of a row first. Its columns are `row` (counted from 0),

@@ -636,8 +636,10 @@ class PriorModule(nn.Module):
         -------
         mean, log_var : Tensor of shape (n_components,)
         """
-        generator = torch.Generator().manual_seed(0)
-        draws = self.sample(_DRAWS_OF_MOMENTS, generator).double()
+        device = next((tensor.device for tensor in self.state_dict().values()), "cpu")
+        generator = torch.Generator(device).manual_seed(0)
+        with torch.no_grad():
+            draws = self.sample(_DRAWS_OF_MOMENTS, generator).double()
         return draws.mean(0), draws.var(0).log()
 
     def follow(self, encode: Encode) -> None:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skvae._rows.arrays import has_gaps
+
 LARGEST_INPUT = 20.0  # in standard deviations: an outlier must not blow up the encoder
 LARGEST_SCALED = 1e100  # in units of the scale: sums of squares of such values are finite
 _CHUNK_VALUES = 2**18
@@ -125,9 +127,9 @@ def winsorized(X: np.ndarray) -> np.ndarray:
     return np.clip(X, ends.low, ends.high)
 
 
-def within_fences(X: np.ndarray) -> np.ndarray:
-    """Return the rows clipped at the outer fences."""
-    low, high = outer_fences(X)
+def within_fences(X: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
+    """Return the rows clipped at the outer fences, which may be those of other rows."""
+    low, high = outer_fences(X if like is None else like)
     return np.clip(X, low, high)
 
 
@@ -156,13 +158,6 @@ def fences(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray
     with np.errstate(over="ignore"):
         reach = 3 * (upper - lower)
         return lower - reach, upper + reach
-
-
-def has_gaps(X: np.ndarray) -> bool:
-    """Return whether a value is missing, which is NaN, of rows without infinite values."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = X.sum(dtype=np.float64)  # needs no memory, unlike a mask
-    return not np.isfinite(total) and any(np.isnan(row).any() for row in X)
 
 
 def filled_by_ranks(X: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ EXTREMES = {
     "objects that are numbers": (BASE.astype(object), FITS),
     "objects that are not": (np.full((80, 5), "x", dtype=object), "could not convert string"),
     "NaN": (with_value(np.nan), FITS),
-    "nothing but NaN": (np.full((80, 5), np.nan), "All 400 values of X are missing"),
+    "nothing but NaN": (np.full((80, 5), np.nan), "80 of 80 rows of X have no observed value"),
     "infinity": (with_value(np.inf), "contains infinity"),
     "float32 infinity": (with_value(np.inf).astype(np.float32), "contains infinity"),
     "masked values": (np.ma.masked_greater(BASE, 2), FITS),

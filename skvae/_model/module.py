@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule, Network, Prior, PriorModule
 from skvae._random import isolated_rng
-from skvae._scaling import filled_by_ranks, has_gaps
+from skvae._rows.arrays import has_gaps
+from skvae._scaling import filled_by_ranks
 from skvae._validation import OutsideSupportError
 
 _LOG_2PI = math.log(2 * math.pi)
@@ -109,8 +110,8 @@ class VAEModule(nn.Module):
         x, observed = self.split_gaps(x)
         inputs = _encoder_inputs(self.likelihood, x, observed, self.parts.has_gaps)
         mean, log_var = self._posterior(inputs)
-        if observed is None or torch.compiler.is_compiling():
-            return mean, log_var
+        if observed is None or self.training or torch.compiler.is_compiling():
+            return mean, log_var  # no row to train on is without values
         is_empty = ~observed.any(-1, keepdim=True)
         if is_empty.any():
             moments = [moment.to(mean) for moment in self.prior.moments()]

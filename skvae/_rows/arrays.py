@@ -42,6 +42,13 @@ def check_rows(
     return _checked(X, convert, allow_gaps=True)
 
 
+def has_gaps(X: np.ndarray) -> bool:
+    """Return whether a value is missing, which is NaN, of rows without infinite values."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = X.sum(dtype=np.float64)  # needs no memory, unlike a mask
+    return not np.isfinite(total) and any(np.isnan(row).any() for row in X)
+
+
 def is_frame(X: Any) -> bool:
     """Return whether X is a data frame of pandas or polars, or a table of pyarrow."""
     known = nw.dependencies
@@ -228,15 +235,6 @@ def refuse_infinite(rows: np.ndarray, names: list[Any] | None, *, allow_gaps: bo
             f"Input X contains infinity or a value too large for {rows.dtype!r} in {place}. "
             "Replace it, or drop the row."
         ) from None
-
-
-def refuse_empty(X: np.ndarray) -> None:
-    """Raise an error if every value of the training rows is missing."""
-    if np.isnan(X[0]).all() and np.isnan(X).all():
-        raise ValueError(
-            f"All {X.size} values of X are missing (NaN), so there is nothing to learn from. Pass "
-            "rows with observed values."
-        )
 
 
 def _error_of_missing(place: str, n_missing: int) -> ValueError:

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skvae._rows.arrays import has_gaps
+
 _MOST_SORTED = 2**20  # values; sorting so many takes less than a hundredth of their fit
 _MOST_COPIES = 100_000  # if there are fewer rows; more copies would only take more time
 _MOST_VALUES = 10**8  # in all copies together
@@ -80,6 +82,14 @@ def training_rows(X: np.ndarray, weights: np.ndarray | None) -> TrainingRows:
         rows = rows[_canonical_order(X[rows])]
     shares = None if (copies == n_copies).all() else (copies[rows] / n_copies[rows])
     return TrainingRows(X[rows], rows, shares)
+
+
+def with_values(rows: TrainingRows) -> TrainingRows:
+    """Return the rows without those of which every value is missing, as they teach nothing."""
+    if not has_gaps(rows.X):
+        return rows
+    is_empty = np.isnan(rows.X).all(axis=1)
+    return rows.take(~is_empty) if is_empty.any() else rows
 
 
 def n_drawn(X: Any, shares: np.ndarray | None) -> int:

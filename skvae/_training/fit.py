@@ -19,8 +19,8 @@ from skorch.helper import predefined_split
 from skorch.history import History
 
 from skvae._random import make_generator
+from skvae._rows.arrays import has_gaps
 from skvae._rows.batches import TrainingRows, draw, n_batches, n_drawn, resident
-from skvae._scaling import has_gaps
 from skvae._training.budget import pseudo_row_share, warmup_epochs
 from skvae._training.callbacks import (
     FitCallback,

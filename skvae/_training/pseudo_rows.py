@@ -8,6 +8,7 @@ from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
 from skvae._model.module import VAEModule
+from skvae._rows.arrays import has_gaps
 from skvae._scaling import column_moments, filled_by_ranks, within_fences
 
 _PRIOR_ROWS = 2.0  # rows of unit covariance, after standardising, that are added to the table
@@ -61,8 +62,10 @@ def pseudo_rows(module: VAEModule, X: np.ndarray, share: float) -> PseudoRows | 
     likelihood, n_components = module.likelihood, module.parts.n_components
     if likelihood.support is not None or likelihood.heavy_tailed or likelihood.has_atoms:
         return None
-    X = within_fences(filled_by_ranks(X[:: -(-len(X) // _MOST_ROWS)]))
-    loc, scale = column_moments(X)
+    X = X[:: -(-len(X) // _MOST_ROWS)]
+    filled = filled_by_ranks(X)
+    X = within_fences(X, like=filled)
+    loc, scale = column_moments(within_fences(filled))
     standardized = (X - loc) / np.where(scale > 0, scale, 1)
     loadings, noise = factor_analysis(standardized, n_components)
     return PseudoRows(share, loc, scale[:, None] * loadings, scale * noise)
@@ -72,7 +75,7 @@ def factor_analysis(rows: np.ndarray, n_factors: int) -> tuple[np.ndarray, np.nd
     """Fit a factor analysis to standardised rows, by expectation-maximisation from the PCA.
 
     The covariance is that of the rows and two further rows' worth of the identity, which keeps the
-    noise of every column above zero (Rubin & Thayer, 1982, for the steps).
+    noise of every column above zero (Rubin & Thayer, 1982, for the steps). Rows may have gaps.
 
     Returns
     -------
@@ -81,23 +84,60 @@ def factor_analysis(rows: np.ndarray, n_factors: int) -> tuple[np.ndarray, np.nd
         Standard deviations.
     """
     n_rows, n_features = rows.shape
-    total = n_rows + _PRIOR_ROWS
-
-    def covariance_times(matrix: np.ndarray) -> np.ndarray:
-        return (rows.T @ (rows @ matrix) + _PRIOR_ROWS * matrix) / total
-
-    variances = (np.einsum("ij,ij->j", rows, rows) + _PRIOR_ROWS) / total
     n_factors = min(n_factors, n_rows, n_features)
+    filled = np.nan_to_num(rows)
+    variances = (np.einsum("ij,ij->j", filled, filled) + _PRIOR_ROWS) / (n_rows + _PRIOR_ROWS)
     _, singular, directions = randomized_svd(
-        rows, n_factors, power_iteration_normalizer="QR", random_state=0
+        filled, n_factors, power_iteration_normalizer="QR", random_state=0
     )
-    loadings = directions.T * singular / np.sqrt(total)
-    noise = variances - (loadings**2).sum(axis=1)
+    loadings = directions.T * singular / np.sqrt(n_rows + _PRIOR_ROWS)
+    noise = np.maximum(variances - (loadings**2).sum(axis=1), _SMALLEST_VARIANCE)
+    step = _step_with_gaps if has_gaps(rows) else _step
     for _ in range(_N_STEPS):
-        weighted = loadings / noise[:, None]
-        spread = np.linalg.inv(np.eye(n_factors) + loadings.T @ weighted)
-        regression = weighted @ spread  # (n_features, n_factors): E[z|x] = x @ regression
-        cross = covariance_times(regression)
-        loadings = np.linalg.solve(spread + regression.T @ cross, cross.T).T
-        noise = np.maximum(variances - (loadings * cross).sum(axis=1), _SMALLEST_VARIANCE)
+        loadings, noise = step(rows, loadings, noise)
+        noise = np.maximum(noise, _SMALLEST_VARIANCE)
     return loadings, np.sqrt(noise)
+
+
+def _step(
+    rows: np.ndarray, loadings: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return loadings and noise variances after a step of expectation-maximisation."""
+    total = len(rows) + _PRIOR_ROWS
+    spread, regression = _posterior(loadings, noise)
+    cross = (rows.T @ (rows @ regression) + _PRIOR_ROWS * regression) / total
+    variances = (np.einsum("ij,ij->j", rows, rows) + _PRIOR_ROWS) / total
+    loadings = np.linalg.solve(spread + regression.T @ cross, cross.T).T
+    return loadings, variances - (loadings * cross).sum(axis=1)
+
+
+def _step_with_gaps(
+    rows: np.ndarray, loadings: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return loadings and noise variances after a step in which only observed values take part.
+
+    Every column has a regression on the factors of its own, over the rows in which it is observed.
+    """
+    observed = ~np.isnan(rows)
+    x, n_factors = np.where(observed, rows, 0.0), loadings.shape[1]
+    weighted = loadings / noise[:, None]
+    squares = np.einsum("jk,jl->jkl", loadings, weighted).reshape(len(noise), -1)
+    precisions = (observed @ squares).reshape(-1, n_factors, n_factors) + np.eye(n_factors)
+    spreads = np.linalg.inv(precisions)  # (n_rows, n_factors, n_factors)
+    means = np.einsum("ikl,il->ik", spreads, x @ weighted)
+    moments = spreads + means[:, :, None] * means[:, None]
+    spread, regression = _posterior(loadings, noise)
+    of_prior = spread + regression.T @ regression
+    gram = (observed.T @ moments.reshape(len(x), -1)).reshape(-1, n_factors, n_factors)
+    gram += _PRIOR_ROWS * of_prior
+    cross = x.T @ means + _PRIOR_ROWS * regression
+    loadings = np.linalg.solve(gram, cross[..., None])[..., 0]
+    squares = np.einsum("ij,ij->j", x, x) + _PRIOR_ROWS - (loadings * cross).sum(axis=1)
+    return loadings, squares / (observed.sum(axis=0) + _PRIOR_ROWS)
+
+
+def _posterior(loadings: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Cov(z|x) and the matrix that maps a complete row x to E[z|x]."""
+    weighted = loadings / noise[:, None]
+    spread = np.linalg.inv(np.eye(loadings.shape[1]) + loadings.T @ weighted)
+    return spread, weighted @ spread

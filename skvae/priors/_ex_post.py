@@ -115,6 +115,9 @@ class _ExPostMixture(StandardNormalModule):
         mixture = (self.means, self.whitening, self.log_weights)
         return full_mixture_log_prob(z.double(), *mixture).to(z.dtype)
 
+    def moments(self) -> tuple[Tensor, Tensor]:
+        return PriorModule.moments(self)
+
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         if self.training:
             return super().sample(n_samples, generator)

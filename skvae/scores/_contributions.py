@@ -38,6 +38,7 @@ def explain(
         variants = _with_expected(module, X[rows], columns)
         expected.flat[cells] = variants[np.arange(len(cells)), columns]
         contributions.flat[cells] = score(variants) - before[rows]
+    contributions[np.isnan(X)] = 0.0  # a missing value is no reason for a score
     return contributions, expected
 
 
