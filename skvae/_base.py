@@ -31,7 +31,7 @@ from skvae._rows.batches import TrainingRows, training_rows, with_values
 from skvae._rows.frames import check_table, encoded_value
 from skvae._rows.table import TableSchema
 from skvae._scaling import filled_by_ranks
-from skvae._specs import OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
+from skvae._specs import OF_TABLES, OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
 from skvae._training.budget import (
     EARLY_STOPPING_CEILING,
     resolve_device,
@@ -369,7 +369,7 @@ class BaseVAE(BaseEstimator):
         if not is_frame(X):
             return None
         schema = TableSchema.learn(X)
-        likelihood = resolve("likelihood", self.likelihood, of_table=True)
+        likelihood = resolve("likelihood", self.likelihood, OF_TABLES)
         return schema if schema.is_numeric or likelihood.accepts_names else None
 
     def _as_given(self, X: np.ndarray, seed: int | None = None) -> Any:
@@ -403,7 +403,11 @@ class BaseVAE(BaseEstimator):
 
     def _resolve(self, role: str) -> Any:
         """Return a part by the short name or the object given, by the kind of the training rows."""
-        return resolve(role, getattr(self, role), of_table=self._is_table)
+        return resolve(role, getattr(self, role), self._autos())
+
+    def _autos(self) -> dict[str, Any]:
+        """Return what "auto" means for some roles, by the kind of the training rows."""
+        return OF_TABLES if self._is_table else {}
 
     def _likelihood_of(self, X: np.ndarray) -> Likelihood:
         """Return the likelihood for training rows, by the kinds of their columns."""

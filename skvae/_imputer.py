@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import math
+from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -9,16 +13,23 @@ from sklearn.base import TransformerMixin
 
 from skvae._base import BaseVAE, LikelihoodScoreMixin
 from skvae._model import imputation
+from skvae._model.module import VAEModule
 from skvae._random import draw_seed
 from skvae._rows.arrays import is_frame
+from skvae._rows.batches import TrainingRows, n_batches
 from skvae._rows.frames import filled_frame, with_gaps
+from skvae._specs import OF_GAPS
+from skvae._training.net import Settings
 from skvae._validation import (
+    Interval,
     MissingValues,
     _check_feature_names_in,
     _fit_context,
     check_count,
     check_is_fitted,
 )
+
+_LEAST_STEPS = 3000
 
 
 class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
@@ -30,7 +41,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
 
     Parameters
     ----------
-    n_components : int, default=16
+    n_components : int, default=10
         Number of latent dimensions.
     network : {"auto", "mlp", "conv", "resnet"} or Network, default="auto"
         Encoder and decoder: a short name, or a configured object of :mod:`skvae.networks`. "auto"
@@ -60,7 +71,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up; twice as many for such a
         frame of at least 2,000 rows.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=1.5e-3
         Mean learning rate of `fit`, which runs through one cycle [3]_: a warm-up to twice this over
         the first quarter, then half a cosine down to zero. The rate is constant in `partial_fit`
         and with `early_stopping`, whose end is not known beforehand. A
@@ -82,7 +93,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         Share of the rows set aside for `early_stopping`, in (0, 1).
     n_iter_no_change : int, default=10
         Number of epochs without improvement after which `early_stopping` ends the fit.
-    n_importance_samples : int, default=16
+    n_importance_samples : int, default=64
         Number of draws per row of the importance-weighted bound behind a log-likelihood [2]_. With
         fewer than 16, the bound is averaged over several sets of draws, 16 in all.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -106,6 +117,9 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         Seed of the initial weights, the order of the rows, and all draws. The global generators are
         neither read nor changed. None takes fresh entropy from the operating system.
 
+    n_estimators : int, default=4
+        Number of models, trained from different initial weights. The imputer is their mixture:
+        averages over several models have smaller errors than those of each of them.
     missing_values : int, float, str, None or np.nan, default=np.nan
         What stands for missing values in X, besides NaN, None, pandas' NA and NaT.
     sample_posterior : bool, default=False
@@ -177,18 +191,20 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
 
     _parameter_constraints = {
         **BaseVAE._parameter_constraints,
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "missing_values": [MissingValues()],
         "sample_posterior": ["boolean"],
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
     }
 
+    _others: tuple[VAEImputer, ...] | list[VAEImputer] = ()
     _had_gaps: np.ndarray | None = None  # which columns had missing and observed values in training
     _had_values: np.ndarray | None = None
 
     def __init__(
         self,
-        n_components=16,
+        n_components=10,
         *,
         network="auto",
         likelihood="auto",
@@ -196,19 +212,20 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         objective="auto",
         max_epochs="auto",
         batch_size="auto",
-        learning_rate=1e-3,
+        learning_rate=1.5e-3,
         optimizer="adam",
         weight_decay="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
-        n_importance_samples=16,
+        n_importance_samples=64,
         precision="auto",
         device="auto",
         callbacks=None,
         warm_start=False,
         verbose=0,
         random_state=None,
+        n_estimators=4,
         missing_values=np.nan,
         sample_posterior=False,
         add_indicator=False,
@@ -236,6 +253,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             verbose=verbose,
             random_state=random_state,
         )
+        self.n_estimators = n_estimators
         self.missing_values = missing_values
         self.sample_posterior = sample_posterior
         self.add_indicator = add_indicator
@@ -271,9 +289,13 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             If the loss becomes NaN or infinite.
         """
         with self._unchanged_on_failure():
+            goes_on = self._goes_on()
             rows = self._check_training_rows(X, sample_weight)
             self._fit_rows(rows)
             self._note_gaps(rows.X)
+            self._others = [
+                other.fit(X, sample_weight=sample_weight) for other in self._other_models(goes_on)
+            ]
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -304,10 +326,15 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             If the loss becomes NaN or infinite.
         """
         with self._unchanged_on_failure():
+            goes_on = self._had_gaps is not None
             rows = self._check_chunk(X, sample_weight)
             before = self._had_gaps, self._had_values
             self._fit_pass(rows)
             self._note_gaps(rows.X, *before)
+            self._others = [
+                other.partial_fit(X, sample_weight=sample_weight)
+                for other in self._other_models(goes_on)
+            ]
         return self
 
     def transform(self, X):
@@ -333,9 +360,9 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         rows = self._check_rows(X)
         if self.sample_posterior:
             seed = draw_seed(self.random_state)
-            filled = imputation.drawn(self.module_, rows, 1, self.n_importance_samples, seed)[0]
+            filled = imputation.drawn(self._modules, rows, 1, self.n_importance_samples, seed)[0]
         else:
-            filled = imputation.expected(self.module_, rows, self.n_importance_samples)
+            filled = imputation.expected(self._modules, rows, self.n_importance_samples)
         return self._output(X, rows, filled)
 
     def impute(self, X, n_draws, *, random_state=None):
@@ -369,7 +396,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         rows = self._check_rows(X)
         check_count("n_draws", n_draws)
         seed = draw_seed(random_state)
-        copies = imputation.drawn(self.module_, rows, n_draws, self.n_importance_samples, seed)
+        copies = imputation.drawn(self._modules, rows, n_draws, self.n_importance_samples, seed)
         outputs = [self._output(X, rows, filled) for filled in copies]
         return np.stack(outputs) if self._schema is None else outputs
 
@@ -390,6 +417,33 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         names = _check_feature_names_in(self, input_features)
         indicators = [f"missingindicator_{name}" for name in names[self._indicated]]
         return np.array([*names[self._kept], *indicators], dtype=object)
+
+    @property
+    def _modules(self) -> list[VAEModule]:
+        return [self.module_, *(other.module_ for other in self._others)]
+
+    def _autos(self) -> dict[str, Any]:
+        return {**super()._autos(), **OF_GAPS}
+
+    def _settings(self, rows: TrainingRows, seed: int) -> Settings:
+        settings = super()._settings(rows, seed)
+        if self.weight_decay == "auto":
+            settings = replace(settings, weight_decay=0.0)
+        if self.max_epochs == "auto":
+            n_epochs = math.ceil(_LEAST_STEPS / n_batches(rows.n_rows, settings.batch_size))
+            settings = replace(settings, max_epochs=max(n_epochs, settings.max_epochs))
+        return settings
+
+    def _other_models(self, goes_on: bool) -> list[VAEImputer]:
+        """Return imputers of one model each, beside the first: new ones, or those to go on with."""
+        seed = draw_seed(self.random_state)
+        others = [copy.copy(other) for other in self._others] if goes_on else []
+        others += [VAEImputer() for _ in range(len(others), self.n_estimators - 1)]
+        params = self.get_params(deep=False) | {"n_estimators": 1, "callbacks": None, "verbose": 0}
+        return [
+            other.set_params(**params | {"random_state": (seed + number) % 2**31})
+            for number, other in enumerate(others, start=1)
+        ]
 
     @property
     def _kept(self) -> np.ndarray:
@@ -424,13 +478,20 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         return np.hstack([filled[:, self._kept], missing[:, self._indicated].astype(filled.dtype)])
 
     def _get_state(self) -> dict[str, Any]:
-        gaps = {"had_gaps": self._had_gaps, "had_values": self._had_values}
-        return {**super()._get_state(), **{name: flags.tolist() for name, flags in gaps.items()}}
+        return {
+            **super()._get_state(),
+            "had_gaps": self._had_gaps.tolist(),
+            "had_values": self._had_values.tolist(),
+            "others": [other._get_state() for other in self._others],
+        }
 
     def _set_state(self, state: dict[str, Any], device: str) -> None:
         super()._set_state(state, device)
         self._had_gaps = _checked_flags("had_gaps", state, self.n_features_in_)
         self._had_values = _checked_flags("had_values", state, self.n_features_in_)
+        self._others = self._other_models(goes_on=False)[: len(state["others"])]
+        for other, own in zip(self._others, state["others"], strict=True):
+            other._set_state(own, device)
 
 
 def _checked_flags(name: str, state: dict[str, Any], n_features: int) -> np.ndarray:

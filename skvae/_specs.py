@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -45,6 +46,12 @@ OF_TABLES: dict[str, Part] = {
     "likelihood": Mixed(),
     "prior": MixturePrior(n_mixtures=1000),
 }
+# "auto" for an imputer (benchmarks/quality/README.md, "Missing values")
+OF_GAPS: dict[str, Part] = {
+    "network": MLP(activation="silu", residual=True),
+    "prior": MixturePrior(n_mixtures=20),
+    "objective": IWAE(n_samples=8),
+}
 SPEC_CLASSES: tuple[type[Part], ...] = tuple(
     {type(make()): None for names in SHORT_NAMES.values() for make in names.values()}
 )
@@ -54,10 +61,10 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-def resolve(role: str, spec: Any, *, of_table: bool = False) -> Any:
+def resolve(role: str, spec: Any, autos: Mapping[str, Part] = MappingProxyType({})) -> Any:
     """Return the configured object behind a short name, or a copy of the object given.
 
-    "auto" is another object for a data frame with names or dates, `of_table`.
+    `autos` has the roles for which "auto" is another object than usual, with these.
 
     Raises
     ------
@@ -65,8 +72,8 @@ def resolve(role: str, spec: Any, *, of_table: bool = False) -> Any:
         If a parameter of the object is out of range.
     """
     if isinstance(spec, str):
-        special = of_table and spec == "auto" and role in OF_TABLES
-        spec = OF_TABLES[role] if special else SHORT_NAMES[role][spec]()
+        is_special = spec == "auto" and role in autos
+        spec = autos[role] if is_special else SHORT_NAMES[role][spec]()
     spec = clone(spec)
     spec.validate()
     return spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -14,26 +14,30 @@ from skvae._model.module import VAEModule
 from skvae._random import fixed_normal_draws, make_generator
 
 
-def expected(module: VAEModule, X: np.ndarray, n_samples: int) -> np.ndarray:
+def expected(modules: Sequence[VAEModule], X: np.ndarray, n_samples: int) -> np.ndarray:
     """Return rows with E[x|observed values] in place of missing values.
 
     The expectation is estimated by `n_samples` draws from q(z|x), the same normal draws for all
-    rows, with self-normalised importance weights (Mattei & Frellsen, 2019, equation 12).
+    rows, with self-normalised importance weights (Mattei & Frellsen, 2019, equation 12), and
+    averaged over the modules.
     """
 
     def step(module: VAEModule, x: Tensor) -> Tensor:
-        outputs, weights = _weighted_outputs(module, x, n_samples)
+        outputs, weights = _weighted_outputs(modules, x, n_samples)
         return module.likelihood.mean_of_draws(outputs, weights)
 
-    return _filled(X, lambda rows: map_rows(step, module, rows, n_samples)[None])[0]
+    n_draws = len(modules) * n_samples
+    return _filled(X, lambda rows: map_rows(step, modules[0], rows, n_draws)[None])[0]
 
 
-def drawn(module: VAEModule, X: np.ndarray, n_draws: int, n_samples: int, seed: int) -> np.ndarray:
+def drawn(
+    modules: Sequence[VAEModule], X: np.ndarray, n_draws: int, n_samples: int, seed: int
+) -> np.ndarray:
     """Return copies of rows with draws from p(missing|observed values) in place of missing values.
 
-    These are drawn by sampling-importance resampling from `n_samples` draws from q(z|x) (Mattei &
-    Frellsen, 2019, section 3.4). The draws of a row depend on the seed, on its values, and on how
-    many equal rows come before it.
+    These are drawn by sampling-importance resampling from `n_samples` draws from q(z|x) of each
+    module (Mattei & Frellsen, 2019, section 3.4). The draws of a row depend on the seed, on its
+    values, and on how many equal rows come before it.
 
     Returns
     -------
@@ -44,12 +48,13 @@ def drawn(module: VAEModule, X: np.ndarray, n_draws: int, n_samples: int, seed: 
         seeds = iter(_seeds_of_rows(rows, seed))
 
         def step(module: VAEModule, x: Tensor) -> Tensor:
-            pairs = zip(*_weighted_outputs(module, x, n_samples), strict=True)
+            pairs = zip(*_weighted_outputs(modules, x, n_samples), strict=True)
             return torch.stack(
-                [_draws_of_row(module, *pair, n_draws, next(seeds)) for pair in pairs]
+                [_draws_of_row(modules, *pair, n_draws, next(seeds)) for pair in pairs]
             )
 
-        return map_rows(step, module, rows, n_samples).swapaxes(0, 1)
+        n_passes = len(modules) * n_samples
+        return map_rows(step, modules[0], rows, n_passes).swapaxes(0, 1)
 
     return _filled(X, completed, n_draws)
 
@@ -67,24 +72,38 @@ def _filled(
     return filled
 
 
-def _weighted_outputs(module: VAEModule, x: Tensor, n_samples: int) -> tuple[Tensor, Tensor]:
-    """Return the decoder's outputs for draws from q(z|x), and their importance weights."""
-    mean, log_var = module.encode(x)
-    noise = torch.from_numpy(fixed_normal_draws(n_samples, mean.shape[1]).copy()).to(mean)
-    z = mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
-    outputs = module.decode(z)
-    log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
-    log_weights = module.log_observed(x, outputs) + module.log_prior(z) - log_q
-    return outputs, log_weights.softmax(1)
+def _weighted_outputs(
+    modules: Sequence[VAEModule], x: Tensor, n_samples: int
+) -> tuple[Tensor, Tensor]:
+    """Return the decoders' outputs for draws from q(z|x), and their importance weights.
+
+    The draws are grouped by module, whose weights sum to the same.
+    """
+    outputs, weights = [], []
+    for module in modules:
+        module = module.in_precision(np.dtype(str(x.dtype).removeprefix("torch.")))
+        mean, log_var = module.encode(x)
+        noise = torch.from_numpy(fixed_normal_draws(n_samples, mean.shape[1]).copy()).to(mean)
+        z = mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
+        outputs.append(module.decode(z))
+        log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
+        log_weights = module.log_observed(x, outputs[-1]) + module.log_prior(z) - log_q
+        weights.append(log_weights.softmax(1) / len(modules))
+    return torch.cat(outputs, 1), torch.cat(weights, 1)
 
 
 def _draws_of_row(
-    module: VAEModule, outputs: Tensor, weights: Tensor, n_draws: int, seed: int
+    modules: Sequence[VAEModule], outputs: Tensor, weights: Tensor, n_draws: int, seed: int
 ) -> Tensor:
-    """Resample latent draws by their weights, and draw from p(x|z) for each."""
+    """Resample latent draws by their weights, and draw from p(x|z) of their module for each."""
     generator = make_generator(seed, outputs.device)
     chosen = weights.multinomial(n_draws, replacement=True, generator=generator)
-    return module.likelihood.sample(outputs[chosen], generator)
+    owners = chosen // (len(weights) // len(modules))
+    draws = outputs.new_empty(n_draws, modules[0].parts.n_features)
+    for owner in owners.unique().tolist():
+        own = owners == owner
+        draws[own] = modules[owner].likelihood.sample(outputs[chosen[own]], generator).to(draws)
+    return draws
 
 
 def _seeds_of_rows(X: np.ndarray, seed: int) -> list[int]:

@@ -132,9 +132,9 @@ def _check_checkpoints(arguments: argparse.Namespace) -> None:
 
 def _read_weighted(arguments: argparse.Namespace, estimator) -> tuple[Rows, np.ndarray | None]:
     """Read the rows and, if a column of weights is named, take it out of them."""
-    from skvae._specs import resolve
+    from skvae._specs import OF_TABLES, resolve
 
-    text = resolve("likelihood", estimator.likelihood, of_table=True).accepts_names
+    text = resolve("likelihood", estimator.likelihood, OF_TABLES).accepts_names
     name, columns = arguments.sample_weight, arguments.columns
     if name is None:
         return read_rows(arguments, text=text), None
