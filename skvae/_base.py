@@ -355,10 +355,11 @@ class BaseVAE(BaseEstimator):
 
     def _learned_schema(self, X) -> TableSchema | None:
         """Return the schema of a frame; None for an array, or for names that are not accepted."""
-        if not is_frame(X):
-            return None
-        schema = TableSchema.learn(X)
         likelihood = resolve("likelihood", self.likelihood, of_table=True)
+        if not is_frame(X):
+            _refuse_kinds(likelihood)
+            return None
+        schema = TableSchema.learn(X, likelihood.kinds)
         return schema if schema.is_numeric or likelihood.accepts_names else None
 
     def _as_given(self, X: np.ndarray, seed: int | None = None) -> Any:
@@ -625,6 +626,14 @@ class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _refuse_kinds(likelihood: Likelihood) -> None:
+    if likelihood.kinds:
+        raise ValueError(
+            "'kinds' of the likelihood names columns of a data frame, but X is an array, whose "
+            "columns have no names. Pass a data frame, or kinds=None."
+        )
 
 
 def _history_arrays(history: History) -> dict[str, np.ndarray]:
