@@ -505,6 +505,13 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             return contributions, expected
         return contributions - self._usual_contributions, self._as_given(expected)
 
+    def _reconstruct_any(self, X):
+        """Reconstruct rows, also those with values that the likelihood does not accept."""
+        rows, support = self._check_any_rows(X), self.module_.likelihood.support
+        possible = rows if support is None else support.nearest(rows)
+        Z = inference.encode_mean(self.module_, possible)
+        return self._as_given(inference.decode(self.module_, Z))
+
     def _scores(self, X) -> np.ndarray:
         """Return the scores, far below all others for values outside the likelihood's support."""
         support = self.module_.likelihood.support
