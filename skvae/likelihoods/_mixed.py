@@ -126,7 +126,7 @@ class Mixed(Likelihood):
 
     @property
     def _repr_html_(self):
-        super()._repr_html_  # an AttributeError, if scikit-learn is to display text
+        _ = super()._repr_html_  # an AttributeError, if scikit-learn is to display text
         return partial(columns_as_html, self)
 
     def _repr_mimebundle_(self, **kwargs):

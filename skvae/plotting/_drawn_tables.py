@@ -116,9 +116,13 @@ def row_names(X: Any) -> list[str]:
 
 
 def days(values: np.ndarray) -> np.ndarray:
-    """Return dates in days since 1970, as matplotlib counts them, or durations in days."""
+    """Return dates in days since 1970, as matplotlib counts them, or durations in days.
+
+    What is not a time is NaN.
+    """
     unit = np.datetime_data(values.dtype)[0]
-    return values.astype(np.int64) * (UNITS[unit] / UNITS["D"])
+    numbers = values.astype(np.int64) * (UNITS[unit] / UNITS["D"])
+    return np.where(np.isnat(values), np.nan, numbers)
 
 
 def dates(values: np.ndarray) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import narwhals as nw
 import numpy as np
 from sklearn.utils import check_array
 
 from skvae._rows.arrays import is_frame
-from skvae.plotting._drawn_tables import names_in, read_drawn, row_names
+from skvae.plotting._drawn_tables import DrawnColumn, names_in, read_drawn, row_names
 from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, panels_within
 from skvae.plotting._mosaic import mosaic
 from skvae.plotting._pipelines import Opened
@@ -115,7 +117,8 @@ class ExplanationDisplay(RowsDisplay):
         model = Opened(estimator)
         if not hasattr(model.estimator, "explain"):
             raise ValueError(
-                f"{type(model.estimator).__name__} does not explain scores. Pass a VAEAnomalyDetector."
+                f"{type(model.estimator).__name__} does not explain scores. Pass a "
+                "VAEAnomalyDetector."
             )
         rows = model.rows(X)
         settings = settings_for(model, rows, kind, image_shape, features, feature_names)
@@ -133,7 +136,7 @@ class ExplanationDisplay(RowsDisplay):
         _check_number(len(X), "table" if shape is None else "image")
         self.bars_, self.images_, self.maps_ = [], [], []
         if shape is None:
-            self._draw_bars(ax, contributions)
+            self._draw_bars(ax, contributions, rows.columns)
         else:
             self._draw_maps(ax, contributions, X, shape)
 
@@ -151,15 +154,19 @@ class ExplanationDisplay(RowsDisplay):
         cells[frame["row"].to_numpy(), features] = frame[column].to_list()
         return cells
 
-    def _labels(self, row: int, columns: np.ndarray, names: list[str]) -> list[str]:
+    def _labels(
+        self, row: int, columns: np.ndarray, names: list[str], kinds: Sequence[DrawnColumn]
+    ) -> list[str]:
         """Return the labels of bars: names, with value and expected value if these are known."""
         if not is_frame(self.contributions):
             return names
         cells = (self._of_cells(column)[row, columns] for column in ("value", "expected"))
-        triples = zip(names, *(map(_shown, texts) for texts in cells), strict=True)
-        return [f"{name} {value} (expected {expected})" for name, value, expected in triples]
+        own_kinds = [kinds[column] for column in columns]
+        values, expected = (list(map(_shown, texts, own_kinds)) for texts in cells)
+        triples = zip(names, values, expected, strict=True)
+        return [f"{name} {value} (expected {other})" for name, value, other in triples]
 
-    def _draw_bars(self, ax, contributions) -> None:
+    def _draw_bars(self, ax, contributions, kinds: Sequence[DrawnColumn]) -> None:
         n_shown = _MOST_FEATURES if len(contributions) == 1 else _FEWER_FEATURES
         largest = np.argsort(-contributions, kind="stable")[:, :n_shown]
         chosen = [self._choose_features(self.X, features) for features in largest]
@@ -172,7 +179,7 @@ class ExplanationDisplay(RowsDisplay):
             panel.set_title(title, fontsize="medium")
             widths = contributions[row, columns]
             colours = np.where(widths > 0, COLOURS[1], COLOURS[0])
-            labels = self._labels(row, columns, names)
+            labels = self._labels(row, columns, names, kinds)
             self.bars_.append(panel.barh(labels, widths, color=colours))
             panel.invert_yaxis()  # the first on top
             panel.axvline(0, color="black", linewidth=0.8)
@@ -210,8 +217,11 @@ class ExplanationDisplay(RowsDisplay):
         return f"lowers the score by ({self.unit})" if self.unit else "lowers the score by"
 
 
-def _shown(text: str | None) -> str:
-    return "missing" if text is None else text
+def _shown(text: str | None, column: DrawnColumn) -> str:
+    """Return a cell of an explanation; of numbers with a point, five significant digits."""
+    if text is None:
+        return "missing"
+    return f"{float(text):.5g}" if column.family == "number" and "." in text else text
 
 
 def _check_number(n_rows: int, kind: str) -> None:

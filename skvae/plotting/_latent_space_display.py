@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skvae.plotting._class_styles import MOST_CLASSES, class_styles, label_at_medians
-from skvae.plotting._drawn_tables import DrawnColumn, read_drawn
+from skvae.plotting._drawn_tables import DrawnColumn, days, read_drawn
 from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on
 from skvae.plotting._pipelines import Opened
 from skvae.plotting._shared_docs import share_docs
@@ -186,7 +186,7 @@ class LatentSpaceDisplay:
 
 
 class _Labels(NamedTuple):
-    """Values to colour by."""
+    """Values to colour by, and what they are."""
 
     values: np.ndarray  # numbers, or codes of classes
     classes: list[str] | None  # None if a colour bar is clearer than a legend
@@ -200,6 +200,8 @@ def _read_labels(y, Z: np.ndarray) -> _Labels:
         [column], values = table.columns, table.arrays[0][:, 0]
     else:
         column, values = DrawnColumn("number"), column_or_1d(y)
+        if values.dtype.kind == "M":
+            column, values = DrawnColumn("datetime"), days(values)
     check_consistent_length(Z, values)
     if column.family == "level":
         return _with_missing(values, list(column.levels), column)

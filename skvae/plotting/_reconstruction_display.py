@@ -32,7 +32,8 @@ class ReconstructionDisplay(RowsDisplay):
     In the colour maps of a table, each row is a column and each feature a line. Rows are in the
     order of their first principal component, and values in standard deviations from the feature's
     mean over the rows given. A column of levels has a line for each of its eight most frequent
-    levels, with 1 where a row has it and 0 elsewhere; one of two levels has a single line. R², at the right, is the share of the feature's variance over these
+    levels, with 1 where a row has it and 0 elsewhere; one of two levels has a single line. No more
+    than 60 lines are drawn. R², at the right, is the share of the feature's variance over these
     rows that the reconstructions explain.
 
     Parameters

@@ -75,14 +75,15 @@ class RowsDisplay:
 
     def _image_shape_of(self, tables: DrawnTables) -> tuple[int, ...] | None:
         """Return the shape of the images that the rows are, or None for rows of a table."""
-        kind, shape, X = self.kind, self.image_shape, np.concatenate(tables.arrays)
-        n_features = X.shape[1]
+        kind, shape, n_features = self.kind, self.image_shape, len(tables.columns)
         if kind not in ("auto", "image", "table"):
             raise ValueError(f"'kind' must be 'auto', 'image' or 'table', got {kind!r}.")
         if not tables.are_numbers:
             _refuse_images(kind, shape)
             return None
-        if kind == "table" or (kind == "auto" and shape is None and not _look_like_images(X)):
+        if kind == "table":
+            return None
+        if kind == "auto" and shape is None and not _look_like_images(tables.arrays):
             return None
         shape = (math.isqrt(n_features),) * 2 if shape is None else tuple(shape)
         fits = math.prod(shape) == n_features and min(shape) > 0
@@ -128,14 +129,16 @@ def _refuse_images(kind: str, image_shape) -> None:
         )
 
 
-def _look_like_images(X: np.ndarray) -> bool:
+def _look_like_images(tables: Sequence[np.ndarray]) -> bool:
     """Return whether rows are squares whose features share one range.
 
     They do if one feature in ten reaches the upper quarter of the range of all values, and one in
     ten the lower quarter. If columns of a table have units of their own, only the largest do. For
     fewer than four rows, one feature in fifty is enough, as strokes are thin.
     """
-    X = np.nan_to_num(X, nan=np.nanmedian(X)) if np.isnan(X).any() else X
+    X = np.concatenate(tables)
+    if np.isnan(X).any():
+        X = np.where(np.isnan(X), np.nanmedian(X), X)
     quarter = np.ptp(X) / 4
     ends = (X.max(axis=0) >= X.max() - quarter, X.min(axis=0) <= X.min() + quarter)
     share = _SHARE_AT_EACH_END if len(X) >= _FEW_ROWS else _SHARE_IN_FEW_ROWS
