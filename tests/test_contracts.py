@@ -45,10 +45,10 @@ ALLOWED = [
     ("metrics/_inception.py", "hasattr(classifier, 'predict_proba')", 1, FOREIGN),
     ("metrics/_log_likelihood.py", "hasattr(estimator, 'posterior')", 1, FOREIGN),
     ("metrics/_log_likelihood.py", "hasattr(estimator, 'steps')", 1, FOREIGN),
-    ("plotting/_anomaly_score_display.py", "hasattr(estimator, 'anomaly_score')", 1, FOREIGN),
-    ("plotting/_explanation_display.py", "hasattr(estimator, 'explain')", 1, FOREIGN),
+    ("plotting/_anomaly_score_display.py", "hasattr(detector, 'anomaly_score')", 1, FOREIGN),
+    ("plotting/_explanation_display.py", "hasattr(model.estimator, 'explain')", 1, FOREIGN),
     ("plotting/_latent_space_display.py", "getattr(self.y, 'name', None)", 2, "labels, any type"),
-    ("plotting/_rows_display.py", "getattr(estimator, 'feature_names_in_', None)", 1, FITTED),
+    ("plotting/_pipelines.py", "getattr(self.estimator, 'feature_names_in_', None)", 1, FITTED),
     (
         "plotting/_shared_docs.py",
         "getattr(documented, '__func__', documented)",

@@ -175,9 +175,7 @@ def _key(arguments: argparse.Namespace, archive) -> str:
     return key
 
 
-def _read_columns(
-    arguments: argparse.Namespace, kind: str, model, text: bool, frame: bool
-) -> Rows:
+def _read_columns(arguments: argparse.Namespace, kind: str, model, text: bool, frame: bool) -> Rows:
     known = getattr(model, "feature_names_in_", None)
     schema = None if model is None else model._schema
     choice = _choice(arguments)

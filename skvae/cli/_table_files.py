@@ -95,9 +95,7 @@ class Choice(NamedTuple):
 EVERYTHING = Choice()
 
 
-def read_table(
-    path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=False, frame=False
-):
+def read_table(path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=False, frame=False):
     """Read columns of features and, if they are named, one of labels and one of identifiers.
 
     Parameters

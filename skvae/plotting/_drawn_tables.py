@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from sklearn.utils import check_array
 
@@ -110,9 +111,8 @@ def names_in(X: Any) -> list[Any] | None:
 
 def row_names(X: Any) -> list[str]:
     """Return the labels of the index of a pandas frame, or the numbers of rows from 0."""
-    index = getattr(X, "index", None)
-    is_index = is_frame(X) and index is not None
-    return [str(label) for label in (index if is_index else range(len(X)))]
+    has_index = nw.dependencies.is_pandas_dataframe(X)
+    return [str(label) for label in (X.index if has_index else range(len(X)))]
 
 
 def days(values: np.ndarray) -> np.ndarray:

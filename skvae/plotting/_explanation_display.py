@@ -217,9 +217,9 @@ class ExplanationDisplay(RowsDisplay):
         return f"lowers the score by ({self.unit})" if self.unit else "lowers the score by"
 
 
-def _shown(text: str | None, column: DrawnColumn) -> str:
+def _shown(text: str | float | None, column: DrawnColumn) -> str:
     """Return a cell of an explanation; of numbers with a point, five significant digits."""
-    if text is None:
+    if not isinstance(text, str):  # None, or NaN in pandas
         return "missing"
     return f"{float(text):.5g}" if column.family == "number" and "." in text else text
 

@@ -64,7 +64,8 @@ class Opened:
         rows, names = self._before.transform(X), self._names(X)
         if isinstance(rows, np.ndarray) and nw.dependencies.is_pandas_dataframe(X):
             pandas = nw.dependencies.get_pandas()
-            return Rows(rows, pandas.DataFrame(rows, index=X.index), names)
+            numbered = [f"x{column}" for column in range(rows.shape[1])]  # as scikit-learn does
+            return Rows(rows, pandas.DataFrame(rows, X.index, numbered), names)
         return Rows(rows, self.named(rows), names)
 
     def _names(self, X: Any) -> list[Any] | None:
