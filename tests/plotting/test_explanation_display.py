@@ -92,12 +92,8 @@ def test_rows_are_named_and_cells_have_facts(of_customers, customers):
     rows.iloc[0, 6] = 792.4444444
     display = ExplanationDisplay.from_estimator(of_customers, rows)
     scores = of_customers.score_samples(rows)
-    titles = [
-        f"row {name}, score {score:.3g}" for name, score in zip(rows.index, scores, strict=True)
-    ]
-    assert [panel.get_title() for panel in display.axes_] == [
-        title.replace("-", "−") for title in titles
-    ]
+    for panel, name, score in zip(display.axes_, rows.index, scores, strict=True):
+        assert panel.get_title() == f"row {name}, score {score:.3g}".replace("-", "−")
     explained = of_customers.explain(rows).set_index(["row", "feature"])
     bill = explained.loc[(0, "bill")]
     labels = [label.get_text() for label in display.axes_[0].get_yticklabels()]
