@@ -487,6 +487,11 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         The contributions in a data frame are measured against those of typical rows: the median
         contribution of the feature over 20 to 200 training rows is subtracted.
 
+        The detector at the end of a pipeline takes rows as the earlier steps transform them:
+        ``pipeline[-1].explain(pipeline[:-1].transform(X))``. With
+        ``pipeline.set_output(transform="pandas")``, which must precede `fit`, the result is a data
+        frame. :class:`~skvae.plotting.ExplanationDisplay` takes the pipeline itself.
+
         References
         ----------
         .. [1] Rezende et al. (2014), "Stochastic Backpropagation and Approximate Inference in Deep

@@ -47,7 +47,7 @@ ALLOWED = [
     ("metrics/_log_likelihood.py", "hasattr(estimator, 'steps')", 1, FOREIGN),
     ("plotting/_anomaly_score_display.py", "hasattr(detector, 'anomaly_score')", 1, FOREIGN),
     ("plotting/_explanation_display.py", "hasattr(model.estimator, 'explain')", 1, FOREIGN),
-    ("plotting/_latent_space_display.py", "getattr(self.y, 'name', None)", 2, "labels, any type"),
+    ("plotting/_latent_space_display.py", "getattr(self.y, 'name', None)", 1, "labels, any type"),
     ("plotting/_pipelines.py", "getattr(self.estimator, 'feature_names_in_', None)", 1, FITTED),
     (
         "plotting/_shared_docs.py",

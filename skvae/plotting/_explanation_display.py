@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 
 from skvae._rows.arrays import is_frame
 from skvae.plotting._drawn_tables import DrawnColumn, names_in, read_drawn, row_names
-from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, panels_within
+from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, literal, panels_within
 from skvae.plotting._mosaic import mosaic
 from skvae.plotting._pipelines import Opened
 from skvae.plotting._rows_display import RowsDisplay, check_same_shape, settings_for
@@ -18,7 +18,7 @@ from skvae.plotting._shared_docs import share_docs
 
 _MOST_FEATURES, _FEWER_FEATURES = 10, 5  # of one row, and of each of several
 _MOST_ROWS, _MOST_IMAGES = 9, 12
-_BAR_LINE, _PANEL_MARGIN, _MAP_MARGIN = 0.2, 0.6, 0.9  # inches
+_BAR_LINE, _PANEL_MARGIN, _MAP_MARGIN, _LEAST_HEIGHT = 0.2, 0.6, 0.9, 1.2  # inches
 
 
 @share_docs(default_features="those that lower scores most")
@@ -71,6 +71,15 @@ class ExplanationDisplay(RowsDisplay):
     >>> display = ExplanationDisplay.from_estimator(detector, odd)
     >>> len(display.bars_[0])
     4
+
+    A pipeline may prepare the rows of the detector:
+
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> pipeline = make_pipeline(StandardScaler(), detector).fit(X)
+    >>> display = ExplanationDisplay.from_estimator(pipeline, odd)
+    >>> display.contributions.shape
+    (1, 4)
     """
 
     def __init__(
@@ -171,7 +180,8 @@ class ExplanationDisplay(RowsDisplay):
         largest = np.argsort(-contributions, kind="stable")[:, :n_shown]
         chosen = [self._choose_features(self.X, features) for features in largest]
         n_lines = sum(len(features.names) for features in chosen)
-        self.ax_ = axes_to_draw_on(ax, _PANEL_MARGIN * len(chosen) + _BAR_LINE * n_lines)
+        height = _PANEL_MARGIN * len(chosen) + _BAR_LINE * n_lines
+        self.ax_ = axes_to_draw_on(ax, max(height, _LEAST_HEIGHT))
         self.axes_ = panels_within(self.ax_, len(chosen), 1)[:, 0]
         for row, (panel, title, (columns, names, _)) in enumerate(
             zip(self.axes_, self._titles(), chosen, strict=True)
@@ -205,7 +215,7 @@ class ExplanationDisplay(RowsDisplay):
         )
 
     def _titles(self) -> list[str]:
-        rows = [f"row {name}" for name in row_names(self.X)]
+        rows = [f"row {literal(name)}" for name in row_names(self.X)]
         pairs = zip(rows, self._scores(), strict=False)
         return [f"{row}, {score}" for row, score in pairs] or rows
 
@@ -221,7 +231,8 @@ def _shown(text: str | float | None, column: DrawnColumn) -> str:
     """Return a cell of an explanation; of numbers with a point, five significant digits."""
     if not isinstance(text, str):  # None, or NaN in pandas
         return "missing"
-    return f"{float(text):.5g}" if column.family == "number" and "." in text else text
+    is_long = column.family == "number" and "." in text
+    return f"{float(text):.5g}" if is_long else literal(text)
 
 
 def _check_number(n_rows: int, kind: str) -> None:

@@ -11,7 +11,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skvae.plotting._class_styles import MOST_CLASSES, class_styles, label_at_medians
 from skvae.plotting._drawn_tables import DrawnColumn, days, read_drawn
-from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on
+from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, literal
 from skvae.plotting._pipelines import Opened
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import label_values
@@ -168,7 +168,7 @@ class LatentSpaceDisplay:
     def _name_classes(self, y) -> None:
         """Add a legend and, for more classes than colours, labels at their medians."""
         self.ax_.legend(
-            title=getattr(self.y, "name", None),
+            title=self._name_of_y(""),
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),
             ncols=1 + (len(y.classes) - 1) // _LEGEND_LINES,
@@ -181,8 +181,8 @@ class LatentSpaceDisplay:
         if len(y.classes) > len(COLOURS) and short:
             self.labels_ = label_at_medians(self.ax_, self.points_, y.values, y.classes)
 
-    def _name_of_y(self) -> str:
-        return getattr(self.y, "name", None) or "y"
+    def _name_of_y(self, default: str = "y") -> str:
+        return literal(getattr(self.y, "name", None) or default)
 
 
 class _Labels(NamedTuple):
@@ -204,12 +204,12 @@ def _read_labels(y, Z: np.ndarray) -> _Labels:
             column, values = DrawnColumn("datetime"), days(values)
     check_consistent_length(Z, values)
     if column.family == "level":
-        return _with_missing(values, list(column.levels), column)
+        return _with_missing(values, list(map(literal, column.levels)), column)
     if column.family != "number" or _are_many(values):
         return _Labels(values, None, column)
     classes, codes = np.unique(values, return_inverse=True)
     if values.dtype.kind != "f":
-        return _Labels(codes, list(map(str, classes)), column)
+        return _Labels(codes, list(map(literal, classes)), column)
     n_classes = np.count_nonzero(~np.isnan(classes))
     names = [f"{label:.0f}" for label in classes[:n_classes]]
     return _with_missing(np.where(np.isnan(values), np.nan, codes), names, column)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from skvae.plotting._figure_layout import COLOURS
+from skvae.plotting._figure_layout import COLOURS, literal
 
 MARGINAL_HEIGHT = 1.9  # inches of a panel
 _MOST_LEVELS, _N_BINS = 8, 20
@@ -54,7 +54,7 @@ def draw_marginal(ax: Axes, bins: Any, *shares: np.ndarray) -> tuple:
 
 def shortened(name: str) -> str:
     """Return the name of a level with at most ten letters."""
-    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+    return literal(name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…")
 
 
 def _observed(values: np.ndarray) -> np.ndarray:
@@ -63,7 +63,11 @@ def _observed(values: np.ndarray) -> np.ndarray:
 
 def _edges(values: np.ndarray) -> np.ndarray:
     low, high = np.quantile(values, (_TAIL, 1 - _TAIL)) if len(values) else (0.0, 1.0)
-    return np.histogram_bin_edges([low, high], _N_BINS)
+    edges = np.linspace(low, high, _N_BINS + 1)
+    if (np.diff(edges) > 0).all():
+        return edges
+    reach = max(0.5, 1e-9 * abs(low))  # a single value, or neighbouring floats
+    return np.linspace(low - reach, high + reach, _N_BINS + 1)
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skvae.plotting._drawn_tables import DrawnTables, names_in, read_drawn
-from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on
+from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on, literal
 from skvae.plotting._mosaic import draw_mosaic, mosaic_height
 from skvae.plotting._pipelines import Opened, Rows
 from skvae.plotting._shared_docs import share_docs
@@ -100,7 +100,7 @@ class RowsDisplay:
         features = default[: len(names)] if self.features is None else self.features
         columns = np.array([column_of(feature, names) for feature in features])
         note = f" ({len(columns)} of {len(names)} features)" if len(columns) < len(names) else ""
-        return Features(columns, [names[column] for column in columns], note)
+        return Features(columns, [literal(names[column]) for column in columns], note)
 
 
 def settings_for(model: Opened, rows: Rows, kind, image_shape, features, feature_names) -> dict:
@@ -137,8 +137,10 @@ def _look_like_images(tables: Sequence[np.ndarray]) -> bool:
     fewer than four rows, one feature in fifty is enough, as strokes are thin.
     """
     X = np.concatenate(tables)
-    if np.isnan(X).any():
-        X = np.where(np.isnan(X), np.nanmedian(X), X)
+    gaps = np.isnan(X)
+    if gaps.all():
+        return False
+    X = np.where(gaps, np.median(X[~gaps]), X) if gaps.any() else X
     quarter = np.ptp(X) / 4
     ends = (X.max(axis=0) >= X.max() - quarter, X.min(axis=0) <= X.min() + quarter)
     share = _SHARE_AT_EACH_END if len(X) >= _FEW_ROWS else _SHARE_IN_FEW_ROWS

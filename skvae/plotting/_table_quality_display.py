@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from skvae.metrics._coded_tables import CodedTables, as_dates, names_of_codes, read_tables
 from skvae.metrics._column_agreement import associations, column_shapes
-from skvae.plotting._figure_layout import axes_to_draw_on, place_below
+from skvae.plotting._figure_layout import axes_to_draw_on, literal, place_below
 from skvae.plotting._marginals import (
     MARGINAL_HEIGHT,
     draw_marginal,
@@ -147,7 +147,7 @@ class TableQualityDisplay:
         return worst_first[: len(FIRST_PANELS)], list(range(len(names)))[:_MOST_LINES]
 
     def _draw_marginals(self, names: list[str]) -> None:
-        titles = [f"{name}: {self.column_shapes[name]:.2f}" for name in names]
+        titles = [f"{literal(name)}: {self.column_shapes[name]:.2f}" for name in names]
         self.ax_.set_title("Agreement of columns: real (blue) and synthetic (orange)")
         self.axes_ = feature_panels(self.ax_, titles)
         self.histograms_ = {
@@ -161,7 +161,7 @@ class TableQualityDisplay:
         self.map_axes_, self.images_ = draw_feature_maps(
             ax,
             dict(zip(("real", "synthetic"), maps, strict=True)),
-            [names[column] for column in columns],
+            [literal(names[column]) for column in columns],
             "correlation, or Cramér's V beside levels",
             limit=1,
             extend="neither",

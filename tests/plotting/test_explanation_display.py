@@ -114,3 +114,7 @@ def test_a_missing_value_is_called_missing(of_customers, customers):
     display = ExplanationDisplay(explained, customers[:1]).plot()
     first = display.axes_[0].get_yticklabels()[0].get_text()
     assert first.startswith(f"{explained.loc[0, 'feature']} missing (expected ")
+
+
+def test_one_feature_of_one_row_has_room():
+    ExplanationDisplay(np.ones((1, 1)), np.ones((1, 1))).plot().figure_.canvas.draw()

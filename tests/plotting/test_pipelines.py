@@ -120,17 +120,23 @@ def test_other_pipelines_raise(iris):
         ExplanationDisplay.from_estimator(pipeline, iris.data)
 
 
+@pytest.fixture(scope="module", params=["polars", "pyarrow"])
+def in_library(request, customers):
+    """Return the customers in another library, and a detector of them."""
+    module = pytest.importorskip(request.param, reason=f"{request.param} is optional")
+    frame = customers.reset_index(drop=True)
+    frame = module.from_pandas(frame) if request.param == "polars" else module.table(frame)
+    return VAEAnomalyDetector(**TINY, prior="normal", anomaly_score="elbo").fit(frame), frame
+
+
 @pytest.mark.parametrize("kind", DRAWINGS)
-@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
-def test_every_display_shows_tables_of_names(customers, library, kind):
-    frame = customers
-    if library != "pandas":
-        module = pytest.importorskip(library, reason=f"{library} is optional")
-        made = frame.reset_index(drop=True)
-        frame = module.from_pandas(made) if library == "polars" else module.table(made)
-    detector = VAEAnomalyDetector(**TINY, prior="normal", anomaly_score="elbo").fit(frame)
-    display = DRAWINGS[kind](detector, frame)
-    display.figure_.canvas.draw()
+def test_every_display_shows_tables_of_names(of_customers, customers, kind):
+    DRAWINGS[kind](of_customers, customers).figure_.canvas.draw()
+
+
+@pytest.mark.parametrize("kind", ["sample", "interpolation", "scores", "explanation"])
+def test_tables_of_other_libraries_are_shown(in_library, kind):
+    DRAWINGS[kind](*in_library)
 
 
 def test_numbers_that_are_declared_as_levels_are_drawn_as_levels(customers):

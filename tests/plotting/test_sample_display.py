@@ -109,3 +109,12 @@ def test_samples_of_names_are_shown_alone_without_data(of_customers):
     assert len(display.axes_) == len(display.histograms_) == 7
     assert display.ax_.get_title() == "50 samples from the prior"
     assert display.kind == "table"
+
+
+@pytest.mark.parametrize("value", [7.0, 1e300, 1.0 + np.arange(2) * 2**-52])
+def test_values_that_are_next_to_one_another_have_bins(value):
+    pd = pytest.importorskip("pandas", reason="pandas is optional")
+    frame = pd.DataFrame({"x": np.broadcast_to(value, 2), "level": ["a", "b"]})
+    histogram = SampleDisplay(frame).plot().histograms_[0].get_data()
+    assert histogram.values.sum() == 1
+    assert (np.diff(histogram.edges) > 0).all()
