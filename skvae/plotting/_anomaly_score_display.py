@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -9,6 +11,7 @@ from skvae._model.inference import SCORES
 from skvae._validation import check_count
 from skvae.plotting._drawn_tables import DrawnTables, read_drawn, row_names
 from skvae.plotting._figure_layout import axes_to_draw_on, place_below
+from skvae.plotting._marginals import shortened
 from skvae.plotting._mosaic import draw_strips, strips_height
 from skvae.plotting._pipelines import Opened
 from skvae.plotting._rows_display import RowsDisplay, read_pair, settings_for
@@ -16,8 +19,8 @@ from skvae.plotting._score_histogram import draw_histogram, groups_of
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import MAP_LINE, draw_feature_maps
 
-_HEIGHT = 3.2
-_MOST_FEATURES = 10
+_HEIGHT, _LETTER = 3.2, 0.09  # inches
+_MOST_FEATURES, _MOST_LABELS = 10, 16
 
 
 @share_docs(default_features="the ten that deviate most")
@@ -27,8 +30,8 @@ class AnomalyScoreDisplay(RowsDisplay):
     The least and the most normal images are drawn below the histogram. For a table, colours show
     the difference between these rows and their reconstructions, in standard deviations of that
     difference over all rows, for the features in which the least normal rows deviate most; a level
-    differs by one from any other. Numbers below the maps name the rows, from 0; labels of the index
-    of a pandas frame replace them.
+    differs by one from any other. Up to 16 rows are named below the maps, by the index of a pandas
+    frame or by their number from 0.
 
     Parameters
     ----------
@@ -224,16 +227,21 @@ class AnomalyScoreDisplay(RowsDisplay):
                 "'X_reconstructed' too, or kind='image' if they are images."
             )
         Z = _deviations(read_pair(X=self.X, X_reconstructed=self.X_reconstructed))
-        labels = row_names(self.X)
+        labels = list(map(shortened, row_names(self.X)))
+        row_labels = [
+            [labels[row] for row in rows] if len(rows) <= _MOST_LABELS else []
+            for rows in examples.values()
+        ]
+        longest = max(map(len, chain(*row_labels)), default=0)
         most_deviant = np.argsort(-np.abs(Z[self.least_normal_]).mean(axis=0), kind="stable")
         columns, names, _ = self._choose_features(self.X, most_deviant[:_MOST_FEATURES])
         return draw_feature_maps(
-            self._make_room(ax, 1.5 + MAP_LINE * len(columns)),
+            self._make_room(ax, 1.2 + _LETTER * longest + MAP_LINE * len(columns)),
             {title: Z[rows][:, columns] for title, rows in examples.items()},
             names,
             "standard deviations from the reconstruction",
             limit=4,
-            row_names=[[labels[row] for row in rows] for rows in examples.values()],
+            row_names=row_labels,
         )
 
     def _make_room(self, ax, height: float):

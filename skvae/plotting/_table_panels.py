@@ -102,7 +102,7 @@ def draw_feature_maps(
     ]
     for panel, title, labels in zip(panels, tables, row_names or [[]] * len(tables), strict=True):
         panel.set_title(title, fontsize="medium")
-        panel.set_xticks(range(len(labels)), map(shortened, labels), rotation=90, fontsize="small")
+        panel.set_xticks(range(len(labels)), labels, rotation=90, fontsize="small")
         panel.tick_params(length=0)
     panels[0].set_yticks(range(len(names)), names)
     ax.figure.colorbar(

@@ -150,3 +150,8 @@ def test_unseen_levels_and_impossible_numbers_are_drawn(of_customers, customers)
     odd.loc["c104", "age"] = -5
     display = AnomalyScoreDisplay.from_estimator(of_customers, odd, n_examples=2)
     assert 4 in display.least_normal_
+
+
+def test_many_examples_have_no_labels(of_customers, customers):
+    display = AnomalyScoreDisplay.from_estimator(of_customers, customers, n_examples=17)
+    assert display.example_axes_[0].get_xticklabels() == []
