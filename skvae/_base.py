@@ -355,10 +355,9 @@ class BaseVAE(BaseEstimator):
 
     def _learned_schema(self, X) -> TableSchema | None:
         """Return the schema of a frame; None for an array, or for names that are not accepted."""
-        likelihood = resolve("likelihood", self.likelihood, of_table=True)
         if not is_frame(X):
-            _refuse_kinds(likelihood)
             return None
+        likelihood = resolve("likelihood", self.likelihood, of_table=True)
         schema = TableSchema.learn(X, likelihood.kinds)
         return schema if schema.is_numeric or likelihood.accepts_names else None
 
@@ -398,7 +397,10 @@ class BaseVAE(BaseEstimator):
     def _likelihood_of(self, X: np.ndarray) -> Likelihood:
         """Return the likelihood for training rows, by the kinds of their columns."""
         spec = self._resolve("likelihood")
-        return spec if self._schema is None else spec.for_table(self._schema.columns, X)
+        if self._schema is not None:
+            return spec.for_table(self._schema.columns, X)
+        _refuse_kinds(spec)
+        return spec
 
     def _weighted(self, X: np.ndarray, sample_weight, min_samples: int) -> TrainingRows:
         if sample_weight is None:
