@@ -368,8 +368,8 @@ class BaseVAE(BaseEstimator):
         """Return the schema of a frame; None for an array, or for names that are not accepted."""
         if not is_frame(X):
             return None
-        schema = TableSchema.learn(X)
         likelihood = resolve("likelihood", self.likelihood, OF_TABLES)
+        schema = TableSchema.learn(X, likelihood.kinds)
         return schema if schema.is_numeric or likelihood.accepts_names else None
 
     def _as_given(self, X: np.ndarray, seed: int | None = None) -> Any:
@@ -412,9 +412,10 @@ class BaseVAE(BaseEstimator):
     def _likelihood_of(self, X: np.ndarray) -> Likelihood:
         """Return the likelihood for training rows, by the kinds of their columns."""
         spec = self._resolve("likelihood")
-        if self._schema is None:
-            return spec
-        return spec.for_table(self._schema.columns, filled_by_ranks(X))
+        if self._schema is not None:
+            return spec.for_table(self._schema.columns, filled_by_ranks(X))
+        _refuse_kinds(spec)
+        return spec
 
     def _weighted(self, X: np.ndarray, sample_weight, min_samples: int) -> TrainingRows:
         weights = None if sample_weight is None else check_weights(sample_weight, X)
@@ -697,6 +698,14 @@ class LikelihoodScoreMixin:
             If the estimator is not fitted.
         """
         return float(self.score_samples(X).mean())
+
+
+def _refuse_kinds(likelihood: Likelihood) -> None:
+    if likelihood.kinds:
+        raise ValueError(
+            "'kinds' of the likelihood names columns of a data frame, but X is an array, whose "
+            "columns have no names. Pass a data frame, or kinds=None."
+        )
 
 
 def _history_arrays(history: History) -> dict[str, np.ndarray]:

@@ -488,6 +488,11 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         The contributions in a data frame are measured against those of typical rows: the median
         contribution of the feature over 20 to 200 training rows is subtracted.
 
+        The detector at the end of a pipeline takes rows as the earlier steps transform them:
+        ``pipeline[-1].explain(pipeline[:-1].transform(X))``. With
+        ``pipeline.set_output(transform="pandas")``, which must precede `fit`, the result is a data
+        frame. :class:`~skvae.plotting.ExplanationDisplay` takes the pipeline itself.
+
         References
         ----------
         .. [1] Rezende et al. (2014), "Stochastic Backpropagation and Approximate Inference in Deep
@@ -505,6 +510,13 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         if self._usual_contributions is None or not is_frame(X):
             return contributions, expected
         return contributions - self._usual_contributions, self._as_given(expected)
+
+    def _reconstruct_any(self, X):
+        """Reconstruct rows, also those with values that the likelihood does not accept."""
+        rows, support = self._check_any_rows(X), self.module_.likelihood.support
+        possible = rows if support is None else support.nearest(rows)
+        Z = inference.encode_mean(self.module_, possible)
+        return self._as_given(inference.decode(self.module_, Z))
 
     def _scores(self, X) -> np.ndarray:
         """Return the scores, far below all others for values outside the likelihood's support."""

@@ -266,6 +266,8 @@ class Likelihood(Part):
     accepts_names : bool
         Whether columns of a data frame may hold text, categories, booleans or dates, which the
         likelihood receives as codes and numbers.
+    kinds : dict or None
+        Kinds of columns of a data frame by their names, which overrule the rule for kinds.
 
     See Also
     --------
@@ -299,6 +301,7 @@ class Likelihood(Part):
     __module__ = "skvae.likelihoods"
 
     accepts_names: bool = False
+    kinds: dict[Any, str] | None = None
 
     def for_table(self, columns: Sequence[Any], X: np.ndarray) -> Likelihood:
         """Return the likelihood for a data frame; by default itself.

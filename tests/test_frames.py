@@ -140,6 +140,61 @@ def test_a_column_of_numbers_may_be_declared_by_name():
         VAETransformer(2, likelihood=Mixed(columns=[("gaussian", ["Age"])])).fit(frame)
 
 
+def test_a_number_may_be_declared_as_levels(tmp_path):
+    """Postal codes are names: no draw lies between them."""
+    codes = np.random.default_rng(0).choice([1200, 3000, 8001], N_ROWS)
+    frame = CUSTOMERS.assign(zip=codes)
+    likelihood = Mixed(kinds={"zip": "level"})
+    vae = VAETransformer(3, **FAST, likelihood=likelihood).fit(frame)
+    draws = vae.sample(200, random_state=0)
+    assert set(draws["zip"]) == {1200, 3000, 8001}
+    assert draws["zip"].dtype == codes.dtype
+    spec = vae.module_.likelihood.spec
+    assert (spec.kinds["zip"], spec.kinds["plan"], spec.kinds["Age"]) == ("level", "level", "whole")
+    skvae.save(vae, tmp_path / "zip.skvae")
+    same = skvae.load(tmp_path / "zip.skvae")
+    assert repr(same.likelihood) == repr(likelihood)
+    assert same.module_.likelihood.spec.kinds == spec.kinds
+    pd.testing.assert_frame_equal(same.sample(200, random_state=0), draws)
+    known, unseen = frame[:1], frame[:1].assign(zip=7)
+    assert (vae.score_samples(unseen) < vae.score_samples(known)).all()
+
+
+def test_a_table_of_numbers_with_a_declared_level_is_a_table_of_names():
+    frame = CUSTOMERS[["Age", "Bill"]].assign(zip=np.arange(N_ROWS) % 3 + 3000)
+    vae = VAETransformer(2, **FAST, likelihood=Mixed(kinds={"zip": "level"})).fit(frame)
+    assert set(vae.sample(50, random_state=0)["zip"]) == {3000, 3001, 3002}
+    assert vae.transform(frame.assign(zip=1)).shape == (N_ROWS, 2)
+
+
+def test_text_that_is_declared_as_levels_is_no_identifier():
+    frame = CUSTOMERS.assign(street=[f"street {i}" for i in range(N_ROWS)])
+    with pytest.raises(ValueError, match="'street' looks like identifiers"):
+        VAETransformer(2, **FAST).fit(frame)
+    vae = VAETransformer(2, **FAST, likelihood=Mixed(kinds={"street": "level"})).fit(frame)
+    assert set(vae.sample(20, random_state=0)["street"]) <= set(frame["street"])
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        ({"zip": "level"}, "'kinds' names columns that X lacks: 'zip'"),
+        ({"Age": "levels"}, "'Age' of type int64 cannot be of kind 'levels'. Expected 'real' or"),
+        ({"city": "real"}, "'city' .* cannot be of kind 'real'. Expected 'level'"),
+        (["Age"], "'kinds' parameter of Mixed must be"),
+    ],
+)
+def test_kinds_that_cannot_be_raise(kinds, message):
+    with pytest.raises(ValueError, match=message):
+        VAETransformer(2, likelihood=Mixed(kinds=kinds)).fit(CUSTOMERS)
+
+
+def test_kinds_need_a_data_frame():
+    vae = VAETransformer(2, likelihood=Mixed(kinds={"Age": "level"}))
+    with pytest.raises(ValueError, match=r"X is an array.*Pass a data frame, or kinds=None"):
+        vae.fit(np.ones((30, 2)))
+
+
 @pytest.mark.parametrize("likelihood", ["gaussian", "histogram", "student_t"])
 def test_likelihoods_of_numbers_refuse_names(likelihood):
     with pytest.raises(ValueError, match="columns that do not hold numbers: 'city'"):

@@ -134,13 +134,14 @@ def _read_weighted(arguments: argparse.Namespace, estimator) -> tuple[Rows, np.n
     """Read the rows and, if a column of weights is named, take it out of them."""
     from skvae._specs import OF_TABLES, resolve
 
-    text = resolve("likelihood", estimator.likelihood, OF_TABLES).accepts_names
+    likelihood = resolve("likelihood", estimator.likelihood, OF_TABLES)
+    form = {"text": likelihood.accepts_names, "frame": likelihood.kinds is not None}
     name, columns = arguments.sample_weight, arguments.columns
     if name is None:
-        return read_rows(arguments, text=text), None
+        return read_rows(arguments, **form), None
     if columns and name not in columns:
         columns = [*columns, name]
-    rows = read_rows(argparse.Namespace(**{**vars(arguments), "columns": columns}), text=text)
+    rows = read_rows(argparse.Namespace(**{**vars(arguments), "columns": columns}), **form)
     if name not in (rows.names or ()):
         found = ", ".join(rows.names or ("none with a name",))
         raise UsageError(f"--sample-weight {name}: no such column was read; there are {found}")

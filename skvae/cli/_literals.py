@@ -30,7 +30,7 @@ PARTS = {
         "noise='per_sample')",
         "poisson": "Poisson()",
         "negative_binomial": "NegativeBinomial()",
-        "mixed": "Mixed(columns='auto')",
+        "mixed": "Mixed(columns='auto', kinds=None)",
     },
     "prior": {
         "auto": "StandardNormal()",

@@ -32,7 +32,9 @@ _TEXT = re.compile(r"\.[ct]sv(\.gz)?$", re.IGNORECASE)
 _IDX = re.compile(r"[.-]idx\d?(-ubyte)?(\.gz)?$")
 
 
-def read_rows(arguments: argparse.Namespace, model=None, *, text: bool = False) -> Rows:
+def read_rows(
+    arguments: argparse.Namespace, model=None, *, text: bool = False, frame: bool = False
+) -> Rows:
     """Read the rows that the options select.
 
     Parameters
@@ -44,6 +46,8 @@ def read_rows(arguments: argparse.Namespace, model=None, *, text: bool = False) 
         if it was fitted on more than numbers, as a data frame.
     text : bool, default=False
         Whether a table may be read as a data frame without a model.
+    frame : bool, default=False
+        Whether a table is read as a data frame even if it holds only numbers.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def read_rows(arguments: argparse.Namespace, model=None, *, text: bool = False) 
     """
     kind = _kind(arguments.data)
     if kind in (".csv", ".parquet"):
-        rows = _read_columns(arguments, kind, model, text)
+        rows = _read_columns(arguments, kind, model, text, frame)
     else:
         rows = _read_named(arguments) if kind in _NAMES else _read_array(arguments, kind)
     _check_values(rows, shown(arguments.data))
@@ -171,7 +175,7 @@ def _key(arguments: argparse.Namespace, archive) -> str:
     return key
 
 
-def _read_columns(arguments: argparse.Namespace, kind: str, model, text: bool) -> Rows:
+def _read_columns(arguments: argparse.Namespace, kind: str, model, text: bool, frame: bool) -> Rows:
     known = getattr(model, "feature_names_in_", None)
     schema = None if model is None else model._schema
     choice = _choice(arguments)
@@ -179,7 +183,9 @@ def _read_columns(arguments: argparse.Namespace, kind: str, model, text: bool) -
         choice = choice._replace(columns=list(known), is_complete=True)
     _check_identifiers(choice, known)
     schema = None if schema is None or schema.is_numeric else schema
-    rows = read_table(arguments.data, kind, choice, arguments.limit, schema=schema, text=text)
+    rows = read_table(
+        arguments.data, kind, choice, arguments.limit, schema=schema, text=text, frame=frame
+    )
     if known is not None:
         _check_names(shown(arguments.data), rows.names, list(known))
     return rows

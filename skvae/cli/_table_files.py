@@ -95,7 +95,7 @@ class Choice(NamedTuple):
 EVERYTHING = Choice()
 
 
-def read_table(path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=False):
+def read_table(path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=False, frame=False):
     """Read columns of features and, if they are named, one of labels and one of identifiers.
 
     Parameters
@@ -116,6 +116,8 @@ def read_table(path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=F
     text : bool, default=False
         Whether columns may hold more than numbers. If one does, the rows are a data frame. Without
         text and a schema, True and yes are 1, and False and no are 0.
+    frame : bool, default=False
+        Whether the rows are a data frame even if they hold only numbers.
 
     Returns
     -------
@@ -129,10 +131,10 @@ def read_table(path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=F
         If a column is missing or contains other values than allowed, or the file is damaged.
     """
     if kind == ".parquet":
-        rows = _read_parquet(path, choice, limit, schema, text)
+        rows = _read_parquet(path, choice, limit, schema, text, frame)
     else:
         with open_text(path) as file:
-            rows = _read_csv(path, Rewindable(file), choice, limit, schema, text)
+            rows = _read_csv(path, Rewindable(file), choice, limit, schema, text, frame)
     return rows if choice.columns else _without_row_numbers(rows)
 
 
@@ -199,9 +201,11 @@ def _delimiter(line: str) -> str:
     return max(",;\t", key=fitness)
 
 
-def _read_csv(path: str, file: Rewindable, choice: Choice, limit, schema, text: bool) -> Rows:
+def _read_csv(
+    path: str, file: Rewindable, choice: Choice, limit, schema, text: bool, frame: bool
+) -> Rows:
     place = shown(path)
-    if schema is None:
+    if schema is None and not frame:
         try:
             return _csv_numbers(place, csv_lines(path, iter(file)), choice, limit, text)
         except NotNumbers:
@@ -374,7 +378,9 @@ def parquet_columns(path: str, choice: Choice) -> dict[str, str]:
     return {name: str(schema.field(name).type) for name in choice.features(path, schema.names)}
 
 
-def _read_parquet(path: str, choice: Choice, limit: int | None, schema, text: bool) -> Rows:
+def _read_parquet(
+    path: str, choice: Choice, limit: int | None, schema, text: bool, frame: bool
+) -> Rows:
     types = parquet_columns(path, choice)
     named = ("bool",) if schema is None and not text else ()
     broken = {
@@ -384,7 +390,7 @@ def _read_parquet(path: str, choice: Choice, limit: int | None, schema, text: bo
         raise ValueError(f"{path}: {_not_numeric(broken)}")
     table = import_parquet().read_table(path, columns=[*types, *choice.others]).slice(0, limit)
     others = {name: table[name].to_numpy() for name in choice.others}
-    if broken or schema is not None:
+    if broken or frame or schema is not None:
         return _rows(table.select([*types]), [*types], choice, others)
     X = np.column_stack([table[name].to_numpy().astype(_dtype(types[name])) for name in types])
     return _rows(X, [*types], choice, others)

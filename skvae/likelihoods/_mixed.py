@@ -19,6 +19,7 @@ from skvae._rows.frames import table_rows
 from skvae._rows.table import TableSchema
 from skvae._scaling import filled_by_ranks
 from skvae._validation import InvalidParameterError, OutsideSupportError, StrOptions
+from skvae.likelihoods._columns_html import columns_as_html
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.likelihoods._proposal import propose
 
@@ -37,6 +38,11 @@ class Mixed(Likelihood):
         columns of a data frame, or positions as a list of integers from 0 or a slice. Every column
         belongs to exactly one likelihood. "auto" chooses by the kinds of the columns and by the
         values of the training rows, as :func:`~skvae.likelihoods.mixed_likelihood` does.
+    kinds : dict or None, default=None
+        Kinds of columns of a data frame by their names, if they differ from those that follow from
+        the types: "level" for numbers that are codes, such as postal codes, "real" or "whole" for
+        other numbers. Text that is declared as "level" is not refused as identifiers, however
+        varied it is.
 
     See Also
     --------
@@ -48,6 +54,9 @@ class Mixed(Likelihood):
     so scores are comparable only between models with the same kinds of columns. Every column is
     standardised for the encoder by its own likelihood. Text, categories and booleans of a data
     frame are levels, and dates and durations numbers.
+
+    In a notebook, it is shown as a table of the columns with their kinds and likelihoods. The
+    `module_.likelihood.spec` of a fitted estimator shows all that was decided in `fit`.
 
     References
     ----------
@@ -64,10 +73,14 @@ class Mixed(Likelihood):
     """
 
     accepts_names = True
-    _parameter_constraints: dict = {"columns": [list, tuple, dict, StrOptions({"auto"})]}
+    _parameter_constraints: dict = {
+        "columns": [list, tuple, dict, StrOptions({"auto"})],
+        "kinds": [dict, None],
+    }
 
-    def __init__(self, *, columns="auto"):
+    def __init__(self, *, columns="auto", kinds=None):
         self.columns = columns
+        self.kinds = kinds
 
     def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
@@ -96,12 +109,15 @@ class Mixed(Likelihood):
             groups = propose(X, ["number"] * X.shape[1])
         else:
             groups = _resolved(self.columns, range(X.shape[1]))
-        return _Mixed([per_column(spec.build, X, columns) for spec, columns in groups], groups)
+        parts = [per_column(spec.build, X, columns) for spec, columns in groups]
+        return _Mixed(parts, groups, self.kinds)
 
     def for_table(self, columns: Sequence[Any], X: np.ndarray) -> Likelihood:
+        kinds = {_plain_name(column.name): column.base for column in columns}
         if self.columns == "auto":
-            return Mixed(columns=propose(X, [column.base for column in columns]))
-        return Mixed(columns=_resolved(self.columns, [column.name for column in columns]))
+            return Mixed(columns=propose(X, list(kinds.values())), kinds=kinds)
+        names = [column.name for column in columns]
+        return Mixed(columns=_resolved(self.columns, names), kinds=kinds)
 
     def validate(self) -> None:
         super().validate()
@@ -109,14 +125,26 @@ class Mixed(Likelihood):
             for spec, _ in _pairs(self.columns):
                 _likelihood(spec).validate()
 
+    @property
+    def _repr_html_(self):
+        _ = super()._repr_html_  # an AttributeError, if scikit-learn is to display text
+        return partial(columns_as_html, self)
 
-def mixed_likelihood(X):
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        is_text = "text/html" not in bundle
+        return bundle if is_text else bundle | {"text/html": columns_as_html(self)}
+
+
+def mixed_likelihood(X, *, kinds=None):
     """Propose a likelihood for every column of a table.
 
     Parameters
     ----------
     X : array-like or data frame of shape (n_samples, n_features)
         Training rows. The columns of a data frame may hold text, categories, booleans and dates.
+    kinds : dict or None, default=None
+        Kinds of columns of a data frame, as in :class:`~skvae.likelihoods.Mixed`.
 
     Returns
     -------
@@ -162,7 +190,7 @@ def mixed_likelihood(X):
     if not is_frame(X):
         X = filled_by_ranks(check_array(X, dtype=np.float64, ensure_all_finite="allow-nan"))
         return Mixed(columns=propose(X, ["number"] * X.shape[1]))
-    schema = TableSchema.learn(X)
+    schema = TableSchema.learn(X, kinds)
     rows = filled_by_ranks(table_rows(X, schema))
     return Mixed().for_table(schema.columns, rows)
 
@@ -178,14 +206,19 @@ class _Mixed(LikelihoodModule):
     in_place: Tensor
     of_parts: Tensor
 
-    def __init__(self, parts: Sequence[LikelihoodModule], groups: Sequence[Group]):
+    def __init__(
+        self,
+        parts: Sequence[LikelihoodModule],
+        groups: Sequence[Group],
+        kinds: dict[Any, str] | None,
+    ):
         columns = [positions for _, positions in groups]
         self._n_columns = [len(positions) for positions in columns]
         widths = zip(parts, self._n_columns, strict=True)
         self._n_inputs = [part.n_inputs or n_columns for part, n_columns in widths]
         self._n_outputs = [part.n_outputs for part in parts]
         settled = [(part.spec, own) for part, own in zip(parts, columns, strict=True)]
-        super().__init__(Mixed(columns=settled), sum(self._n_outputs))
+        super().__init__(Mixed(columns=settled, kinds=kinds), sum(self._n_outputs))
         self.parts = nn.ModuleList(parts)
         self.support = _Supports(parts, columns)
         self.heavy_tailed = any(part.heavy_tailed for part in parts)
@@ -327,6 +360,11 @@ def _resolved(columns: Any, names: Sequence[Any]) -> list[Group]:
                 f"{which} belong to {owners}. Correct 'columns'."
             )
     return groups
+
+
+def _plain_name(name: Any) -> str | int:
+    """Return the name of a column; as text, if a file cannot hold it."""
+    return name if isinstance(name, str | int) else str(name)
 
 
 def _pairs(columns: Any) -> list[tuple[Any, Any]]:

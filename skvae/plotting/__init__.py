@@ -1,6 +1,8 @@
 """Displays: pictures of a fitted estimator or of a synthetic table, as in scikit-learn.
 
-Rows are drawn as images or as rows of a table, according to the parameter `kind`.
+Rows are drawn as images or as rows of a table, according to the parameter `kind`. Tables may be
+data frames with text, categories, booleans and dates. Each `from_estimator` also takes a pipeline
+that ends in an estimator of this package, and shows the rows as its earlier steps transform them.
 """
 
 from skvae.plotting._anomaly_score_display import AnomalyScoreDisplay

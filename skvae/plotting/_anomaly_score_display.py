@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from itertools import chain
 
-from skvae._model.inference import SCORES, decode, encode_mean
+import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from skvae._model.inference import SCORES
 from skvae._validation import check_count
+from skvae.plotting._drawn_tables import DrawnTables, read_drawn, row_names
 from skvae.plotting._figure_layout import axes_to_draw_on, place_below
+from skvae.plotting._marginals import shortened
 from skvae.plotting._mosaic import draw_strips, strips_height
-from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
+from skvae.plotting._pipelines import Opened
+from skvae.plotting._rows_display import RowsDisplay, read_pair, settings_for
 from skvae.plotting._score_histogram import draw_histogram, groups_of
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import MAP_LINE, draw_feature_maps
 
-_HEIGHT = 3.2
-_MOST_FEATURES = 10
+_HEIGHT, _LETTER = 3.2, 0.09  # inches
+_MOST_FEATURES, _MOST_LABELS = 10, 16
 
 
 @share_docs(default_features="the ten that deviate most")
@@ -24,7 +29,9 @@ class AnomalyScoreDisplay(RowsDisplay):
 
     The least and the most normal images are drawn below the histogram. For a table, colours show
     the difference between these rows and their reconstructions, in standard deviations of that
-    difference over all rows, for the features in which the least normal rows deviate most.
+    difference over all rows, for the features in which the least normal rows deviate most; a level
+    differs by one from any other. Up to 16 rows are named below the maps, by the index of a pandas
+    frame or by their number from 0.
 
     Parameters
     ----------
@@ -127,19 +134,25 @@ class AnomalyScoreDisplay(RowsDisplay):
         {ax}
         {returns}
         """
-        if not hasattr(estimator, "anomaly_score"):
+        model = Opened(estimator)
+        detector = model.estimator
+        if not hasattr(detector, "anomaly_score"):
             raise ValueError(
-                f"{type(estimator).__name__} is not a VAEAnomalyDetector. Pass one, or the scores "
+                f"{type(detector).__name__} is not a VAEAnomalyDetector. Pass one, or the scores "
                 "and the threshold of another detector to from_predictions."
             )
-        settings = settings_for(estimator, X, kind, image_shape, features, feature_names)
+        rows = model.rows(X)
+        settings = settings_for(model, rows, kind, image_shape, features, feature_names)
+        X_reconstructed = None
+        if settings["kind"] == "table":
+            X_reconstructed = model.named(detector._reconstruct_any(rows.given))
         display = cls(
-            estimator.score_samples(X),
-            estimator.offset_,
+            detector.score_samples(rows.given),
+            detector.offset_,
             y,
-            score_name=str(estimator.anomaly_score),
-            X=X,
-            X_reconstructed=_reconstruct(estimator, X) if settings["kind"] == "table" else None,
+            score_name=str(detector.anomaly_score),
+            X=rows.shown,
+            X_reconstructed=X_reconstructed,
             n_examples=n_examples,
             **settings,
         )
@@ -191,36 +204,44 @@ class AnomalyScoreDisplay(RowsDisplay):
         self.ax_.legend(frameon=False)
 
     def _draw_examples(self, ax, scores) -> None:
-        X = check_array(self.X)
+        rows = read_drawn(X=self.X)
+        [X] = rows.arrays
         check_consistent_length(scores, X)
-        shape = self._image_shape_of(X)
+        shape = self._image_shape_of(rows)
         examples = {
             "least normal rows": self.least_normal_,
             "most normal rows": self.most_normal_,
         }
         if shape is None:
-            panels, self.images_ = self._draw_deviations(ax, X, examples)
+            panels, self.images_ = self._draw_deviations(ax, examples)
         else:
             frame = self._make_room(ax, strips_height(2, len(self.least_normal_), shape))
             strips = {title: X[rows] for title, rows in examples.items()}
             panels, self.images_ = draw_strips(frame, strips, shape)
         self.example_axes_ = list(panels)
 
-    def _draw_deviations(self, ax, X, examples):
+    def _draw_deviations(self, ax, examples: dict[str, np.ndarray]):
         if self.X_reconstructed is None:
             raise ValueError(
                 "Rows of a table are shown by their distance from their reconstructions: pass "
                 "'X_reconstructed' too, or kind='image' if they are images."
             )
-        Z = _deviations(*check_pair(X, self.X_reconstructed, ("X", "X_reconstructed")))
+        Z = _deviations(read_pair(X=self.X, X_reconstructed=self.X_reconstructed))
+        labels = list(map(shortened, row_names(self.X)))
+        row_labels = [
+            [labels[row] for row in rows] if len(rows) <= _MOST_LABELS else []
+            for rows in examples.values()
+        ]
+        longest = max(map(len, chain(*row_labels)), default=0)
         most_deviant = np.argsort(-np.abs(Z[self.least_normal_]).mean(axis=0), kind="stable")
         columns, names, _ = self._choose_features(self.X, most_deviant[:_MOST_FEATURES])
         return draw_feature_maps(
-            self._make_room(ax, 1.2 + MAP_LINE * len(columns)),
+            self._make_room(ax, 1.2 + _LETTER * longest + MAP_LINE * len(columns)),
             {title: Z[rows][:, columns] for title, rows in examples.items()},
             names,
             "standard deviations from the reconstruction",
             limit=4,
+            row_names=row_labels,
         )
 
     def _make_room(self, ax, height: float):
@@ -230,17 +251,14 @@ class AnomalyScoreDisplay(RowsDisplay):
         return self.ax_.figure.add_subplot(place)
 
 
-def _reconstruct(estimator, X):
-    """Return reconstructions, also of rows with values that the likelihood does not accept."""
-    module, support = estimator.module_, estimator.module_.likelihood.support
-    if support is None:
-        return estimator.reconstruct(X)
-    nearest = support.nearest(check_array(X, dtype=[np.float64, np.float32]))
-    return decode(module, encode_mean(module, nearest))
+def _deviations(tables: DrawnTables) -> np.ndarray:
+    """Return the differences from the reconstructions, in their own standard deviations.
 
-
-def _deviations(X: np.ndarray, X_reconstructed: np.ndarray) -> np.ndarray:
-    """Return the differences from the reconstructions, in their own standard deviations."""
-    errors = X - X_reconstructed
+    Another level is a difference of one. A missing value does not differ.
+    """
+    X, X_reconstructed = tables.arrays
+    errors = np.nan_to_num(X - X_reconstructed)
+    is_level = np.array([column.family == "level" for column in tables.columns])
+    errors[:, is_level] = errors[:, is_level] != 0
     std = errors.std(axis=0, dtype=np.float64)
     return errors / np.where(std > 0, std, 1.0)

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.text import Text
 
 from skvae.plotting._figure_layout import COLOURS
@@ -17,7 +18,8 @@ _TEN_COLOURS = [
     *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 ]
 _MARKERS = "o^sXD"
-MOST_CLASSES = len(_TEN_COLOURS) * len(_MARKERS)
+MOST_COLOURS = len(_TEN_COLOURS)
+MOST_CLASSES = MOST_COLOURS * len(_MARKERS)
 
 
 def class_styles(n_classes: int) -> list[dict[str, str]]:
@@ -27,17 +29,24 @@ def class_styles(n_classes: int) -> list[dict[str, str]]:
     return [{"marker": marker, "color": colour} for marker, colour in looks]
 
 
+def level_colours(n_levels: int) -> dict[str, Colormap | BoundaryNorm]:
+    """Return the colour map and the norm by which each code of at most ten levels has a colour."""
+    colours = [style["color"] for style in class_styles(n_levels)] or ["white"]
+    edges = np.arange(len(colours) + 1) - 0.5
+    return {"cmap": ListedColormap(colours), "norm": BoundaryNorm(edges, len(colours))}
+
+
 def label_at_medians(
-    ax: Axes, points: np.ndarray, y: np.ndarray, classes: np.ndarray
+    ax: Axes, points: np.ndarray, codes: np.ndarray, classes: list[str]
 ) -> list[Text]:
     """Write each class at its median, or close by if another label is there."""
-    medians = np.array([np.median(points[y == label], axis=0) for label in classes])
+    medians = np.array([np.median(points[codes == code], axis=0) for code in range(len(classes))])
     low, extent = points.min(axis=0), np.ptp(points, axis=0)
     extent[extent == 0] = 1.0
     places = low + extent * _spread((medians - low) / extent, distance=0.065)
     halo = [patheffects.withStroke(linewidth=2.5, foreground="white")]
     return [
-        ax.text(*place, str(label), ha="center", va="center", weight="bold", path_effects=halo)
+        ax.text(*place, label, ha="center", va="center", weight="bold", path_effects=halo)
         for place, label in zip(places, classes, strict=True)
     ]
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import narwhals as nw
 import numpy as np
 from sklearn.utils import check_array
 
 from skvae._rows.arrays import is_frame
-from skvae._validation import check_is_fitted
-from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, panels_within
+from skvae.plotting._drawn_tables import DrawnColumn, names_in, read_drawn, row_names
+from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, literal, panels_within
 from skvae.plotting._mosaic import mosaic
-from skvae.plotting._rows_display import RowsDisplay, check_pair, names_in, settings_for
+from skvae.plotting._pipelines import Opened
+from skvae.plotting._rows_display import RowsDisplay, check_same_shape, settings_for
 from skvae.plotting._shared_docs import share_docs
 
 _MOST_FEATURES, _FEWER_FEATURES = 10, 5  # of one row, and of each of several
 _MOST_ROWS, _MOST_IMAGES = 9, 12
-_BAR_LINE, _PANEL_MARGIN, _MAP_MARGIN = 0.2, 0.6, 0.9  # inches
+_BAR_LINE, _PANEL_MARGIN, _MAP_MARGIN, _LEAST_HEIGHT = 0.2, 0.6, 0.9, 1.2  # inches
 
 
 @share_docs(default_features="those that lower scores most")
@@ -24,8 +27,9 @@ class ExplanationDisplay(RowsDisplay):
 
     Each row of a table has a panel with bars for the features that lower its score most:
     ten features of a single row, or five of each of several rows, the largest contribution on top.
-    For data frames, they are labelled with the value and the expected value. Images are drawn above
-    maps of their pixels: red pixels lower the score, blue pixels raise it.
+    For data frames, they are labelled with the value and the expected value. Titles name the rows,
+    by the index of a pandas frame or by their number from 0. Images are drawn above maps of their
+    pixels: red pixels lower the score, blue pixels raise it.
 
     Parameters
     ----------
@@ -67,6 +71,15 @@ class ExplanationDisplay(RowsDisplay):
     >>> display = ExplanationDisplay.from_estimator(detector, odd)
     >>> len(display.bars_[0])
     4
+
+    A pipeline may prepare the rows of the detector:
+
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> pipeline = make_pipeline(StandardScaler(), detector).fit(X)
+    >>> display = ExplanationDisplay.from_estimator(pipeline, odd)
+    >>> display.contributions.shape
+    (1, 4)
     """
 
     def __init__(
@@ -110,34 +123,36 @@ class ExplanationDisplay(RowsDisplay):
         {ax}
         {returns}
         """
-        if not hasattr(estimator, "explain"):
+        model = Opened(estimator)
+        if not hasattr(model.estimator, "explain"):
             raise ValueError(
-                f"{type(estimator).__name__} does not explain scores. Pass a VAEAnomalyDetector."
+                f"{type(model.estimator).__name__} does not explain scores. Pass a "
+                "VAEAnomalyDetector."
             )
-        check_is_fitted(estimator)
-        settings = settings_for(estimator, X, kind, image_shape, features, feature_names)
+        rows = model.rows(X)
+        settings = settings_for(model, rows, kind, image_shape, features, feature_names)
         _check_number(len(X), settings["kind"])  # before the work is done
-        contributions, scores = estimator.explain(X), estimator.score_samples(X)
-        unit = estimator.anomaly_score_.spec.unit
-        return cls(contributions, X, scores, unit=unit, **settings).plot(ax)
+        detector = model.estimator
+        contributions = detector.explain(rows.given)
+        scores, unit = detector.score_samples(rows.given), detector.anomaly_score_.spec.unit
+        return cls(contributions, rows.shown, scores, unit=unit, **settings).plot(ax)
 
     def _draw(self, ax) -> None:
-        contributions, X = self._arrays()
-        shape = self._image_shape_of(X)
+        rows, contributions = read_drawn(X=self.X), self._array()
+        [X] = rows.arrays
+        check_same_shape(contributions=contributions, X=X)
+        shape = self._image_shape_of(rows)
         _check_number(len(X), "table" if shape is None else "image")
         self.bars_, self.images_, self.maps_ = [], [], []
         if shape is None:
-            self._draw_bars(ax, contributions)
+            self._draw_bars(ax, contributions, rows.columns)
         else:
             self._draw_maps(ax, contributions, X, shape)
 
-    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return contributions and rows as arrays; the values of a table are not drawn."""
-        if not is_frame(self.contributions):
-            return check_pair(self.contributions, self.X, ("contributions", "X"))
-        contributions = self._of_cells("contribution").astype(np.float64)
-        X = contributions if self.kind == "table" else self.X
-        return check_pair(contributions, X, ("contributions", "X"))
+    def _array(self) -> np.ndarray:
+        """Return the contributions, (n_samples, n_features)."""
+        is_long = is_frame(self.contributions)
+        return check_array(self._of_cells("contribution") if is_long else self.contributions)
 
     def _of_cells(self, column: str) -> np.ndarray:
         """Return a column of an explanation as a table of rows and features."""
@@ -148,28 +163,33 @@ class ExplanationDisplay(RowsDisplay):
         cells[frame["row"].to_numpy(), features] = frame[column].to_list()
         return cells
 
-    def _labels(self, row: int, columns: np.ndarray, names: list[str]) -> list[str]:
+    def _labels(
+        self, row: int, columns: np.ndarray, names: list[str], kinds: Sequence[DrawnColumn]
+    ) -> list[str]:
         """Return the labels of bars: names, with value and expected value if these are known."""
         if not is_frame(self.contributions):
             return names
         cells = (self._of_cells(column)[row, columns] for column in ("value", "expected"))
-        triples = zip(names, *cells, strict=True)
-        return [f"{name} {value} (expected {expected})" for name, value, expected in triples]
+        own_kinds = [kinds[column] for column in columns]
+        values, expected = (list(map(_shown, texts, own_kinds)) for texts in cells)
+        triples = zip(names, values, expected, strict=True)
+        return [f"{name} {value} (expected {other})" for name, value, other in triples]
 
-    def _draw_bars(self, ax, contributions) -> None:
+    def _draw_bars(self, ax, contributions, kinds: Sequence[DrawnColumn]) -> None:
         n_shown = _MOST_FEATURES if len(contributions) == 1 else _FEWER_FEATURES
         largest = np.argsort(-contributions, kind="stable")[:, :n_shown]
         chosen = [self._choose_features(self.X, features) for features in largest]
         n_lines = sum(len(features.names) for features in chosen)
-        self.ax_ = axes_to_draw_on(ax, _PANEL_MARGIN * len(chosen) + _BAR_LINE * n_lines)
+        height = _PANEL_MARGIN * len(chosen) + _BAR_LINE * n_lines
+        self.ax_ = axes_to_draw_on(ax, max(height, _LEAST_HEIGHT))
         self.axes_ = panels_within(self.ax_, len(chosen), 1)[:, 0]
         for row, (panel, title, (columns, names, _)) in enumerate(
-            zip(self.axes_, self._titles(len(chosen)), chosen, strict=True)
+            zip(self.axes_, self._titles(), chosen, strict=True)
         ):
             panel.set_title(title, fontsize="medium")
             widths = contributions[row, columns]
             colours = np.where(widths > 0, COLOURS[1], COLOURS[0])
-            labels = self._labels(row, columns, names)
+            labels = self._labels(row, columns, names, kinds)
             self.bars_.append(panel.barh(labels, widths, color=colours))
             panel.invert_yaxis()  # the first on top
             panel.axvline(0, color="black", linewidth=0.8)
@@ -183,7 +203,7 @@ class ExplanationDisplay(RowsDisplay):
         self.axes_ = panels_within(self.ax_, 2, len(X))
         limit = np.abs(maps).max() or 1.0
         for (above, below), title, image, one in zip(
-            self.axes_.T, self._titles(len(X)), X, maps, strict=True
+            self.axes_.T, self._scores() or self._titles(), X, maps, strict=True
         ):
             above.set_title(title, fontsize="medium")
             self.images_.append(above.imshow(mosaic(image[None], 1, shape), cmap="gray_r"))
@@ -194,14 +214,25 @@ class ExplanationDisplay(RowsDisplay):
             self.maps_[0], ax=list(self.axes_.flat), location="bottom", label=self._label()
         )
 
-    def _titles(self, n_rows: int) -> list[str]:
-        if self.scores is None:
-            return [f"row {row}" for row in range(n_rows)]
-        scores = check_array(self.scores, ensure_2d=False)
+    def _titles(self) -> list[str]:
+        rows = [f"row {literal(name)}" for name in row_names(self.X)]
+        pairs = zip(rows, self._scores(), strict=False)
+        return [f"{row}, {score}" for row, score in pairs] or rows
+
+    def _scores(self) -> list[str]:
+        scores = () if self.scores is None else check_array(self.scores, ensure_2d=False)
         return [f"score {score:.3g}".replace("-", "−") for score in scores]
 
     def _label(self) -> str:
         return f"lowers the score by ({self.unit})" if self.unit else "lowers the score by"
+
+
+def _shown(text: str | float | None, column: DrawnColumn) -> str:
+    """Return a cell of an explanation; of numbers with a point, five significant digits."""
+    if not isinstance(text, str):  # None, or NaN in pandas
+        return "missing"
+    is_long = column.family == "number" and "." in text
+    return f"{float(text):.5g}" if is_long else literal(text)
 
 
 def _check_number(n_rows: int, kind: str) -> None:

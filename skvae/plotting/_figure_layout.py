@@ -21,6 +21,11 @@ def axes_to_draw_on(ax: Axes | None, height: float) -> Axes:
     return plt.subplots(figsize=(WIDTH, height), layout="constrained")[1] if ax is None else ax
 
 
+def literal(text: object) -> str:
+    """Return a name or a value as text in which matplotlib reads no dollars as mathematics."""
+    return str(text).replace("$", r"\$")
+
+
 def panels_within(ax: Axes, n_rows: int, n_columns: int, **grid_options) -> np.ndarray:
     """Return axes, (n_rows, n_columns), in the place of `ax`, which shrinks to their title."""
     ax.set_axis_off()

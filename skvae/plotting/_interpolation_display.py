@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.utils import check_array
 
 from skvae._validation import check_count
+from skvae.plotting._drawn_tables import (
+    DrawnColumn,
+    DrawnTables,
+    array_unless_names,
+    read_drawn,
+)
 from skvae.plotting._figure_layout import COLOURS
 from skvae.plotting._mosaic import tile_centres
-from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
+from skvae.plotting._pipelines import Opened
+from skvae.plotting._rows_display import RowsDisplay, read_pair, settings_for
 from skvae.plotting._shared_docs import share_docs
-from skvae.plotting._table_panels import label_outer
+from skvae.plotting._table_panels import label_outer, label_values
 
+_SHIFT = 0.08  # of the lines of levels, so that they do not hide one another
 _TITLE = "Decoded on the way from start to end"
 
 
@@ -28,8 +38,9 @@ class InterpolationDisplay(RowsDisplay):
     ----------
     X_start, X_end : array-like of shape (n_pairs, n_features)
         Rows at the start and at the end of each path.
-    X_path : array-like of shape (n_pairs, n_steps, n_features)
-        Decoded rows of each path, evenly spaced, both ends included.
+    X_path : array-like of shape (n_pairs, n_steps, n_features) or data frame
+        Decoded rows of each path, evenly spaced, both ends included. For data frames with text,
+        categories, booleans or dates, a frame of such rows, path after path.
     {rows}
 
     Attributes
@@ -104,26 +115,38 @@ class InterpolationDisplay(RowsDisplay):
         check_count("n_steps", n_steps)
         if n_steps == 1:
             raise ValueError("'n_steps' must be at least 2, as both ends of a path count; got 1.")
-        check_pair(X_start, X_end, ("X_start", "X_end"))
-        settings = settings_for(estimator, X_start, kind, image_shape, features, feature_names)
-        start, end = estimator.posterior(X_start)[0], estimator.posterior(X_end)[0]
-        X_path = _decode_lines(estimator, start, end, n_steps)
-        return cls(X_start, X_end, X_path, **settings).plot(ax)
+        read_pair(X_start=X_start, X_end=X_end)
+        model = Opened(estimator)
+        rows, rows_end = model.rows(X_start), model.rows(X_end)
+        settings = settings_for(model, rows, kind, image_shape, features, feature_names)
+        start, end = (model.estimator.posterior(each.given)[0] for each in (rows, rows_end))
+        X_path = _decode_lines(model, start, end, n_steps)
+        return cls(rows.shown, rows_end.shown, X_path, **settings).plot(ax)
 
     def _draw(self, ax) -> None:
-        X_start, X_end = check_pair(self.X_start, self.X_end, ("X_start", "X_end"))
-        X_path = check_array(self.X_path, allow_nd=True)
+        tables = self._read()
+        shape = self._image_shape_of(replace(tables, arrays=tables.arrays[:2]))
+        self.image_, self.lines_ = None, []
+        if shape is None:
+            self._draw_table(ax, tables)
+        else:
+            self._draw_images(ax, *tables.arrays, shape)
+
+    def _read(self) -> DrawnTables:
+        """Return the rows at both ends and the paths, (n_pairs, n_steps, n_features)."""
+        pair = read_pair(X_start=self.X_start, X_end=self.X_end)
+        if pair.are_numbers:
+            X_path = check_array(self.X_path, allow_nd=True, ensure_all_finite="allow-nan")
+        else:
+            pair = read_drawn(X_start=self.X_start, X_end=self.X_end, X_path=self.X_path)
+            X_path = np.stack(np.split(pair.arrays[2], len(pair.arrays[0])))
+        X_start, X_end = pair.arrays[:2]
         if X_path.shape[::2] != X_start.shape:
             raise ValueError(
                 f"'X_path' has shape {X_path.shape} for {len(X_start)} pairs of rows of "
                 f"{X_start.shape[1]} features; expected (n_pairs, n_steps, n_features)."
             )
-        shape = self._image_shape_of(np.concatenate([X_start, X_end]))
-        self.image_, self.lines_ = None, []
-        if shape is None:
-            self._draw_table(ax, X_start, X_end, X_path)
-        else:
-            self._draw_images(ax, X_start, X_end, X_path, shape)
+        return DrawnTables(pair.columns, (X_start, X_end, X_path))
 
     def _draw_images(self, ax, X_start, X_end, X_path, shape) -> None:
         strips = np.concatenate([X_start[:, None], X_path, X_end[:, None]], axis=1)
@@ -135,32 +158,42 @@ class InterpolationDisplay(RowsDisplay):
         self.ax_.set_xticks(centres[[0, -1]], ["start", "end"])
         self.ax_.tick_params(length=0)
 
-    def _draw_table(self, ax, X_start, X_end, X_path) -> None:
+    def _draw_table(self, ax, tables: DrawnTables) -> None:
+        X_start, X_end, X_path = tables.arrays
         if len(X_start) > len(COLOURS):
             raise ValueError(
                 f"{len(X_start)} pairs are too many to tell apart; pass {len(COLOURS)} or fewer."
             )
         columns = self._make_panels(ax, self.X_start, _TITLE, line_height=1.4, margin=0.9)
-        self.lines_ = [
-            _draw_paths(panel, X_start[:, column], X_end[:, column], X_path[:, :, column])
-            for panel, column in zip(self.axes_, columns, strict=True)
-        ]
+        for panel, place in zip(self.axes_, columns, strict=True):
+            column = tables.columns[place]
+            values = X_start[:, place], X_end[:, place], X_path[:, :, place]
+            self.lines_.append(_draw_paths(panel, column, *values))
+            label_values(panel.yaxis, column)
         label_outer(self.axes_)
 
 
-def _decode_lines(estimator, start: np.ndarray, end: np.ndarray, n_steps: int) -> np.ndarray:
-    """Return decoded rows, (n_pairs, n_steps, n_features), along the lines between latent rows."""
+def _decode_lines(model: Opened, start: np.ndarray, end: np.ndarray, n_steps: int):
+    """Return decoded rows along the lines between latent rows, (n_pairs, n_steps, n_features).
+
+    Those of a data frame with names are a frame, path after path.
+    """
     way = np.linspace(0, 1, n_steps, dtype=start.dtype)[:, None]
     Z = start[:, None] + way * (end - start)[:, None]  # (n_pairs, n_steps, n_components)
-    X_decoded = np.asarray(estimator.inverse_transform(Z.reshape(-1, start.shape[1])))
-    return X_decoded.reshape(len(start), n_steps, -1)
+    X_decoded = model.estimator.inverse_transform(Z.reshape(-1, start.shape[1]))
+    X_decoded = array_unless_names(model.named(X_decoded))
+    is_array = isinstance(X_decoded, np.ndarray)
+    return X_decoded.reshape(len(start), n_steps, -1) if is_array else X_decoded
 
 
-def _draw_paths(ax, start, end, path) -> list:
+def _draw_paths(ax, column: DrawnColumn, start, end, path) -> list:
     way = np.linspace(0, 1, path.shape[1])
     ax.set_xticks([0, 1], ["start", "end"])
+    is_level = column.family == "level"
+    style = {"drawstyle": "steps-mid"} if is_level else {}
     lines = []
-    for colour, *ends, values in zip(COLOURS, start, end, path, strict=False):
-        lines += ax.plot(way, values, color=colour)
-        ax.plot([0, 1], ends, "o", color=colour, markersize=4, clip_on=False)
+    for pair, (colour, *ends, values) in enumerate(zip(COLOURS, start, end, path, strict=False)):
+        shift = _SHIFT * (pair - (len(path) - 1) / 2) if is_level else 0.0
+        lines += ax.plot(way, values + shift, color=colour, **style)
+        ax.plot([0, 1], np.add(ends, shift), "o", color=colour, markersize=4, clip_on=False)
     return lines

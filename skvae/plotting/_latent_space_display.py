@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import narwhals as nw
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skvae.plotting._class_styles import MOST_CLASSES, class_styles, label_at_medians
-from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on
+from skvae.plotting._drawn_tables import DrawnColumn, days, read_drawn
+from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, literal
+from skvae.plotting._pipelines import Opened
 from skvae.plotting._shared_docs import share_docs
+from skvae.plotting._table_panels import label_values
 
 _LONGEST_LABEL = 3  # letters of a class that is written on the map itself
 _LEGEND_LINES = 16
@@ -28,8 +34,9 @@ class LatentSpaceDisplay:
     Z : array-like of shape (n_samples, n_components)
         Latent rows, such as `transform` returns.
     y : array-like of shape (n_samples,), default=None
-        Values to colour by. Numbers get a colour bar if they have fractions or more than 50
-        distinct values; all other values are classes with an entry in the legend.
+        Values to colour by. Dates get a colour bar, and numbers if they have fractions or more
+        than 50 distinct values; all other values are classes with an entry in the legend, in the
+        order of their categories if they have one.
 
     Attributes
     ----------
@@ -80,7 +87,8 @@ class LatentSpaceDisplay:
         {scatter_kwargs}
         {returns}
         """
-        Z = estimator.posterior(X)[0]
+        model = Opened(estimator)
+        Z = model.estimator.posterior(model.rows(X).given)[0]
         return cls(Z, y).plot(ax, scatter_kwargs=scatter_kwargs)
 
     def plot(self, ax=None, *, scatter_kwargs=None):
@@ -93,7 +101,7 @@ class LatentSpaceDisplay:
         {returns}
         """
         Z = check_array(self.Z)
-        y = None if self.y is None else _checked_labels(self.y, Z)
+        y = None if self.y is None else _read_labels(self.y, Z)
         style = {"s": np.clip(20_000 / len(Z), 4, 14), "linewidths": 0, "alpha": 0.8}
         style |= scatter_kwargs or {}
         self.scatters_, self.labels_ = [], []
@@ -111,31 +119,33 @@ class LatentSpaceDisplay:
         self.ax_.set(xlabel=xlabel, ylabel=ylabel, title=f"Latent space{note}")
         if y is None:
             self._scatter({"color": COLOURS[0]} | style)
-        elif _are_numbers(y):
-            self._scatter({"c": y, "cmap": "viridis"} | style)
+        elif y.classes is None:
+            self._scatter({"c": y.values, "cmap": "viridis"} | style)
             self.colorbar_ = self.ax_.figure.colorbar(
                 self.scatters_[0], ax=self.ax_, label=self._name_of_y()
             )
+            label_values(self.colorbar_.ax.yaxis, y.column)
             self.colorbar_.solids.set_alpha(1)
         else:
             self._scatter_classes(y, style)
             self._name_classes(y)
 
     def _draw_line(self, ax, Z, y, style: dict) -> None:
-        classes = [] if y is None or _are_numbers(y) else np.unique(y)
+        classes = [] if y is None else y.classes or []
         self.ax_ = axes_to_draw_on(ax, height=max(3.8, 1 + 0.19 * len(classes)))
         self.ax_.set(xlabel="latent dimension 0", title="Latent space")
         if y is None:
             self.points_ = Z
             self.histogram_ = self.ax_.hist(Z[:, 0], bins=_N_BINS, color=COLOURS[0])[2]
             self.ax_.set_ylabel("rows")
-        elif _are_numbers(y):
-            self.points_ = np.column_stack([Z, y])
+        elif y.classes is None:
+            self.points_ = np.column_stack([Z, y.values])
             self._scatter({"color": COLOURS[0]} | style)
             self.ax_.set_ylabel(self._name_of_y())
+            label_values(self.ax_.yaxis, y.column)
         else:
             jitter = np.random.default_rng(0).uniform(-0.35, 0.35, len(Z))
-            self.points_ = np.column_stack([Z, np.searchsorted(classes, y) + jitter])
+            self.points_ = np.column_stack([Z, y.values + jitter])
             self._scatter_classes(y, style)
             self.ax_.set_yticks(range(len(classes)), classes)
 
@@ -143,48 +153,80 @@ class LatentSpaceDisplay:
         self.scatters_ = [self.ax_.scatter(*self.points_.T, **style)]
 
     def _scatter_classes(self, y, style: dict) -> None:
-        classes = np.unique(y)
-        if len(classes) > MOST_CLASSES:
+        if len(y.classes) > MOST_CLASSES:
             raise ValueError(
-                f"'y' has {len(classes)} classes, but no more than {MOST_CLASSES} can be told "
+                f"'y' has {len(y.classes)} classes, but no more than {MOST_CLASSES} can be told "
                 "apart. Pass fewer classes, or numbers."
             )
         self.scatters_ = [
-            self.ax_.scatter(*self.points_[y == label].T, label=str(label), **look | style)
-            for label, look in zip(classes, class_styles(len(classes)), strict=True)
+            self.ax_.scatter(*self.points_[y.values == code].T, label=name, **look | style)
+            for code, (name, look) in enumerate(
+                zip(y.classes, class_styles(len(y.classes)), strict=True)
+            )
         ]
 
     def _name_classes(self, y) -> None:
         """Add a legend and, for more classes than colours, labels at their medians."""
-        classes = np.unique(y)
         self.ax_.legend(
-            title=getattr(self.y, "name", None),
+            title=self._name_of_y(""),
             loc="center left",
             bbox_to_anchor=(1.0, 0.5),
-            ncols=1 + (len(classes) - 1) // _LEGEND_LINES,
+            ncols=1 + (len(y.classes) - 1) // _LEGEND_LINES,
             frameon=False,
             markerscale=2,
             handletextpad=0.1,
             columnspacing=0.5,
         )
-        short = all(len(str(label)) <= _LONGEST_LABEL for label in classes)
-        if len(classes) > len(COLOURS) and short:
-            self.labels_ = label_at_medians(self.ax_, self.points_, y, classes)
+        short = all(len(name) <= _LONGEST_LABEL for name in y.classes)
+        if len(y.classes) > len(COLOURS) and short:
+            self.labels_ = label_at_medians(self.ax_, self.points_, y.values, y.classes)
 
-    def _name_of_y(self) -> str:
-        return getattr(self.y, "name", None) or "y"
-
-
-def _checked_labels(y, Z: np.ndarray) -> np.ndarray:
-    y = column_or_1d(y)
-    check_consistent_length(Z, y)
-    return y
+    def _name_of_y(self, default: str = "y") -> str:
+        return literal(getattr(self.y, "name", None) or default)
 
 
-def _are_numbers(y: np.ndarray) -> bool:
+class _Labels(NamedTuple):
+    """Values to colour by, and what they are."""
+
+    values: np.ndarray  # numbers, or codes of classes
+    classes: list[str] | None  # None if a colour bar is clearer than a legend
+    column: DrawnColumn
+
+
+def _read_labels(y, Z: np.ndarray) -> _Labels:
+    series = nw.from_native(y, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        table = read_drawn(y=series.alias("y").to_frame().to_native())
+        [column], values = table.columns, table.arrays[0][:, 0]
+    else:
+        column, values = DrawnColumn("number"), column_or_1d(y)
+        if values.dtype.kind == "M":
+            column, values = DrawnColumn("datetime"), days(values)
+    check_consistent_length(Z, values)
+    if column.family == "level":
+        return _with_missing(values, list(map(literal, column.levels)), column)
+    if column.family != "number" or _are_many(values):
+        return _Labels(values, None, column)
+    classes, codes = np.unique(values, return_inverse=True)
+    if values.dtype.kind != "f":
+        return _Labels(codes, list(map(literal, classes)), column)
+    n_classes = np.count_nonzero(~np.isnan(classes))
+    names = [f"{label:.0f}" for label in classes[:n_classes]]
+    return _with_missing(np.where(np.isnan(values), np.nan, codes), names, column)
+
+
+def _with_missing(codes: np.ndarray, classes: list[str], column: DrawnColumn) -> _Labels:
+    """Return classes, the last of which are the missing values, if there are any."""
+    gaps = np.isnan(codes)
+    names = [*classes, "missing"] if gaps.any() else classes
+    return _Labels(np.where(gaps, len(classes), codes), names, column)
+
+
+def _are_many(y: np.ndarray) -> bool:
     """Return whether a colour bar is clearer than a legend: for fractions or many integers."""
     if y.dtype.kind not in "iuf":
         return False
+    y = y[~np.isnan(y)]
     return bool((y != np.round(y)).any()) or len(np.unique(y)) > MOST_CLASSES
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 from scipy.special import ndtri
-from sklearn.utils import check_array
 
 from skvae._validation import check_count
+from skvae.plotting._class_styles import MOST_COLOURS, level_colours
+from skvae.plotting._drawn_tables import (
+    DrawnTables,
+    array_unless_names,
+    read_drawn,
+    with_few_levels,
+)
 from skvae.plotting._figure_layout import WIDTH
 from skvae.plotting._mosaic import tile_centres
+from skvae.plotting._pipelines import Opened
 from skvae.plotting._rows_display import RowsDisplay, settings_for
 from skvae.plotting._shared_docs import share_docs
-from skvae.plotting._table_panels import label_outer
+from skvae.plotting._table_panels import label_outer, label_values
 
 _TITLE = "Decoded plane of the latent space"
 
@@ -23,11 +30,12 @@ class ManifoldDisplay(RowsDisplay):
 
     The grid points are quantiles of the standard normal prior [1]_, evenly spaced in probability,
     so that each represents the same share of the rows that the model expects. Maps are drawn over
-    the latent plane, in the units of the feature.
+    the latent plane, in the units of the feature. Maps of levels show the most probable one; of
+    more than ten, the nine that cover most of the plane have colours of their own.
 
     Parameters
     ----------
-    X_decoded : array-like of shape (n_points ** 2, n_features)
+    X_decoded : array-like or data frame of shape (n_points ** 2, n_features)
         Decoded rows, the first latent dimension varying fastest, both ascending.
     grid : array-like of shape (n_points,)
         Latent values along both dimensions.
@@ -100,8 +108,8 @@ class ManifoldDisplay(RowsDisplay):
 
         Parameters
         ----------
-        estimator : VAETransformer or VAEAnomalyDetector
-            Fitted estimator with at least two latent dimensions.
+        estimator : VAETransformer, VAEAnomalyDetector or Pipeline
+            Fitted estimator with at least two latent dimensions, or a Pipeline that ends in one.
         components : tuple of (int, int), default=(0, 1)
             The two latent dimensions, from left to right and upwards.
         n_points : int, default=20
@@ -112,24 +120,26 @@ class ManifoldDisplay(RowsDisplay):
         {ax}
         {returns}
         """
-        settings = settings_for(estimator, None, kind, image_shape, features, feature_names)
+        model = Opened(estimator)
+        settings = settings_for(model, model.rows(), kind, image_shape, features, feature_names)
         check_count("n_points", n_points)
         grid = ndtri((np.arange(n_points) + 0.5) / n_points)
-        plane = _plane(grid, components, z, estimator.n_components_)
-        X_decoded = np.asarray(estimator.inverse_transform(plane))
+        plane = _plane(grid, components, z, model.estimator.n_components_)
+        X_decoded = array_unless_names(model.named(model.estimator.inverse_transform(plane)))
         return cls(X_decoded, grid, components=components, **settings).plot(ax)
 
     def _draw(self, ax) -> None:
-        X, grid = check_array(self.X_decoded), np.asarray(self.grid)
+        table, grid = read_drawn(X_decoded=self.X_decoded), np.asarray(self.grid)
+        [X] = table.arrays
         if len(X) != len(grid) ** 2:
             raise ValueError(
                 f"'X_decoded' has {len(X)} rows for a grid of {len(grid)} points; expected "
                 f"{len(grid)} times {len(grid)}."
             )
-        shape = self._image_shape_of(X)
+        shape = self._image_shape_of(table)
         self.image_, self.meshes_ = None, []
         if shape is None:
-            self._draw_table(ax, X, grid)
+            self._draw_table(ax, table, grid)
         else:
             self._draw_images(ax, X, grid, shape)
 
@@ -150,11 +160,16 @@ class ManifoldDisplay(RowsDisplay):
         across, upwards = self.components
         self.ax_.set(xlabel=f"latent dimension {across}", ylabel=f"latent dimension {upwards}")
 
-    def _draw_table(self, ax, X, grid) -> None:
+    def _draw_table(self, ax, table: DrawnTables, grid) -> None:
         columns = self._make_panels(ax, self.X_decoded, _TITLE, line_height=1.5, margin=0.8)
-        for panel, values in zip(self.axes_, X[:, columns].T, strict=True):
-            mesh = panel.pcolormesh(grid, grid, values.reshape(len(grid), -1), shading="nearest")
-            panel.figure.colorbar(mesh, ax=panel)
+        for panel, place in zip(self.axes_, columns, strict=True):
+            column, values = with_few_levels(
+                table.columns[place], table.arrays[0][:, place], MOST_COLOURS
+            )
+            style = level_colours(len(column.levels)) if column.family == "level" else {}
+            values = values.reshape(len(grid), -1)
+            mesh = panel.pcolormesh(grid, grid, values, shading="nearest", **style)
+            label_values(panel.figure.colorbar(mesh, ax=panel).ax.yaxis, column)
             self.meshes_.append(mesh)
         label_outer(self.axes_, *(f"dimension {component}" for component in self.components))
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
-from sklearn.metrics import r2_score
 
+from skvae.plotting._drawn_tables import DrawnTables
 from skvae.plotting._figure_layout import axes_to_draw_on
 from skvae.plotting._mosaic import GAP
-from skvae.plotting._rows_display import RowsDisplay, check_pair, settings_for
+from skvae.plotting._pipelines import Opened
+from skvae.plotting._rows_display import RowsDisplay, read_pair, settings_for
 from skvae.plotting._shared_docs import share_docs
-from skvae.plotting._table_panels import FIRST_LINES, MAP_LINE, draw_feature_maps, standardize
+from skvae.plotting._table_panels import (
+    FIRST_LINES,
+    MAP_LINE,
+    MOST_MAP_LINES,
+    draw_feature_maps,
+    lines_of,
+    standardize,
+)
 
 _IMAGES_IN_A_LINE = 12
 
@@ -22,7 +31,9 @@ class ReconstructionDisplay(RowsDisplay):
 
     In the colour maps of a table, each row is a column and each feature a line. Rows are in the
     order of their first principal component, and values in standard deviations from the feature's
-    mean over the rows given. R², at the right, is the share of the feature's variance over these
+    mean over the rows given. A column of levels has a line for each of its eight most frequent
+    levels, with 1 where a row has it and 0 elsewhere; one of two levels has a single line. No more
+    than 60 lines are drawn. R², at the right, is the share of the feature's variance over these
     rows that the reconstructions explain.
 
     Parameters
@@ -104,8 +115,11 @@ class ReconstructionDisplay(RowsDisplay):
         {ax}
         {returns}
         """
-        settings = settings_for(estimator, X, kind, image_shape, features, feature_names)
-        return cls(X, estimator.reconstruct(X), **settings).plot(ax)
+        model = Opened(estimator)
+        rows = model.rows(X)
+        settings = settings_for(model, rows, kind, image_shape, features, feature_names)
+        X_reconstructed = model.named(model.estimator.reconstruct(rows.given))
+        return cls(rows.shown, X_reconstructed, **settings).plot(ax)
 
     @classmethod
     def from_predictions(
@@ -142,12 +156,12 @@ class ReconstructionDisplay(RowsDisplay):
         return display.plot(ax)
 
     def _draw(self, ax) -> None:
-        X, X_reconstructed = check_pair(self.X, self.X_reconstructed, ("X", "X_reconstructed"))
-        shape = self._image_shape_of(X)
+        tables = read_pair(X=self.X, X_reconstructed=self.X_reconstructed)
+        shape = self._image_shape_of(replace(tables, arrays=tables.arrays[:1]))
         if shape is None:
-            self._draw_table(ax, X, X_reconstructed)
+            self._draw_table(ax, tables)
         else:
-            self._draw_images(ax, X, X_reconstructed, shape)
+            self._draw_images(ax, *tables.arrays, shape)
 
     def _draw_images(self, ax, X, X_reconstructed, shape) -> None:
         n_lines = math.ceil(len(X) / _IMAGES_IN_A_LINE)
@@ -159,25 +173,26 @@ class ReconstructionDisplay(RowsDisplay):
         for line in range(1, n_lines):
             self.ax_.axhline(2 * line * (shape[0] + GAP) - GAP, color="0.6", linewidth=0.8)
 
-    def _draw_table(self, ax, X, X_reconstructed) -> None:
-        if len(X) < 2:
+    def _draw_table(self, ax, tables: DrawnTables) -> None:
+        if len(tables.arrays[0]) < 2:
             raise ValueError(
                 "One row of a table has no spread to measure its features by. Pass more rows, or "
                 "kind='image' if the row is an image."
             )
         columns, names, note = self._choose_features(self.X, FIRST_LINES)
-        like = X[:, columns]
-        Z, Z_reconstructed = standardize(like, like), standardize(X_reconstructed[:, columns], like)
-        first_component = np.linalg.svd(Z, full_matrices=False)[0][:, 0]  # Z is centred
+        (X, X_reconstructed), names = lines_of(tables, columns, names, MOST_MAP_LINES)
+        Z, Z_reconstructed = standardize(X, X), standardize(X_reconstructed, X)
+        filled = np.nan_to_num(Z)  # Z is centred
+        first_component = np.linalg.svd(filled, full_matrices=False)[0][:, 0]
         order = np.argsort(first_component, kind="stable")
-        tables = {"originals": Z[order], "reconstructions": Z_reconstructed[order]}
-        self.ax_ = axes_to_draw_on(ax, height=1.6 + MAP_LINE * len(columns))
+        maps = {"originals": Z[order], "reconstructions": Z_reconstructed[order]}
+        self.ax_ = axes_to_draw_on(ax, height=1.6 + MAP_LINE * len(names))
         self.axes_, self.images_ = draw_feature_maps(
-            self.ax_, tables, names, "standard deviations from the mean", limit=2
+            self.ax_, maps, names, "standard deviations from the mean", limit=2
         )
         self.image_ = self.images_[0]
         self.ax_.set_title(f"{len(X)} rows and their reconstructions{note}")
-        _write_explained_variance(self.axes_[-1], *tables.values())
+        _write_explained_variance(self.axes_[-1], *maps.values())
 
 
 def _interleave(X: np.ndarray, X_reconstructed: np.ndarray, n_columns: int) -> np.ndarray:
@@ -191,10 +206,11 @@ def _interleave(X: np.ndarray, X_reconstructed: np.ndarray, n_columns: int) -> n
 
 def _write_explained_variance(ax, Z: np.ndarray, Z_reconstructed: np.ndarray) -> None:
     """Write R² of each feature at the right of its line, or a dash if the feature is constant."""
-    shares = r2_score(Z, Z_reconstructed, multioutput="raw_values")
+    varies = np.ptp(np.nan_to_num(Z), axis=0) > 0
+    unexplained = np.nansum((Z - Z_reconstructed) ** 2, axis=0)
+    shares = 1 - unexplained / np.where(varies, np.nansum(Z**2, axis=0), 1.0)  # Z is centred
     labels = [
-        f"{share:.2f}" if varies else "–"
-        for share, varies in zip(shares, np.ptp(Z, axis=0) > 0, strict=True)
+        f"{share:.2f}" if is_known else "–" for share, is_known in zip(shares, varies, strict=True)
     ]
     right = ax.secondary_yaxis("right")
     right.set_yticks(range(len(labels)), labels)

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import check_array
 
-from skvae._rows.native import library_of
-from skvae._validation import check_is_fitted
-from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on
+from skvae.plotting._drawn_tables import DrawnTables, names_in, read_drawn
+from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on, literal
 from skvae.plotting._mosaic import draw_mosaic, mosaic_height
+from skvae.plotting._pipelines import Opened, Rows
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import FIRST_PANELS, feature_panels, panel_lines
 
@@ -74,12 +73,17 @@ class RowsDisplay:
         self.axes_ = feature_panels(self.ax_, names)
         return columns
 
-    def _image_shape_of(self, X: np.ndarray) -> tuple[int, ...] | None:
+    def _image_shape_of(self, tables: DrawnTables) -> tuple[int, ...] | None:
         """Return the shape of the images that the rows are, or None for rows of a table."""
-        kind, shape, n_features = self.kind, self.image_shape, X.shape[1]
+        kind, shape, n_features = self.kind, self.image_shape, len(tables.columns)
         if kind not in ("auto", "image", "table"):
             raise ValueError(f"'kind' must be 'auto', 'image' or 'table', got {kind!r}.")
-        if kind == "table" or (kind == "auto" and shape is None and not _look_like_images(X)):
+        if not tables.are_numbers:
+            _refuse_images(kind, shape)
+            return None
+        if kind == "table":
+            return None
+        if kind == "auto" and shape is None and not _look_like_images(tables.arrays):
             return None
         shape = (math.isqrt(n_features),) * 2 if shape is None else tuple(shape)
         fits = math.prod(shape) == n_features and min(shape) > 0
@@ -96,41 +100,47 @@ class RowsDisplay:
         features = default[: len(names)] if self.features is None else self.features
         columns = np.array([column_of(feature, names) for feature in features])
         note = f" ({len(columns)} of {len(names)} features)" if len(columns) < len(names) else ""
-        return Features(columns, [names[column] for column in columns], note)
+        return Features(columns, [literal(names[column]) for column in columns], note)
 
 
-def settings_for(estimator, X, kind, image_shape, features, feature_names) -> dict:
+def settings_for(model: Opened, rows: Rows, kind, image_shape, features, feature_names) -> dict:
     """Return the settings of a display, with kind and names completed from a fitted estimator."""
-    kind = _settled_kind(estimator, kind, image_shape)
-    if feature_names is None:
-        feature_names = names_in(X)
-    if feature_names is None:
-        feature_names = getattr(estimator, "feature_names_in_", None)
     return {
-        "kind": kind,
+        "kind": _settled_kind(model.estimator, image_shape) if kind == "auto" else kind,
         "image_shape": image_shape,
         "features": features,
-        "feature_names": feature_names,
+        "feature_names": rows.names if feature_names is None else feature_names,
     }
 
 
-def _settled_kind(estimator, kind: str, image_shape) -> str:
-    """Return "image" or "table" in place of "auto", by the likelihood of a fitted estimator."""
-    check_is_fitted(estimator)
-    if kind != "auto":
-        return kind
+def _settled_kind(estimator, image_shape) -> str:
+    """Return "image" or "table", by the likelihood of an estimator and by a row that it draws."""
     one_scale = estimator.module_.likelihood.scaling != "feature"
     is_image = image_shape is not None or (one_scale and _is_square(estimator.n_features_in_))
-    return "image" if is_image else "table"
+    are_numbers = is_image and read_drawn(X=estimator.sample(random_state=0)).are_numbers
+    return "image" if are_numbers else "table"
 
 
-def _look_like_images(X: np.ndarray) -> bool:
+def _refuse_images(kind: str, image_shape) -> None:
+    if kind == "image" or image_shape is not None:
+        raise ValueError(
+            "The rows have text, categories, booleans or dates, and cannot be shown as images. "
+            "Leave out 'kind' and 'image_shape'."
+        )
+
+
+def _look_like_images(tables: Sequence[np.ndarray]) -> bool:
     """Return whether rows are squares whose features share one range.
 
     They do if one feature in ten reaches the upper quarter of the range of all values, and one in
     ten the lower quarter. If columns of a table have units of their own, only the largest do. For
     fewer than four rows, one feature in fifty is enough, as strokes are thin.
     """
+    X = np.concatenate(tables)
+    gaps = np.isnan(X)
+    if gaps.all():
+        return False
+    X = np.where(gaps, np.median(X[~gaps]), X) if gaps.any() else X
     quarter = np.ptp(X) / 4
     ends = (X.max(axis=0) >= X.max() - quarter, X.min(axis=0) <= X.min() + quarter)
     share = _SHARE_AT_EACH_END if len(X) >= _FEW_ROWS else _SHARE_IN_FEW_ROWS
@@ -139,12 +149,6 @@ def _look_like_images(X: np.ndarray) -> bool:
 
 def _is_square(n_features: int) -> bool:
     return n_features >= _FEWEST_PIXELS and math.isqrt(n_features) ** 2 == n_features
-
-
-def names_in(X) -> list | None:
-    """Return the names of the columns of a data frame, and None for an array."""
-    library = library_of(X)
-    return None if library is None else list(library.names(X))
 
 
 def _names_for(X, feature_names) -> list[str]:
@@ -171,12 +175,18 @@ def column_of(feature, names: list[str]) -> int:
     )
 
 
-def check_pair(X, X_other, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return two tables as arrays, or raise an error if their shapes differ."""
-    arrays = check_array(X), check_array(X_other)
-    if arrays[0].shape != arrays[1].shape:
+def read_pair(**tables) -> DrawnTables:
+    """Read two tables, or raise an error if their shapes differ."""
+    drawn = read_drawn(**tables)
+    check_same_shape(**dict(zip(tables, drawn.arrays, strict=True)))
+    return drawn
+
+
+def check_same_shape(**arrays: np.ndarray) -> None:
+    """Refuse two arrays of different shapes."""
+    (name, X), (other_name, other) = arrays.items()
+    if X.shape != other.shape:
         raise ValueError(
-            f"{names[0]!r} has shape {arrays[0].shape} and {names[1]!r} {arrays[1].shape}; the "
-            "rows of one must correspond to the rows of the other."
+            f"{name!r} has shape {X.shape} and {other_name!r} {other.shape}; the rows of one must "
+            "correspond to the rows of the other."
         )
-    return arrays

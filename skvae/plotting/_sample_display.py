@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from sklearn.utils import check_array
+import numpy as np
 
+from skvae.plotting._drawn_tables import DrawnColumn, DrawnTables, dates, read_drawn
 from skvae.plotting._figure_layout import axes_to_draw_on
+from skvae.plotting._marginals import (
+    MARGINAL_HEIGHT,
+    draw_marginal,
+    marginal_of_levels,
+    marginal_of_numbers,
+)
+from skvae.plotting._pipelines import Opened
 from skvae.plotting._rows_display import RowsDisplay, settings_for
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import FIRST_LINES, draw_distributions, standardize
@@ -22,6 +31,9 @@ class SampleDisplay(RowsDisplay):
     of the samples below it, both on one scale. The unit is the standard deviation of the data, else
     that of the samples; the outermost bars include all values beyond four standard deviations.
 
+    A data frame with text, categories, booleans or dates has a panel for each column instead, with
+    bars for the eight most frequent levels, or a histogram in the units of the column.
+
     Parameters
     ----------
     samples : array-like of shape (n_samples, n_features)
@@ -35,10 +47,13 @@ class SampleDisplay(RowsDisplay):
     Attributes
     ----------
     {axes}
+    axes_ : ndarray of matplotlib Axes
+        Panels: one for images and for numbers, one for each column of other tables.
     image_ : matplotlib AxesImage
         The mosaic; None for a table.
-    histograms_ : list of matplotlib StepPatch
-        For each feature of a table, the data, if given, then the samples; empty for images.
+    histograms_ : list of matplotlib StepPatch or BarContainer
+        For each feature of a table, the data, if given, then the samples; empty for images. Levels
+        have bars.
 
     See Also
     --------
@@ -106,50 +121,77 @@ class SampleDisplay(RowsDisplay):
         {ax}
         {returns}
         """
-        settings = settings_for(estimator, X, kind, image_shape, features, feature_names)
+        model = Opened(estimator)
+        rows = model.rows(X)
+        settings = settings_for(model, rows, kind, image_shape, features, feature_names)
         is_table = settings["kind"] == "table"
         if n_samples == "auto":
             n_samples = _N_TABLE_ROWS if is_table else _N_IMAGES
         if mean == "auto":
             mean = not is_table
-        samples = estimator.sample(n_samples, random_state=random_state, mean=mean)
-        return cls(samples, X, source="the prior", **settings).plot(ax)
+        samples = model.estimator.sample(n_samples, random_state=random_state, mean=mean)
+        return cls(model.named(samples), rows.shown, source="the prior", **settings).plot(ax)
 
     def _draw(self, ax) -> None:
-        samples = check_array(self.samples)
+        samples = read_drawn(samples=self.samples)
         shape = self._image_shape_of(samples)
         self.image_, self.histograms_ = None, []
         if shape is None:
             self._draw_table(ax, samples)
         else:
-            self._draw_images(ax, samples, shape)
+            self._draw_images(ax, *samples.arrays, shape)
 
     def _draw_images(self, ax, samples, shape) -> None:
         n_columns = math.ceil(math.sqrt(len(samples)))
         title = self._description(samples)
         self._draw_mosaic(ax, samples, n_columns, shape, title, margin=0.4)
 
-    def _draw_table(self, ax, samples) -> None:
-        tables, title = [samples], self._description(samples)
-        if self.X is not None:
-            tables = [_checked_data(self.X, samples.shape[1]), samples]
-            title = "Data (above) and samples (below)"
+    def _draw_table(self, ax, samples: DrawnTables) -> None:
+        tables = samples if self.X is None else _beside_data(self.X, self.samples)
+        if tables.are_numbers:
+            self._draw_lines(ax, tables.arrays)
+        else:
+            self._draw_panels(ax, tables)
+
+    def _draw_lines(self, ax, tables: Sequence[np.ndarray]) -> None:
+        title = "Data (above) and samples (below)"
         columns, names, note = self._choose_features(self.samples, FIRST_LINES)
-        tables = [table[:, columns] for table in tables]
-        tables = [standardize(table, like=tables[0]) for table in tables]
+        shown = [table[:, columns] for table in tables]
+        shown = [standardize(table, like=shown[0]) for table in shown]
         self.ax_ = axes_to_draw_on(ax, height=1.1 + 0.26 * len(columns))
-        self.histograms_ = draw_distributions(self.ax_, tables, names)
+        self.axes_ = np.array([self.ax_])
+        self.histograms_ = draw_distributions(self.ax_, shown, names)
+        title = self._description(*tables) if len(tables) == 1 else title
         self.ax_.set(xlabel="standard deviations from the mean", title=title + note)
 
-    def _description(self, samples) -> str:
+    def _draw_panels(self, ax, tables: DrawnTables) -> None:
+        alone = len(tables.arrays) == 1
+        title = self._description(*tables.arrays) if alone else "Data (blue) and samples (orange)"
+        columns = self._make_panels(
+            ax, self.samples, title, line_height=MARGINAL_HEIGHT, margin=0.3
+        )
+        for panel, column in zip(self.axes_, columns, strict=True):
+            values = [X[:, column] for X in tables.arrays]
+            self.histograms_ += draw_marginal(panel, *_marginal(tables.columns[column], values))
+
+    def _description(self, samples: np.ndarray) -> str:
         return f"{len(samples)} samples" + (f" from {self.source}" if self.source else "")
 
 
-def _checked_data(X, n_features: int):
-    X = check_array(X)
-    if X.shape[1] != n_features:
+def _beside_data(X, samples) -> DrawnTables:
+    tables = read_drawn(X=X, samples=samples)
+    n_features, expected = (table.shape[1] for table in tables.arrays)
+    if n_features != expected:
         raise ValueError(
-            f"'X' has {X.shape[1]} features, the samples have {n_features}. Pass data with the "
+            f"'X' has {n_features} features, the samples have {expected}. Pass data with the "
             "features that the estimator was fitted with."
         )
-    return X
+    return tables
+
+
+def _marginal(column: DrawnColumn, values: list[np.ndarray]) -> tuple:
+    """Return bins of a column and the shares of each table in them."""
+    if column.family == "level":
+        return marginal_of_levels(column.levels, *values)
+    edges, *shares = marginal_of_numbers(*values)
+    return dates(edges) if column.family == "datetime" else edges, *shares

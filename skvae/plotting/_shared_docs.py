@@ -10,11 +10,13 @@ _PLACEHOLDER = re.compile(r"^( *)\{(\w+)\}$", re.MULTILINE)  # alone on its line
 
 _ENTRIES = {
     "estimator": """\
-estimator : VAETransformer or VAEAnomalyDetector
-    Fitted estimator.""",
+estimator : VAETransformer, VAEAnomalyDetector or Pipeline
+    Fitted estimator, or a :class:`~sklearn.pipeline.Pipeline` that ends in one and whose
+    earlier steps transform the rows.""",
     "detector": """\
-estimator : VAEAnomalyDetector
-    Fitted detector.""",
+estimator : VAEAnomalyDetector or Pipeline
+    Fitted detector, or a :class:`~sklearn.pipeline.Pipeline` that ends in one and whose
+    earlier steps transform the rows.""",
     "rows": """\
 kind : {"auto", "image", "table"}, default="auto"
     Whether the rows are images or rows of a table. The rule of "auto" is in the Notes of

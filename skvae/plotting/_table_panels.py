@@ -7,13 +7,19 @@ import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.dates import AutoDateFormatter, AutoDateLocator
 from matplotlib.image import AxesImage
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
+from skvae.plotting._drawn_tables import DrawnColumn, DrawnTables
 from skvae.plotting._figure_layout import COLOURS, panels_within
+from skvae.plotting._marginals import shortened
 
 FIRST_LINES, FIRST_PANELS = range(30), range(9)  # features that are shown by default
+MOST_MAP_LINES = 60  # of all features and their levels
+_MOST_LEVELS = 8  # of a feature
 _WIDEST, _N_BINS = 4.0, 40  # of a histogram, in standard deviations
 _NAME_LETTERS = {1: 60, 2: 28, 3: 14}  # in a line of a name, by the number of panels abreast
 MAP_LINE = 0.21  # inches: height of a feature in a map of features
@@ -21,8 +27,62 @@ MAP_LINE = 0.21  # inches: height of a feature in a map of features
 
 def standardize(X: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Return X in standard deviations from the mean of each column of another table."""
-    std = like.std(axis=0, dtype=np.float64)
-    return (X - like.mean(axis=0, dtype=np.float64)) / np.where(std > 0, std, 1.0)
+    observed = np.ma.masked_invalid(like)
+    mean, std = (
+        np.ma.filled(moment(axis=0, dtype=np.float64), 0.0)
+        for moment in (observed.mean, observed.std)
+    )
+    return (X - mean) / np.where(std > 0, std, 1.0)
+
+
+def lines_of(
+    tables: DrawnTables, columns: np.ndarray, names: list[str], most: int
+) -> tuple[list[np.ndarray], list[str]]:
+    """Return the features of each table in numbers, with a line for each of the frequent levels.
+
+    Such a line has 1 for the rows with this level and 0 for others. One line is enough for two.
+    """
+    lines = [
+        (name, column, code)
+        for name, column in zip(names, columns, strict=True)
+        for code in _codes_to_show(tables.columns[column], tables.arrays[0][:, column])
+    ][:most]
+    arrays = [
+        np.column_stack([_line(X[:, column], code) for _, column, code in lines])
+        for X in tables.arrays
+    ]
+    return arrays, [_line_name(name, tables.columns[column], code) for name, column, code in lines]
+
+
+def _codes_to_show(column: DrawnColumn, x: np.ndarray) -> list[int | None]:
+    """Return the codes of levels that have lines; None for numbers."""
+    n_levels = len(column.levels)
+    if column.family != "level" or n_levels == 0:
+        return [None]
+    if n_levels == 2:
+        return [1]
+    counts = np.bincount(x[~np.isnan(x)].astype(int), minlength=n_levels)
+    return sorted(np.argsort(-counts, kind="stable")[:_MOST_LEVELS].tolist())
+
+
+def _line(x: np.ndarray, code: int | None) -> np.ndarray:
+    return x if code is None else np.where(np.isnan(x), np.nan, x == code)
+
+
+def _line_name(name: str, column: DrawnColumn, code: int | None) -> str:
+    return name if code is None else f"{name}: {shortened(column.levels[code])}"
+
+
+def label_values(axis: Axis, column: DrawnColumn) -> None:
+    """Label the values on an axis of a panel: names of levels, or dates."""
+    if column.family == "level":
+        axis.set_ticks(range(len(column.levels)), list(map(shortened, column.levels)))
+        axis.set_tick_params(labelsize="small")
+    elif column.family == "datetime":
+        locator = AutoDateLocator(minticks=2, maxticks=4)
+        axis.set_major_locator(locator)
+        axis.set_major_formatter(AutoDateFormatter(locator))
+        axis.set_tick_params(labelsize="small")
 
 
 def draw_feature_maps(
@@ -32,6 +92,7 @@ def draw_feature_maps(
     unit: str,
     limit: float,
     extend: str = "both",
+    row_names: list[list[str]] | None = None,
 ) -> tuple[np.ndarray, list[AxesImage]]:
     """Draw tables side by side, features as lines and rows as columns; colours end at the limit."""
     panels = panels_within(ax, 1, len(tables), sharey=True)[0]
@@ -39,9 +100,9 @@ def draw_feature_maps(
         panel.imshow(Z.T, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit)
         for panel, Z in zip(panels, tables.values(), strict=True)
     ]
-    for panel, title in zip(panels, tables, strict=True):
+    for panel, title, labels in zip(panels, tables, row_names or [[]] * len(tables), strict=True):
         panel.set_title(title, fontsize="medium")
-        panel.set_xticks([])
+        panel.set_xticks(range(len(labels)), labels, rotation=90, fontsize="small")
         panel.tick_params(length=0)
     panels[0].set_yticks(range(len(names)), names)
     ax.figure.colorbar(
@@ -96,7 +157,7 @@ def draw_distributions(ax: Axes, tables: list[np.ndarray], names: list[str]) -> 
     patches = []
     for line, columns in enumerate(zip(*(Z.T for Z in tables), strict=True)):
         shares = [_histogram(column, edges) for column in columns]
-        tallest = max(share.max() for share in shares)
+        tallest = max(share.max() for share in shares) or 1.0
         patches += [
             ax.stairs(line + up * 0.45 * share / tallest, edges, baseline=line, fill=True, color=c)
             for share, up, c in zip(shares, (-1, 1), COLOURS, strict=False)
@@ -109,5 +170,6 @@ def draw_distributions(ax: Axes, tables: list[np.ndarray], names: list[str]) -> 
 
 def _histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the share of the values in each bin; the outermost include all beyond them."""
-    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
-    return counts / len(values)
+    observed = values[~np.isnan(values)]
+    counts, _ = np.histogram(np.clip(observed, edges[0], edges[-1]), edges)
+    return counts / max(len(observed), 1)

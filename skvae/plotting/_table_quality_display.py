@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from skvae.metrics._coded_tables import CodedTables, as_dates, names_of_codes, read_tables
 from skvae.metrics._column_agreement import associations, column_shapes
-from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, place_below
+from skvae.plotting._figure_layout import axes_to_draw_on, literal, place_below
+from skvae.plotting._marginals import (
+    MARGINAL_HEIGHT,
+    draw_marginal,
+    marginal_of_levels,
+    marginal_of_numbers,
+)
 from skvae.plotting._rows_display import column_of
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import (
@@ -19,10 +24,8 @@ from skvae.plotting._table_panels import (
     panel_lines,
 )
 
-_MOST_LEVELS, _N_BINS, _MOST_LINES = 8, 20, 30
-_TAIL = 0.005  # share of the real values beyond the outermost edges, on either side
-_PANEL_HEIGHT, _MAP_MARGIN = 1.9, 1.2  # inches
-_LETTERS = 10  # of the name of a level
+_MOST_LINES = 30
+_MAP_MARGIN = 1.2  # inches
 
 
 @share_docs()
@@ -123,7 +126,10 @@ class TableQualityDisplay:
         {returns}
         """
         shown, mapped = self._columns_to_show()
-        upper, lower = _PANEL_HEIGHT * panel_lines(len(shown)), _MAP_MARGIN + MAP_LINE * len(mapped)
+        upper, lower = (
+            MARGINAL_HEIGHT * panel_lines(len(shown)),
+            _MAP_MARGIN + MAP_LINE * len(mapped),
+        )
         self.ax_ = axes_to_draw_on(ax, upper + lower)
         self.figure_ = self.ax_.figure
         below = self.figure_.add_subplot(place_below(self.ax_, share=lower / (upper + lower)))
@@ -141,11 +147,11 @@ class TableQualityDisplay:
         return worst_first[: len(FIRST_PANELS)], list(range(len(names)))[:_MOST_LINES]
 
     def _draw_marginals(self, names: list[str]) -> None:
-        titles = [f"{name}: {self.column_shapes[name]:.2f}" for name in names]
+        titles = [f"{literal(name)}: {self.column_shapes[name]:.2f}" for name in names]
         self.ax_.set_title("Agreement of columns: real (blue) and synthetic (orange)")
         self.axes_ = feature_panels(self.ax_, titles)
         self.histograms_ = {
-            name: _draw_marginal(panel, *self.marginals[name])
+            name: draw_marginal(panel, *self.marginals[name])
             for panel, name in zip(self.axes_, names, strict=True)
         }
 
@@ -155,7 +161,7 @@ class TableQualityDisplay:
         self.map_axes_, self.images_ = draw_feature_maps(
             ax,
             dict(zip(("real", "synthetic"), maps, strict=True)),
-            [names[column] for column in columns],
+            [literal(names[column]) for column in columns],
             "correlation, or Cramér's V beside levels",
             limit=1,
             extend="neither",
@@ -165,58 +171,8 @@ class TableQualityDisplay:
 def _marginal(tables: CodedTables, place: int) -> tuple[list[str] | np.ndarray, ...]:
     """Return bins of a column and the shares of real and of synthetic values in them."""
     column = tables.columns[place]
-    values = (tables.real[:, place], tables.synthetic[:, place])
-    real, synthetic = (x[~np.isnan(x)] for x in values)
+    values = tables.real[:, place], tables.synthetic[:, place]
     if column.base == "level":
-        return _shares_of_levels(names_of_codes(column), real, synthetic)
-    edges = _edges(real)
-    shares = (
-        _shares(np.histogram(np.clip(x, *edges[[0, -1]]), edges)[0]) for x in (real, synthetic)
-    )
+        return marginal_of_levels(names_of_codes(column), *values)
+    edges, *shares = marginal_of_numbers(*values)
     return as_dates(column, edges) if column.base == "datetime" else edges, *shares
-
-
-def _shares_of_levels(names: list[str], real: np.ndarray, synthetic: np.ndarray) -> tuple:
-    """Return the most frequent levels and their shares."""
-    p, q = (_shares(np.bincount(x.astype(int), minlength=len(names))) for x in (real, synthetic))
-    top = np.argsort(-(p + q), kind="stable")[:_MOST_LEVELS]
-    top = top[(p + q)[top] > 0]
-    return [names[code] for code in top], p[top], q[top]
-
-
-def _edges(values: np.ndarray) -> np.ndarray:
-    low, high = np.quantile(values, (_TAIL, 1 - _TAIL)) if len(values) else (0.0, 1.0)
-    return np.histogram_bin_edges([low, high], _N_BINS)
-
-
-def _shares(counts: np.ndarray) -> np.ndarray:
-    return counts / max(counts.sum(), 1)
-
-
-def _draw_marginal(ax: Axes, bins, real, synthetic) -> tuple:
-    """Draw the real and the synthetic shares, and return both artists."""
-    ax.set_yticks([])
-    if len(bins) == len(real) + 1:
-        histograms = (
-            ax.stairs(real, bins, fill=True, color=COLOURS[0], alpha=0.5),
-            ax.stairs(synthetic, bins, color=COLOURS[1], linewidth=1.5),
-        )
-        _label_bins(ax, bins)
-        return histograms
-    places = np.arange(len(bins))
-    names = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in bins]
-    ax.set_xticks(places, names, rotation=90, fontsize="small")
-    return (
-        ax.bar(places - 0.2, real, 0.4, color=COLOURS[0]),
-        ax.bar(places + 0.2, synthetic, 0.4, color=COLOURS[1]),
-    )
-
-
-def _label_bins(ax: Axes, edges: np.ndarray) -> None:
-    """Label few numbers, or the days of the first and of the last edge."""
-    if edges.dtype.kind != "M":
-        ax.xaxis.set_major_locator(MaxNLocator(3))
-        return
-    ax.set_xticks(edges[[0, -1]], edges[[0, -1]].astype("M8[D]").astype(str), fontsize="small")
-    for label, side in zip(ax.get_xticklabels(), ("left", "right"), strict=True):
-        label.set_horizontalalignment(side)

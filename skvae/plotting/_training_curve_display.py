@@ -6,6 +6,7 @@ import numpy as np
 
 from skvae._validation import check_is_fitted
 from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, panels_within
+from skvae.plotting._pipelines import Opened
 from skvae.plotting._shared_docs import share_docs
 
 _TITLES = {
@@ -68,6 +69,7 @@ class TrainingCurveDisplay:
         {curve_kwargs}
         {returns}
         """
+        estimator = Opened(estimator).estimator
         check_is_fitted(estimator)
         return cls(estimator.history_).plot(ax, curve_kwargs=curve_kwargs)
 

@@ -166,6 +166,24 @@ def test_a_table_of_text_is_fitted_as_a_data_frame(run, elsewhere):
     assert repr(found) == repr(vae)
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_numbers_can_be_declared_as_levels(run, elsewhere, ending):
+    frame = pd.DataFrame({"zip": [3000, 8001, 1200] * 20, "age": np.arange(60)})
+    if ending == "csv":
+        frame.to_csv("t.csv", index=False)
+    else:
+        pytest.importorskip("pyarrow", reason="pyarrow is optional")
+        frame.to_parquet("t.parquet", index=False)
+    command = ("fit", f"t.{ending}", *SMALL[4:], "--prior", "normal", "--max-epochs", 1, "-o", "m")
+    done = run(*command, "--likelihood", "Mixed(kinds={'zip': 'level'})")
+    assert (done.code, done.err) == (0, "")
+    assert run("sample", "m", "-n", 50, "-o", "new.csv").code == 0
+    assert set(pd.read_csv("new.csv")["zip"]) == {3000, 8001, 1200}
+    done = run(*command, "--likelihood", "Mixed(kinds={'zap': 'level'})")
+    assert done.code == 1
+    assert "'kinds' names columns that X lacks: 'zap'" in done.err
+
+
 def test_weights_beside_text_count_the_rows(run, elsewhere):
     frame = customers_frame(30).drop(columns="customer")
     weights = np.arange(30) % 3

@@ -21,6 +21,14 @@ def test_every_kind_of_picture_is_written_for_images_and_tables(run, files, else
     assert (elsewhere / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("kind", WITH_DATA + WITHOUT_DATA)
+def test_every_kind_of_picture_is_written_for_tables_of_names(run, customers, elsewhere, kind):
+    data = ("--data", customers / "new.csv") if kind in WITH_DATA else ()
+    done = run("plot", customers / "detector.skvae", kind, "-o", "x.png", "--dpi", 50, *data)
+    assert done == (0, "", "")
+    assert (elsewhere / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_samples_need_no_data(run, files, elsewhere):
     assert run("plot", files / "digits.skvae", "samples", "-o", "x.svg") == (0, "", "")
 

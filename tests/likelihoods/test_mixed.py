@@ -217,7 +217,7 @@ def test_a_clone_has_equal_and_separate_likelihoods():
     copied = clone(likelihood)
     assert repr(copied) == repr(likelihood)
     assert copied.columns[1][0] is not likelihood.columns[1][0]
-    assert copied.get_params().keys() == {"columns"}
+    assert copied.get_params().keys() == {"columns", "kinds"}
 
 
 def test_fit_does_not_change_the_likelihood_passed():

@@ -1,6 +1,7 @@
 """Fitted estimators for the displays, and figures closed after each test."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
@@ -55,6 +56,32 @@ def of_table(request, iris):
     if request.param == "detector":
         return request.getfixturevalue("detector_of_table")
     return VAETransformer(**TINY).fit(iris.data)
+
+
+@pytest.fixture(scope="session")
+def customers():
+    """Return a table of text, categories, booleans, dates, durations and numbers."""
+    pd = pytest.importorskip("pandas", reason="pandas is optional")
+    rng, n_rows = np.random.default_rng(0), 60
+    return pd.DataFrame(
+        {
+            "plan": rng.choice(["basic", "family", "premium"], n_rows, p=[0.5, 0.3, 0.2]),
+            "size": pd.Categorical(rng.choice(["S", "L"], n_rows), categories=["S", "M", "L"]),
+            "uses_app": rng.random(n_rows) < 0.4,
+            "since": pd.Timestamp("2020-01-01")
+            + pd.to_timedelta(rng.integers(0, 900, n_rows), "D"),
+            "wait": pd.to_timedelta(rng.integers(0, 48, n_rows), "h"),
+            "age": rng.integers(18, 80, n_rows),
+            "bill": rng.gamma(2, 20, n_rows).round(2),
+        },
+        index=[f"c{number}" for number in range(100, 100 + n_rows)],
+    )
+
+
+@pytest.fixture(scope="session")
+def of_customers(customers):
+    """Return a detector fitted to the table of customers."""
+    return VAEAnomalyDetector(**TINY, prior="normal", anomaly_score="elbo").fit(customers)
 
 
 @pytest.fixture(scope="session")

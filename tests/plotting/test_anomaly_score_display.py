@@ -121,3 +121,37 @@ def test_a_row_with_an_impossible_value_is_shown_with_its_deviation(iris):
     assert display.least_normal_[0] == 3
     assert "the first bar holds all rows below" in display.ax_.get_xlabel()
     assert display.X_reconstructed.shape == counts.shape
+
+
+def test_another_level_than_the_reconstruction_is_a_deviation(of_customers, customers):
+    display = AnomalyScoreDisplay.from_estimator(
+        of_customers, customers, n_examples=3, features=["plan", "age"]
+    )
+    reconstructed = of_customers.reconstruct(customers)
+    differs = customers["plan"].to_numpy() != reconstructed["plan"].to_numpy()
+    drawn = display.images_[0].get_array()
+    np.testing.assert_allclose(drawn[0], differs[display.least_normal_] / differs.std())
+    assert display.images_[0].norm.vmax == 4
+
+
+def test_examples_of_a_table_have_their_labels(of_customers, customers):
+    display = AnomalyScoreDisplay.from_estimator(of_customers, customers, n_examples=3)
+    order = np.argsort(of_customers.score_samples(customers), kind="stable")
+    least, most = (
+        [label.get_text() for label in panel.get_xticklabels()] for panel in display.example_axes_
+    )
+    assert least == customers.index[order[:3]].tolist()
+    assert most == customers.index[order[:-4:-1]].tolist()
+
+
+def test_unseen_levels_and_impossible_numbers_are_drawn(of_customers, customers):
+    odd = customers.copy()
+    odd.loc["c103", "plan"] = "deluxe"
+    odd.loc["c104", "age"] = -5
+    display = AnomalyScoreDisplay.from_estimator(of_customers, odd, n_examples=2)
+    assert 4 in display.least_normal_
+
+
+def test_many_examples_have_no_labels(of_customers, customers):
+    display = AnomalyScoreDisplay.from_estimator(of_customers, customers, n_examples=17)
+    assert display.example_axes_[0].get_xticklabels() == []

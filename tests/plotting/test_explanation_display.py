@@ -85,3 +85,36 @@ def test_invalid_input_raises(detector_of_table, detector_of_images, iris, image
         ExplanationDisplay.from_estimator(detector_of_images, images[:13])
     with pytest.raises(ValueError, match="'contributions' has shape"):
         ExplanationDisplay(np.zeros((1, 3)), iris.data[:1]).plot()
+
+
+def test_rows_are_named_and_cells_have_facts(of_customers, customers):
+    rows = customers.iloc[[3, 8]].copy()
+    rows.iloc[0, 6] = 792.4444444
+    display = ExplanationDisplay.from_estimator(of_customers, rows)
+    scores = of_customers.score_samples(rows)
+    for panel, name, score in zip(display.axes_, rows.index, scores, strict=True):
+        assert panel.get_title() == f"row {name}, score {score:.3g}".replace("-", "−")
+    explained = of_customers.explain(rows).set_index(["row", "feature"])
+    bill = explained.loc[(0, "bill")]
+    labels = [label.get_text() for label in display.axes_[0].get_yticklabels()]
+    assert f"bill 792.44 (expected {bill['expected']})" in labels
+
+
+def test_rows_without_an_index_are_numbered(of_customers, customers):
+    polars = pytest.importorskip("polars", reason="polars is optional")
+    frame = polars.from_pandas(customers[:2])
+    contributions = of_customers.explain(customers[:2])
+    display = ExplanationDisplay(contributions, frame).plot()
+    assert [panel.get_title() for panel in display.axes_] == ["row 0", "row 1"]
+
+
+def test_a_missing_value_is_called_missing(of_customers, customers):
+    explained = of_customers.explain(customers[:1])
+    explained.loc[0, "value"] = None
+    display = ExplanationDisplay(explained, customers[:1]).plot()
+    first = display.axes_[0].get_yticklabels()[0].get_text()
+    assert first.startswith(f"{explained.loc[0, 'feature']} missing (expected ")
+
+
+def test_one_feature_of_one_row_has_room():
+    ExplanationDisplay(np.ones((1, 1)), np.ones((1, 1))).plot().figure_.canvas.draw()

@@ -53,3 +53,21 @@ def test_invalid_input_raises(of_images, of_table, digits, iris):
         InterpolationDisplay(X[:2], X[:2], np.ones((1, 3, 5))).plot()
     with pytest.raises(NotFittedError):
         InterpolationDisplay.from_estimator(VAETransformer(), X[:2], X[:2])
+
+
+def test_paths_of_names_step_from_level_to_level(of_customers, customers):
+    start, end = customers[:2], customers[2:4]
+    display = InterpolationDisplay.from_estimator(of_customers, start, end, n_steps=5)
+    assert display.X_path.shape == (10, 7)
+    panel, lines = display.axes_[0], display.lines_[0]
+    names = [label.get_text() for label in panel.get_yticklabels()]
+    for pair, line in enumerate(lines):
+        codes = line.get_ydata().round().astype(int)
+        path = display.X_path["plan"].tolist()[5 * pair : 5 * pair + 5]
+        assert [names[code] for code in codes] == path
+        assert line.get_drawstyle() == "steps-mid"
+    first, second = (line.get_ydata() % 1 for line in lines)
+    assert not np.isclose(first, second).any()  # one does not hide the other
+    dots = [dot for dot in panel.lines if dot.get_linestyle() == "None"]
+    ends = dots[1].get_ydata().round().astype(int)
+    assert [names[code] for code in ends] == [start["plan"].iloc[1], end["plan"].iloc[1]]

@@ -124,3 +124,45 @@ def test_invalid_input_raises(plane):
 
     with pytest.raises(ValueError, match="minimum of 2 is required by the projection"):
         LatentSpaceDisplay(np.ones((1, 5))).plot()
+
+
+def test_classes_are_in_the_order_of_their_categories_and_gaps_are_last(plane):
+    pd = pytest.importorskip("pandas", reason="pandas is optional")
+    sizes = pd.Series(["L", "S", None] * 30, name="size").astype(
+        pd.CategoricalDtype(["S", "M", "L"], ordered=True)
+    )
+    display = LatentSpaceDisplay(plane, sizes).plot()
+    legend = display.ax_.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["S", "L", "missing"]
+    assert legend.get_title().get_text() == "size"
+    np.testing.assert_array_equal(display.scatters_[0].get_offsets(), plane[1::3])
+    np.testing.assert_array_equal(display.scatters_[2].get_offsets(), plane[2::3])
+
+
+@pytest.mark.parametrize("as_series", [True, False])
+def test_dates_have_a_colour_bar(plane, as_series):
+    dates = np.datetime64("2026-01-01") + np.arange(90)
+    if as_series:
+        dates = pytest.importorskip("pandas", reason="pandas is optional").Series(dates)
+    display = LatentSpaceDisplay(plane, dates).plot()
+    np.testing.assert_array_equal(np.diff(display.scatters_[0].get_array()), 1)
+    display.figure_.canvas.draw()
+    texts = [label.get_text() for label in display.colorbar_.ax.get_yticklabels()]
+    assert all(text.startswith("2026-") for text in texts)
+    assert LatentSpaceDisplay(plane[:, :1], dates).plot().colorbar_ is None
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_labels_may_be_a_column_of_any_library(plane, library):
+    module = pytest.importorskip(library, reason=f"{library} is optional")
+    make = module.Series if library == "polars" else lambda cells: module.chunked_array([cells])
+    display = LatentSpaceDisplay(plane, make(["a", None, "b"] * 30)).plot()
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["a", "b", "missing"]
+
+
+def test_whole_numbers_with_gaps_are_classes(plane):
+    y = np.array([3.0, np.nan, 10.0] * 30)
+    display = LatentSpaceDisplay(plane, y).plot()
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["3", "10", "missing"]

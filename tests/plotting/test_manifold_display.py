@@ -79,3 +79,25 @@ def test_invalid_input_raises(of_images):
     line = VAETransformer(1, network=network, max_epochs=1).fit(np.eye(9))
     with pytest.raises(ValueError, match="A model of one dimension has no plane"):
         ManifoldDisplay.from_estimator(line)
+
+
+def test_maps_of_levels_show_the_most_probable_one(of_customers):
+    display = ManifoldDisplay.from_estimator(of_customers, n_points=4)
+    plan, *_ = display.meshes_
+    names = [label.get_text() for label in plan.colorbar.ax.get_yticklabels()]
+    drawn = [names[int(code)] for code in plan.get_array().ravel()]
+    assert drawn == display.X_decoded["plan"].tolist()
+    assert len(set(drawn)) + 1 == plan.norm.N  # a colour for each
+    dates = display.meshes_[3].get_array().ravel()
+    days = (display.X_decoded["since"] - np.datetime64("1970-01-01")) / np.timedelta64(1, "D")
+    np.testing.assert_allclose(dates, days)
+
+
+def test_more_than_ten_levels_share_a_colour():
+    pd = pytest.importorskip("pandas", reason="pandas is optional")
+    codes = np.minimum(np.arange(36), 20)
+    frame = pd.DataFrame({"code": [f"{code:02}" for code in codes]})
+    [mesh] = ManifoldDisplay(frame, np.arange(6)).plot().meshes_
+    labels = [label.get_text() for label in mesh.colorbar.ax.get_yticklabels()]
+    assert labels == [*(f"{code:02}" for code in range(8)), "20", "others"]
+    assert (mesh.get_array().ravel() == 9).sum() == 12

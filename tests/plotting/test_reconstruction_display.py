@@ -90,3 +90,51 @@ def test_invalid_input_raises(of_images, images):
         ReconstructionDisplay.from_estimator(VAETransformer(), images)
     with pytest.raises(ValueError, match="expecting 64 features"):
         ReconstructionDisplay.from_estimator(of_images, images[:, :60])
+
+
+def test_a_column_of_names_has_a_line_for_each_level(of_customers, customers):
+    display = ReconstructionDisplay.from_estimator(of_customers, customers)
+    names = [label.get_text() for label in display.axes_[0].get_yticklabels()]
+    plans = ["plan: basic", "plan: family", "plan: premium"]
+    others = ["size: L", "uses_app: True", "since", "wait", "age", "bill"]
+    assert names == plans + others
+    reconstructed = of_customers.reconstruct(customers)
+    is_basic = customers["plan"].to_numpy() == "basic"
+    drawn, drawn_reconstructed = (image.get_array()[0] for image in display.images_)
+    np.testing.assert_allclose(
+        np.sort(drawn), np.sort((is_basic - is_basic.mean()) / is_basic.std())
+    )
+    expected = (reconstructed["plan"].to_numpy() == "basic") - is_basic.mean()
+    np.testing.assert_allclose(np.sort(drawn_reconstructed), np.sort(expected / is_basic.std()))
+    (right,) = display.axes_[-1].child_axes
+    ages = np.square(customers["age"].to_numpy() - reconstructed["age"].to_numpy())
+    share = 1 - ages.mean() / customers["age"].var(ddof=0)
+    assert right.get_yticklabels()[7].get_text() == f"{share:.2f}"
+
+
+def test_only_frequent_levels_have_lines_and_60_of_them_in_all():
+    pd = pytest.importorskip("pandas", reason="pandas is optional")
+    codes = np.r_[np.repeat(np.arange(9), 3), np.arange(9, 20)]
+    frame = pd.DataFrame({f"f{i}": [f"{code:02}" for code in codes] for i in range(10)})
+    display = ReconstructionDisplay(frame, frame, features=["f1"]).plot()
+    names = [label.get_text() for label in display.axes_[0].get_yticklabels()]
+    assert names == [f"f1: {code:02}" for code in range(8)]
+    assert ReconstructionDisplay(frame, frame).plot().image_.get_array().shape == (60, len(frame))
+
+
+def test_missing_values_are_left_white(customers):
+    gaps = customers.astype({"age": float})
+    gaps.iloc[0, [0, 3, 5]] = None
+    full = customers.astype({"age": float})
+    display = ReconstructionDisplay(gaps, full).plot()
+    assert np.ma.masked_invalid(display.image_.get_array()).mask.sum(axis=1).tolist() == (
+        [1, 1, 1, 0, 0, 1, 0, 1, 0]
+    )
+    (right,) = display.axes_[-1].child_axes
+    assert {label.get_text() for label in right.get_yticklabels()} == {"1.00"}
+
+
+def test_a_table_of_names_is_no_image(of_customers, customers):
+    for settings in ({"kind": "image"}, {"image_shape": (7, 1)}):
+        with pytest.raises(ValueError, match="have text, .* and cannot be shown as images"):
+            ReconstructionDisplay(customers, customers, **settings).plot()

@@ -2,6 +2,7 @@
 
 import re
 
+import hypothesis
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -19,8 +20,10 @@ from skvae.plotting import (
     ManifoldDisplay,
     ReconstructionDisplay,
     SampleDisplay,
+    TableQualityDisplay,
     TrainingCurveDisplay,
 )
+from tests._rows.frames import frames
 
 X = np.random.default_rng(0).normal(size=(4, 5))
 WITH_PANELS = [
@@ -208,3 +211,38 @@ def test_docstrings_are_filled_in_and_fit_100_columns(name):
     for documented in [display, *methods]:
         assert not re.search(r"^ *\{\w+\}$", documented.__doc__, re.MULTILINE)
         assert max(map(len, documented.__doc__.splitlines())) <= 100
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Glyph:UserWarning", "ignore:Matplotlib currently does not")
+@hypothesis.given(frames())
+@hypothesis.settings(max_examples=60, deadline=None)
+def test_any_table_is_drawn(frame):
+    scores = np.arange(float(len(frame)))
+    displays = [
+        SampleDisplay(frame, frame),
+        AnomalyScoreDisplay(scores, 1.0, X=frame, X_reconstructed=frame),
+    ]
+    if len(frame) > 1:
+        displays.append(ReconstructionDisplay(frame, frame))
+    if len(frame) < 10:
+        displays.append(ExplanationDisplay(np.ones(frame.shape), frame))
+    for display in displays:
+        display.plot().figure_.canvas.draw()
+    plt.close("all")
+
+
+def test_rows_without_any_value_are_a_table():
+    display = SampleDisplay(np.full((2, 36), np.nan)).plot()
+    assert display.image_ is None
+
+
+def test_dollars_are_no_mathematics():
+    frame = pd.DataFrame({"$x_$": ["$1 to $5", "$_^$", "$5"] * 2, "a$": [1.0, 2, 3, 4, 5, 6]})
+    for display in (
+        TableQualityDisplay.from_tables(frame, frame),
+        SampleDisplay(frame, features=["$x_$"]).plot(),
+        ReconstructionDisplay(frame, frame).plot(),
+        LatentSpaceDisplay(np.arange(12.0).reshape(6, 2), frame["$x_$"]).plot(),
+    ):
+        display.figure_.canvas.draw()  # "$_^$" is invalid as mathematics

@@ -82,3 +82,39 @@ def test_invalid_input_raises(of_images, of_table, iris):
         SampleDisplay.from_estimator(of_images, image_shape=(8, 9))
     with pytest.raises(NotFittedError):
         SampleDisplay.from_estimator(VAETransformer())
+
+
+def test_a_table_of_names_has_a_panel_of_shares_for_each_column(of_customers, customers):
+    display = SampleDisplay.from_estimator(
+        of_customers, customers, n_samples=300, random_state=0, features=["plan", "since", "bill"]
+    )
+    assert display.ax_.get_title() == "Data (blue) and samples (orange) (3 of 7 features)"
+    assert [panel.get_title() for panel in display.axes_] == ["plan", "since", "bill"]
+    samples = of_customers.sample(300, random_state=0)
+    plans = [label.get_text() for label in display.axes_[0].get_xticklabels()]
+    data, drawn, *_, bill = display.histograms_
+    for bars, frame in ((data, customers), (drawn, samples)):
+        expected = frame["plan"].value_counts(normalize=True)
+        assert [bar.get_height() for bar in bars] == pytest.approx([expected[p] for p in plans])
+    edges = bill.get_data().edges
+    counts, _ = np.histogram(samples["bill"].clip(edges[0], edges[-1]), edges)
+    np.testing.assert_allclose(bill.get_data().values, counts / 300)
+    days = [label.get_text() for label in display.axes_[1].get_xticklabels()]
+    low, high = customers["since"].quantile([0.005, 0.995])
+    assert days == [str(low.date()), str(high.date())]
+
+
+def test_samples_of_names_are_shown_alone_without_data(of_customers):
+    display = SampleDisplay.from_estimator(of_customers, n_samples=50, random_state=0)
+    assert len(display.axes_) == len(display.histograms_) == 7
+    assert display.ax_.get_title() == "50 samples from the prior"
+    assert display.kind == "table"
+
+
+@pytest.mark.parametrize("value", [7.0, 1e300, 1.0 + np.arange(2) * 2**-52])
+def test_values_that_are_next_to_one_another_have_bins(value):
+    pd = pytest.importorskip("pandas", reason="pandas is optional")
+    frame = pd.DataFrame({"x": np.broadcast_to(value, 2), "level": ["a", "b"]})
+    histogram = SampleDisplay(frame).plot().histograms_[0].get_data()
+    assert histogram.values.sum() == 1
+    assert (np.diff(histogram.edges) > 0).all()
