@@ -401,6 +401,10 @@ class BaseVAE(BaseEstimator):
         """Whether the training rows are a data frame with names or dates."""
         return self._schema is not None and not self._schema.is_numeric
 
+    def _latent_size(self, n_features: int) -> int:
+        """Return the number of latent dimensions of a new model."""
+        return self.n_components
+
     def _resolve(self, role: str) -> Any:
         """Return a part by the short name or the object given, by the kind of the training rows."""
         return resolve(role, getattr(self, role), self._autos())
@@ -489,17 +493,17 @@ class BaseVAE(BaseEstimator):
         return self.warm_start and hasattr(self, "module_")
 
     def _net_to_train(self, rows: TrainingRows, seed: int, goes_on: bool) -> VAENet:
-        settings = self._settings(rows, seed)
+        settings, n_components = self._settings(rows, seed), self._latent_size(rows.X.shape[1])
         if not goes_on:
             network, prior = self._resolve("network"), self._resolve("prior")
 
             def build(X: np.ndarray) -> VAEModule:
-                return build_module(network, self._likelihood_of(X), prior, X, self.n_components)
+                return build_module(network, self._likelihood_of(X), prior, X, n_components)
 
             return new_net(self._placed(build, rows), settings)
-        if self.n_components != self.n_components_:
+        if n_components != self.n_components_:
             raise ValueError(
-                f"n_components={self.n_components} differs from the {self.n_components_} of the "
+                f"n_components={n_components} differs from the {self.n_components_} of the "
                 "fit to continue. Set warm_start=False, or clone the estimator, to start anew."
             )
         self._check_support(rows)

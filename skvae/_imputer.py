@@ -23,13 +23,15 @@ from skvae._training.net import Settings
 from skvae._validation import (
     Interval,
     MissingValues,
+    StrOptions,
     _check_feature_names_in,
     _fit_context,
     check_count,
     check_is_fitted,
 )
 
-_LEAST_STEPS = 3000
+_MOST_COMPONENTS = 10
+_STEPS = (2000, 5000)  # the fewest and the most; in between 90 sqrt(n_samples)
 
 
 class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
@@ -41,8 +43,9 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
 
     Parameters
     ----------
-    n_components : int, default=10
-        Number of latent dimensions.
+    n_components : int or "auto", default="auto"
+        Number of latent dimensions. "auto" is 10, or the number of columns less one if that is
+        smaller, but at least 1.
     network : {"auto", "mlp", "conv", "resnet"} or Network, default="auto"
         Encoder and decoder: a short name, or a configured object of :mod:`skvae.networks`. "auto"
         is "mlp". If the training rows are a data frame with text, categories, booleans or dates,
@@ -93,7 +96,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         Share of the rows set aside for `early_stopping`, in (0, 1).
     n_iter_no_change : int, default=10
         Number of epochs without improvement after which `early_stopping` ends the fit.
-    n_importance_samples : int, default=64
+    n_importance_samples : int, default=200
         Number of draws per row of the importance-weighted bound behind a log-likelihood [2]_. With
         fewer than 16, the bound is averaged over several sets of draws, 16 in all.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -191,6 +194,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
 
     _parameter_constraints = {
         **BaseVAE._parameter_constraints,
+        "n_components": [*BaseVAE._parameter_constraints["n_components"], StrOptions({"auto"})],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "missing_values": [MissingValues()],
         "sample_posterior": ["boolean"],
@@ -204,7 +208,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
 
     def __init__(
         self,
-        n_components=10,
+        n_components="auto",
         *,
         network="auto",
         likelihood="auto",
@@ -218,7 +222,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
-        n_importance_samples=64,
+        n_importance_samples=200,
         precision="auto",
         device="auto",
         callbacks=None,
@@ -430,9 +434,15 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         if self.weight_decay == "auto":
             settings = replace(settings, weight_decay=0.0)
         if self.max_epochs == "auto":
-            n_epochs = math.ceil(_LEAST_STEPS / n_batches(rows.n_rows, settings.batch_size))
-            settings = replace(settings, max_epochs=max(n_epochs, settings.max_epochs))
+            n_steps = np.clip(90 * math.sqrt(rows.n_rows), *_STEPS)
+            n_epochs = math.ceil(n_steps / n_batches(rows.n_rows, settings.batch_size))
+            settings = replace(settings, max_epochs=n_epochs)
         return settings
+
+    def _latent_size(self, n_features: int) -> int:
+        if self.n_components == "auto":
+            return int(np.clip(n_features - 1, 1, _MOST_COMPONENTS))
+        return self.n_components
 
     def _other_models(self, goes_on: bool) -> list[VAEImputer]:
         """Return imputers of one model each, beside the first: new ones, or those to go on with."""

@@ -34,6 +34,7 @@ Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 
 _NARROW_ROWS = 32
 _RESIDUAL_SIZES = (64, 64, 64, 64)
+_BRANCH_GAIN = 0.3  # what residual branches add to the power of the signal must not pile up
 
 
 class MLP(Network):
@@ -235,6 +236,8 @@ class MLP(Network):
             nn.Sequential(*activated(nn.Linear(before, after), self.activation, self.dropout))
             for before, after in pairwise([n_inputs, *hidden_sizes])
         ]
+        for branch, *_ in layers[1:]:
+            branch.weight.data *= _BRANCH_GAIN
         n_last = hidden_sizes[-1] if hidden_sizes else n_inputs
         last, direct = (initialized(nn.Linear(n, n_outputs), None) for n in (n_last, n_inputs))
         return _ResidualStack(layers, last, direct)
