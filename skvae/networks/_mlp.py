@@ -232,12 +232,13 @@ class MLP(Network):
     def _residual_stack(
         self, n_inputs: int, hidden_sizes: Sequence[int], n_outputs: int
     ) -> nn.Module:
+        linear = [nn.Linear(before, after) for before, after in pairwise([n_inputs, *hidden_sizes])]
         layers = [
-            nn.Sequential(*activated(nn.Linear(before, after), self.activation, self.dropout))
-            for before, after in pairwise([n_inputs, *hidden_sizes])
+            nn.Sequential(*activated(layer, self.activation, self.dropout)) for layer in linear
         ]
-        for branch, *_ in layers[1:]:
-            branch.weight.data *= _BRANCH_GAIN
+        with torch.no_grad():
+            for branch in linear[1:]:
+                branch.weight *= _BRANCH_GAIN
         n_last = hidden_sizes[-1] if hidden_sizes else n_inputs
         last, direct = (initialized(nn.Linear(n, n_outputs), None) for n in (n_last, n_inputs))
         return _ResidualStack(layers, last, direct)
