@@ -280,3 +280,21 @@ def test_pseudo_rows_have_the_gaps_of_the_rows_that_they_replace():
     wide = np.random.default_rng(0).normal(size=(40, 12))
     vae = VAETransformer(4, max_epochs=2, random_state=0).fit(with_gaps(wide))
     assert np.isfinite(vae.score_samples(with_gaps(wide, seed=1))).all()
+
+
+def test_draws_have_the_gaps_of_training_rows(tmp_path):
+    rows = X.copy()
+    rows[::3, :2] = np.nan  # in a third of the rows, together
+    vae = quick().fit(rows)
+    gaps = np.isnan(vae.sample(3000, random_state=0, missing=True))
+    assert not gaps[:, 2:].any()
+    assert_array_equal(gaps[:, 0], gaps[:, 1])
+    assert gaps[:, 0].mean() == pytest.approx(1 / 3, abs=0.03)
+    given = vae.sample(20, random_state=0, missing=True, given={0: 5.0})
+    assert_array_equal(given[:, 0], 5.0)
+    assert not np.isnan(vae.sample(3000, random_state=0)).any()
+    skvae.save(vae, tmp_path / "model.skvae")
+    loaded = skvae.load(tmp_path / "model.skvae").sample(9, random_state=0, missing=True)
+    assert_array_equal(loaded, vae.sample(9, random_state=0, missing=True))
+    with pytest.raises(ValueError, match="these had no missing values"):
+        quick().fit(X).sample(missing=True)
