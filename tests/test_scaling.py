@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
-from skvae._scaling import column_moments, measure, ordinary_ends, winsorized
+from skvae._scaling import (
+    column_moments,
+    filled_by_ranks,
+    measure,
+    ordinary_ends,
+    winsorized,
+)
 from skvae.datasets import fetch_emnist
 from skvae.likelihoods import Gaussian
 
@@ -280,3 +286,35 @@ def test_inputs_of_columns_with_wild_values_are_cut_off_sooner():
     largest = measure(X, "feature").largest_input
     assert largest[0] == 20
     assert 5 < largest[1] < 8
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.95))
+def test_stand_ins_keep_the_marginals_of_the_observed_values(seed, share):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(400, 3)) * [1, 100, 1e-3]
+    X[:, 1] = X[:, 1].round(-1)
+    gaps = np.where(rng.random(X.shape) < share, np.nan, X)
+    filled = filled_by_ranks(gaps)
+    assert not np.isnan(filled).any()
+    observed = ~np.isnan(gaps)
+    np.testing.assert_array_equal(filled[observed], X[observed])
+    np.testing.assert_array_equal(filled_by_ranks(filled), filled)
+    for column, own, seen in zip(filled.T, X.T, observed.T, strict=True):
+        if seen.any():
+            assert np.isin(column, own[seen]).all()
+            levels = np.linspace(0, 1, 11)
+            ranks = np.searchsorted(np.sort(own[seen]), np.quantile(column, levels)) / seen.sum()
+            assert np.abs(ranks - levels).max() < 0.1 + 2 / seen.sum()
+
+
+def test_images_and_spectra_with_gaps_get_one_scale(digits):
+    rng = np.random.default_rng(0)
+    for rows in (digits.data, spectra()):
+        assert chosen(filled_by_ranks(np.where(rng.random(rows.shape) < 0.3, np.nan, rows))) == (
+            "global"
+        )
+
+
+def test_columns_without_values_become_zero():
+    X = np.array([[np.nan, 1.0], [np.nan, np.nan]])
+    np.testing.assert_array_equal(filled_by_ranks(X), [[0, 1], [0, 1]])

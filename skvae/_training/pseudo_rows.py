@@ -13,6 +13,7 @@ from skvae._scaling import column_moments, filled_by_ranks, within_fences
 
 _PRIOR_ROWS = 2.0  # rows of unit covariance, after standardising, that are added to the table
 _N_STEPS = 20  # further steps change the held-out likelihood by less than a tenth of a nat
+_N_STEPS_WITH_GAPS = 100  # the more is missing, the slower is the convergence
 _SMALLEST_VARIANCE = 1e-6
 _MOST_ROWS = 2000  # only rows with hundreds of features need pseudo-rows beside so many
 
@@ -92,8 +93,9 @@ def factor_analysis(rows: np.ndarray, n_factors: int) -> tuple[np.ndarray, np.nd
     )
     loadings = directions.T * singular / np.sqrt(n_rows + _PRIOR_ROWS)
     noise = np.maximum(variances - (loadings**2).sum(axis=1), _SMALLEST_VARIANCE)
-    step = _step_with_gaps if has_gaps(rows) else _step
-    for _ in range(_N_STEPS):
+    incomplete = has_gaps(rows)
+    step, n_steps = (_step_with_gaps, _N_STEPS_WITH_GAPS) if incomplete else (_step, _N_STEPS)
+    for _ in range(n_steps):
         loadings, noise = step(rows, loadings, noise)
         noise = np.maximum(noise, _SMALLEST_VARIANCE)
     return loadings, np.sqrt(noise)

@@ -157,3 +157,24 @@ def test_nothing_of_a_run_remains_on_the_net():
     vae = VAETransformer(2, max_epochs=2, random_state=0).fit(factors(30))
     assert vae._net.pseudo_rows is None
     assert vae.module_.warmup_epochs == 0
+
+
+def test_a_factor_analysis_of_rows_with_gaps_is_that_of_all_rows():
+    X = factors(4000)
+    X = (X - X.mean(0)) / X.std(0)
+    gaps = np.where(np.random.default_rng(0).random(X.shape) < 0.4, np.nan, X)
+    covariances = []
+    for rows in (X, gaps):
+        loadings, noise = factor_analysis(rows, 2)
+        covariances.append(loadings @ loadings.T + np.diag(noise**2))
+    assert_allclose(covariances[1], covariances[0], atol=0.06)
+
+
+def test_pseudo_rows_have_the_gaps_of_the_rows_that_they_replace():
+    X = factors(40)
+    X[0, :3] = np.nan
+    rows = source(X)
+    rows.share = 1.0
+    draws = many_draws(rows, X, 1000)
+    assert np.isnan(draws[:, :3]).all()
+    assert not np.isnan(draws[:, 3:]).any()

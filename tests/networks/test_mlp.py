@@ -145,3 +145,36 @@ def test_skip_connections_decode_any_leading_shape():
     )
     z = torch.randn(4, 6, 2)
     torch.testing.assert_close(decoder(z)[1], decoder(z[1]))
+
+
+def test_residual_layers_add_to_their_inputs_beside_a_linear_map():
+    network = MLP(hidden_layer_sizes=(7, 7, 7), activation="tanh", residual=True)
+    for stack, n_inputs in ((network.build_encoder(3, 2), 3), (network.build_decoder(2, 3, 3), 2)):
+        x = torch.randn(5, n_inputs)
+        h = stack.layers[0](x)
+        for layer in stack.layers[1:]:
+            h = h + (h @ layer[0].weight.T + layer[0].bias).tanh()
+        expected = stack.last(h) + x @ stack.direct.weight.T + stack.direct.bias
+        torch.testing.assert_close(stack(x), expected)
+
+
+def test_residual_layers_have_four_times_64_units_by_default():
+    stack = MLP(residual=True).build_encoder(3, 2)
+    assert [layer[0].out_features for layer in stack.layers] == [64] * 4
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"hidden_layer_sizes": (8, 4)}, "must be equal integers"),
+        ({"skip_connections": True}, "are both True"),
+    ],
+)
+def test_invalid_residual_networks_raise(params, message):
+    with pytest.raises(ValueError, match=message):
+        MLP(residual=True, **params).build_encoder(3, 2)
+
+
+def test_the_encoder_of_rows_with_gaps_receives_the_indicators():
+    encoder = MLP(hidden_layer_sizes=(4,)).build_gap_encoder(3, 2, 2)
+    assert encoder[0].in_features == 5
