@@ -12,11 +12,12 @@ from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 
 import skvae
-from skvae import VAEAnomalyDetector, VAETransformer
+from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
 from skvae._files.model_file import FORMAT_VERSION
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
 from skvae.objectives import ELBO
+from skvae.scores import NoveltyRarity
 
 GOLDEN = Path(__file__).parent / "golden"
 FORMATS = sorted(path.stem for path in GOLDEN.glob("*.json"))
@@ -27,8 +28,18 @@ PARAMETERS = {
         "objective": ELBO(beta=0.5, warmup=2),
         "early_stopping": True,
     },
-    "detector": {"network": MLP(hidden_layer_sizes=[5]), "contamination": 0.05},
+    "detector": {
+        "network": MLP(hidden_layer_sizes=[5]),
+        "anomaly_score": NoveltyRarity(n_estimators=4),
+        "contamination": 0.05,
+    },
+    "imputer": {
+        "network": MLP(hidden_layer_sizes=(4, 4), residual=True),
+        "n_estimators": 2,
+        "add_indicator": True,
+    },
 }
+ESTIMATORS = {"transformer": VAETransformer, "detector": VAEAnomalyDetector, "imputer": VAEImputer}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -53,21 +64,25 @@ def results(model):
     """Return what the methods of a model return for a few rows."""
     del model.feature_names_in_  # these rows have no names
     rows = load_iris().data[::50]
+    rows[1, 2] = np.nan
     return {
         "posterior mean": model.posterior(rows)[0],
         "reconstruct": np.asarray(model.reconstruct(rows)),
         "score_samples": model.score_samples(rows),
+        "transform": model.transform(rows),
     }
 
 
 def write_files():
     """Write the models of the current format, and what their methods return."""
     frame, expected = load_iris(as_frame=True).data, {}
-    for name, cls in {"transformer": VAETransformer, "detector": VAEAnomalyDetector}.items():
-        model = cls(2, max_epochs=30, random_state=0, **PARAMETERS[name]).fit(frame)
+    for name, cls in ESTIMATORS.items():
+        rows = frame.mask(frame > 6) if name == "imputer" else frame
+        model = cls(2, max_epochs=30, random_state=0, **PARAMETERS[name]).fit(rows)
         skvae.save(model, GOLDEN / f"format-{FORMAT_VERSION}-{name}.skvae")
         expected[name] = {method: values.tolist() for method, values in results(model).items()}
-    expected["detector"]["offset_"] = model.offset_
+        if name == "detector":
+            expected[name]["offset_"] = model.offset_
     with (GOLDEN / f"format-{FORMAT_VERSION}.json").open("x", encoding="utf-8") as file:
         json.dump(expected, file, indent=1)
 

@@ -36,6 +36,7 @@ def test_errors_are_those_of_the_mean(missing, monkeypatch):
     assert missing.errors("mean", settings)["mean"].mean == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_intervals_of_regressions_of_independent_columns_cover_95_percent(missing, monkeypatch):
     X = np.random.default_rng(0).normal(size=(100, 3))
     monkeypatch.setattr(missing, "load", lambda table: X)
