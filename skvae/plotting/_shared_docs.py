@@ -15,6 +15,9 @@ estimator : VAETransformer or VAEAnomalyDetector
     "detector": """\
 estimator : VAEAnomalyDetector
     Fitted detector.""",
+    "imputer": """\
+estimator : VAEImputer
+    Fitted imputer.""",
     "rows": """\
 kind : {"auto", "image", "table"}, default="auto"
     Whether the rows are images or rows of a table. The rule of "auto" is in the Notes of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from skvae.metrics._coded_tables import CodedTables, as_dates, names_of_codes, read_tables
+from skvae.metrics._coded_tables import read_tables
 from skvae.metrics._column_agreement import associations, column_shapes
-from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, place_below
+from skvae.plotting._figure_layout import axes_to_draw_on, place_below
+from skvae.plotting._marginals import draw_marginal, marginal_of
 from skvae.plotting._rows_display import column_of
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import (
@@ -19,10 +19,8 @@ from skvae.plotting._table_panels import (
     panel_lines,
 )
 
-_MOST_LEVELS, _N_BINS, _MOST_LINES = 8, 20, 30
-_TAIL = 0.005  # share of the real values beyond the outermost edges, on either side
+_MOST_LINES = 30
 _PANEL_HEIGHT, _MAP_MARGIN = 1.9, 1.2  # inches
-_LETTERS = 10  # of the name of a level
 
 
 @share_docs()
@@ -109,7 +107,10 @@ class TableQualityDisplay:
         )
         return cls(
             dict(zip(names, shapes.tolist(), strict=True)),
-            {name: _marginal(tables, column) for column, name in enumerate(names)},
+            {
+                name: marginal_of(column, tables.real[:, place], tables.synthetic[:, place])
+                for place, (name, column) in enumerate(zip(names, tables.columns, strict=True))
+            },
             maps,
             features=features,
         ).plot(ax)
@@ -145,7 +146,7 @@ class TableQualityDisplay:
         self.ax_.set_title("Agreement of columns: real (blue) and synthetic (orange)")
         self.axes_ = feature_panels(self.ax_, titles)
         self.histograms_ = {
-            name: _draw_marginal(panel, *self.marginals[name])
+            name: draw_marginal(panel, *self.marginals[name])
             for panel, name in zip(self.axes_, names, strict=True)
         }
 
@@ -160,63 +161,3 @@ class TableQualityDisplay:
             limit=1,
             extend="neither",
         )
-
-
-def _marginal(tables: CodedTables, place: int) -> tuple[list[str] | np.ndarray, ...]:
-    """Return bins of a column and the shares of real and of synthetic values in them."""
-    column = tables.columns[place]
-    values = (tables.real[:, place], tables.synthetic[:, place])
-    real, synthetic = (x[~np.isnan(x)] for x in values)
-    if column.base == "level":
-        return _shares_of_levels(names_of_codes(column), real, synthetic)
-    edges = _edges(real)
-    shares = (
-        _shares(np.histogram(np.clip(x, *edges[[0, -1]]), edges)[0]) for x in (real, synthetic)
-    )
-    return as_dates(column, edges) if column.base == "datetime" else edges, *shares
-
-
-def _shares_of_levels(names: list[str], real: np.ndarray, synthetic: np.ndarray) -> tuple:
-    """Return the most frequent levels and their shares."""
-    p, q = (_shares(np.bincount(x.astype(int), minlength=len(names))) for x in (real, synthetic))
-    top = np.argsort(-(p + q), kind="stable")[:_MOST_LEVELS]
-    top = top[(p + q)[top] > 0]
-    return [names[code] for code in top], p[top], q[top]
-
-
-def _edges(values: np.ndarray) -> np.ndarray:
-    low, high = np.quantile(values, (_TAIL, 1 - _TAIL)) if len(values) else (0.0, 1.0)
-    return np.histogram_bin_edges([low, high], _N_BINS)
-
-
-def _shares(counts: np.ndarray) -> np.ndarray:
-    return counts / max(counts.sum(), 1)
-
-
-def _draw_marginal(ax: Axes, bins, real, synthetic) -> tuple:
-    """Draw the real and the synthetic shares, and return both artists."""
-    ax.set_yticks([])
-    if len(bins) == len(real) + 1:
-        histograms = (
-            ax.stairs(real, bins, fill=True, color=COLOURS[0], alpha=0.5),
-            ax.stairs(synthetic, bins, color=COLOURS[1], linewidth=1.5),
-        )
-        _label_bins(ax, bins)
-        return histograms
-    places = np.arange(len(bins))
-    names = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in bins]
-    ax.set_xticks(places, names, rotation=90, fontsize="small")
-    return (
-        ax.bar(places - 0.2, real, 0.4, color=COLOURS[0]),
-        ax.bar(places + 0.2, synthetic, 0.4, color=COLOURS[1]),
-    )
-
-
-def _label_bins(ax: Axes, edges: np.ndarray) -> None:
-    """Label few numbers, or the days of the first and of the last edge."""
-    if edges.dtype.kind != "M":
-        ax.xaxis.set_major_locator(MaxNLocator(3))
-        return
-    ax.set_xticks(edges[[0, -1]], edges[[0, -1]].astype("M8[D]").astype(str), fontsize="small")
-    for label, side in zip(ax.get_xticklabels(), ("left", "right"), strict=True):
-        label.set_horizontalalignment(side)
