@@ -333,9 +333,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         rows = self._check_rows(X)
         if self.sample_posterior:
             seed = draw_seed(self.random_state)
-            filled = imputation.drawn(self.module_, rows, 1, self.n_importance_samples, seed)[0]
-        else:
-            filled = imputation.expected(self.module_, rows, self.n_importance_samples)
+            return self._drawn(X, rows, 1, seed)[0]
+        filled = imputation.expected(self.module_, rows, self.n_importance_samples)
         return self._output(X, rows, filled)
 
     def impute(self, X, n_draws, *, random_state=None):
@@ -368,10 +367,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         """
         rows = self._check_rows(X)
         check_count("n_draws", n_draws)
-        seed = draw_seed(random_state)
-        copies = imputation.drawn(self.module_, rows, n_draws, self.n_importance_samples, seed)
-        outputs = [self._output(X, rows, filled) for filled in copies]
-        return np.stack(outputs) if self._schema is None else outputs
+        outputs = self._drawn(X, rows, n_draws, draw_seed(random_state))
+        return np.stack(outputs) if isinstance(outputs[0], np.ndarray) else outputs
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
@@ -413,13 +410,24 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             self._had_gaps |= had_gaps
             self._had_values |= had_values
 
-    def _output(self, X: Any, rows: np.ndarray, filled: np.ndarray) -> Any:
-        """Return filled rows in the form of X, without empty columns and with indicators."""
+    def _drawn(self, X: Any, rows: np.ndarray, n_draws: int, seed: int) -> list[Any]:
+        """Return copies of X with draws in the gaps."""
+        copies = imputation.drawn(self.module_, rows, n_draws, self.n_importance_samples, seed)
+        rng = np.random.default_rng(seed)  # of levels too rare to be told apart by the model
+        return [self._output(X, rows, filled, rng) for filled in copies]
+
+    def _output(
+        self, X: Any, rows: np.ndarray, filled: np.ndarray, rng: np.random.Generator | None = None
+    ) -> Any:
+        """Return filled rows in the form of X, without empty columns and with indicators.
+
+        Draws in data frames have the decimals and the range of the training rows, if there is a
+        generator, as those of `sample`.
+        """
         missing, is_empty = np.isnan(rows), ~self._had_values
         if self._schema is not None and is_frame(X):
-            X = with_gaps(X, self.missing_values)
-            gaps = missing & self._had_values
-            return filled_frame(X, self._schema, filled, gaps, self._kept, self._indicated)
+            decoded, gaps = self._schema.decode(filled, rng), missing & self._had_values
+            return filled_frame(X, decoded, gaps, self._kept, self._indicated)
         filled[:, is_empty] = np.where(missing[:, is_empty], 0.0, filled[:, is_empty])
         return np.hstack([filled[:, self._kept], missing[:, self._indicated].astype(filled.dtype)])
 

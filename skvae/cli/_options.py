@@ -11,6 +11,8 @@ from collections.abc import Callable
 from textwrap import fill
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from skvae.cli._literals import PARTS, read_part
 
 
@@ -69,6 +71,16 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add the seed of draws."""
+    parser.add_argument(
+        "--random-state",
+        type=seed,
+        metavar="N",
+        help="seed of the draws [default: a different one for every call]",
+    )
+
+
 def add_parameters(parser: argparse.ArgumentParser) -> None:
     """Add the constructor parameters of the estimators, and a list of the parts to choose from.
 
@@ -80,6 +92,9 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
         _add_parameter(group, name, parameter)
     group = parser.add_argument_group("parameters of the detector, with --detector")
     for name, parameter in DETECTOR_PARAMETERS.items():
+        _add_parameter(group, name, parameter)
+    group = parser.add_argument_group("parameters of the imputer, with --imputer")
+    for name, parameter in IMPUTER_PARAMETERS.items():
         _add_parameter(group, name, parameter)
     parser.epilog = "\n".join([_PARTS_HELP, *_lines_of_parts()])
 
@@ -125,6 +140,16 @@ def pair(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
     return name, value
+
+
+def number_or_text(text: str) -> int | float | str:
+    """Read a number if it is one."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def value_or_word(read: Callable[[str], Any], word: str, meaning: Any) -> Callable[[str], Any]:
@@ -325,6 +350,25 @@ DETECTOR_PARAMETERS = {
         None,
         "share of the rows that training leaves aside for p-values, between 0 and 1",
         _NUMBER,
+    ),
+}
+
+IMPUTER_PARAMETERS = {
+    "missing_values": Parameter(
+        np.nan,
+        "number or text that stands for a missing value, besides empty cells",
+        {"type": number_or_text, "metavar": "VALUE"},
+    ),
+    "sample_posterior": Parameter(
+        False, "fill gaps with draws instead of expectations", {"action": "store_true"}
+    ),
+    "add_indicator": Parameter(
+        False,
+        "append a column to filled rows, 1 for missing, for each column with gaps in training",
+        {"action": "store_true"},
+    ),
+    "keep_empty_features": Parameter(
+        False, "keep columns without any value in training", {"action": "store_true"}
     ),
 }
 

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -32,18 +33,23 @@ _TEXT = re.compile(r"\.[ct]sv(\.gz)?$", re.IGNORECASE)
 _IDX = re.compile(r"[.-]idx\d?(-ubyte)?(\.gz)?$")
 
 
-def read_rows(arguments: argparse.Namespace, model=None, *, text: bool = False) -> Rows:
+def read_rows(
+    arguments: argparse.Namespace, model=None, *, text: bool = False, missing: Any = None
+) -> Rows:
     """Read the rows that the options select.
 
     Parameters
     ----------
     arguments : Namespace
         The options of a data source.
-    model : VAETransformer or VAEAnomalyDetector, default=None
+    model : VAETransformer, VAEAnomalyDetector or VAEImputer, default=None
         A fitted model. If it was fitted with feature names, these columns of a table are read, and
         if it was fitted on more than numbers, as a data frame.
     text : bool, default=False
         Whether a table may be read as a data frame without a model.
+    missing : object, default=None
+        The `missing_values` of an imputer to be fitted. If that, or that of the model, is text, it
+        is read as an empty cell.
 
     Returns
     -------
@@ -59,7 +65,8 @@ def read_rows(arguments: argparse.Namespace, model=None, *, text: bool = False) 
     """
     kind = _kind(arguments.data)
     if kind in (".csv", ".parquet"):
-        rows = _read_columns(arguments, kind, model, text)
+        missing = getattr(model, "missing_values", missing)
+        rows = _read_columns(arguments, kind, model, text, missing)
     else:
         rows = _read_named(arguments) if kind in _NAMES else _read_array(arguments, kind)
     _check_values(rows, shown(arguments.data))
@@ -171,15 +178,18 @@ def _key(arguments: argparse.Namespace, archive) -> str:
     return key
 
 
-def _read_columns(arguments: argparse.Namespace, kind: str, model, text: bool) -> Rows:
+def _read_columns(
+    arguments: argparse.Namespace, kind: str, model, text: bool, missing: Any
+) -> Rows:
     known = getattr(model, "feature_names_in_", None)
     schema = None if model is None else model._schema
     choice = _choice(arguments)
     if choice.columns is None and known is not None and not choice.drop:
         choice = choice._replace(columns=list(known), is_complete=True)
     _check_identifiers(choice, known)
-    schema = None if schema is None or schema.is_numeric else schema
-    rows = read_table(arguments.data, kind, choice, arguments.limit, schema=schema, text=text)
+    rows = read_table(
+        arguments.data, kind, choice, arguments.limit, schema=schema, text=text, missing=missing
+    )
     if known is not None:
         _check_names(shown(arguments.data), rows.names, list(known))
     return rows
