@@ -3,6 +3,8 @@
 A column is built from NumPy arrays. What its values mean is not decided here.
 """
 
+# Over 500 lines: what three libraries do differently, side by side.
+
 from __future__ import annotations
 
 import re

@@ -14,6 +14,7 @@ import numpy as np
 
 from skvae.cli._failures import UsageError, ignore_warning, note
 from skvae.cli._info_command import last_losses
+from skvae.cli._models import is_imputer
 from skvae.cli._options import (
     DETECTOR_PARAMETERS,
     IMPUTER_PARAMETERS,
@@ -141,7 +142,7 @@ def _read_weighted(arguments: argparse.Namespace, estimator) -> tuple[Rows, np.n
     from skvae._specs import resolve
 
     text = resolve("likelihood", estimator.likelihood, of_table=True).accepts_names
-    missing = getattr(estimator, "missing_values", None)
+    missing = estimator.missing_values if is_imputer(estimator) else None
     name, columns = arguments.sample_weight, arguments.columns
     if name is None:
         return read_rows(arguments, text=text, missing=missing), None

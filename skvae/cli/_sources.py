@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from skvae.cli._failures import UsageError, ignore_warning
+from skvae.cli._models import is_imputer
 from skvae.cli._options import DATA_OPTIONS, option_of
 from skvae.cli._table_files import (
     STDIN,
@@ -65,7 +66,7 @@ def read_rows(
     """
     kind = _kind(arguments.data)
     if kind in (".csv", ".parquet"):
-        missing = getattr(model, "missing_values", missing)
+        missing = model.missing_values if is_imputer(model) else missing
         rows = _read_columns(arguments, kind, model, text, missing)
     else:
         rows = _read_named(arguments) if kind in _NAMES else _read_array(arguments, kind)

@@ -228,7 +228,7 @@ class _Tables:
     def _columns(self, imputer: Any) -> list[Column]:
         if self._schema is not None:
             return list(self._schema.columns)
-        names = getattr(imputer, "feature_names_in_", None)
+        names = imputer._feature_names()
         if names is None:
             names = [f"x{column}" for column in range(imputer.n_features_in_)]
         return [Column(name, "real", "real", "float64") for name in names]
