@@ -9,6 +9,7 @@ from typing import Any, cast
 import narwhals as nw
 import narwhals.selectors as cs
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
@@ -54,10 +55,15 @@ def with_gaps(X: Any, missing_values: Any) -> Any:
     """Return rows in which a value that stands for missing ones is NaN or, in frames, null."""
     if missing_values is None or (not isinstance(missing_values, str) and _is_gap(missing_values)):
         return X
+    if issparse(X):
+        return X
     if not is_frame(X):
         X = np.asarray(X)
+        X = X.astype(object) if X.dtype.kind in "SU" else X
         is_gap = missing_values == X
         return np.where(is_gap, np.nan, X) if np.any(is_gap) else X
+    if nw.dependencies.is_pandas_dataframe(X):
+        X = _with_nullable(X, missing_values)
     frame: Any = nw.from_native(X, eager_only=True)
     kinds = cs.numeric() if isinstance(missing_values, Number) else cs.string() | cs.categorical()
     columns = [nw.col(name) for name in frame.select(kinds).columns]
@@ -70,6 +76,16 @@ def with_gaps(X: Any, missing_values: Any) -> Any:
 def _is_gap(value: Any) -> bool:
     """Return whether a value is NaN or pandas' NA, which cannot be compared."""
     return str(value) == "<NA>" or value != value
+
+
+def _with_nullable(X: Any, missing_values: Any) -> Any:
+    """Return a frame of pandas in which whole numbers with a value are of types with gaps."""
+    kinds = {
+        name: kind.name.replace("int", "Int").replace("uI", "UI")
+        for name, kind in X.dtypes.items()
+        if isinstance(kind, np.dtype) and kind.kind in "iu" and (X[name] == missing_values).any()
+    }
+    return X.astype(kinds) if kinds else X
 
 
 def _without_object(series: Any, missing_values: Any) -> Any:

@@ -524,7 +524,7 @@ def _objects(values: np.ndarray, dtype: str, missing: np.ndarray) -> np.ndarray:
     if dtype.startswith("object[Decimal"):
         values = np.array([Decimal(str(value)) for value in values.tolist()], dtype=object)
     if values.dtype.kind in "mM":
-        unit = "D" if dtype.startswith("object[date]") else "us"
+        unit = "D" if dtype.startswith(("object[date]", "object[date,")) else "us"
         values = values.astype(f"{values.dtype.kind}8[{unit}]")
     objects = values.astype(object)
     objects[missing] = np.nan if dtype.endswith(", nan]") else None
