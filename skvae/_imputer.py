@@ -323,7 +323,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         X_filled : ndarray or data frame of shape (n_samples, n_features_out)
             Observed values are as they were. Missing ones are expectations given the observed
             values, of names the most probable one; with `sample_posterior`, a draw. If X and the
-            training rows are data frames, a frame of the same library.
+            training rows are data frames, a frame of the library of X, with its types.
 
         Raises
         ------
@@ -352,11 +352,14 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         random_state : int, RandomState instance or None, default=None
             Seed of the draws; None gives different draws at every call. With the same seed, the
             draws of a row do not depend on the other rows, but equal rows have different draws.
+            Only levels beyond the 99 most frequent ones of a column, which the model does not tell
+            apart, are drawn for all rows together.
 
         Returns
         -------
         X_filled : ndarray of shape (n_draws, n_samples, n_features_out), or list of data frames
-            Copies of X, as `transform` returns them.
+            Copies of X, as `transform` returns them. Draws in data frames have the decimals and lie
+            within the range of the training rows, like those of `sample`.
 
         Raises
         ------

@@ -233,6 +233,13 @@ def test_bad_rows_raise(fitted):
         quick().impute(X, 2)
 
 
+def test_columns_of_the_same_name_raise():
+    frame = pd.DataFrame([[1, -1], [2, 3]], columns=["a", "a"])
+    for value in (nan, -1, "?"):
+        with pytest.raises(ValueError, match="several columns of the same name: 'a'"):
+            quick(missing_values=value).fit(frame)
+
+
 # Copies, files, pipelines
 
 

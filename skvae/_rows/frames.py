@@ -63,6 +63,8 @@ def with_gaps(X: Any, missing_values: Any) -> Any:
         is_gap = missing_values == X
         return np.where(is_gap, np.nan, X) if np.any(is_gap) else X
     if nw.dependencies.is_pandas_dataframe(X):
+        if not X.columns.is_unique:  # refused by the schema, which names the column
+            return X
         X = _with_nullable(X, missing_values)
     frame: Any = nw.from_native(X, eager_only=True)
     kinds = cs.numeric() if isinstance(missing_values, Number) else cs.string() | cs.categorical()

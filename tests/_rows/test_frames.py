@@ -43,9 +43,7 @@ def library_of_column(column):
     return type(column).__module__.partition(".")[0]
 
 
-@quickly
-@given(frames())
-def test_filled_frames_have_the_types_of_the_frame_and_its_observed_cells(frame):
+def check_filled(frame):
     schema = TableSchema.learn(frame)
     X = schema.encode(frame)
     low = np.array([nan if column.low is None else column.low for column in schema.columns])
@@ -57,6 +55,19 @@ def test_filled_frames_have_the_types_of_the_frame_and_its_observed_cells(frame)
         assert filled.columns.equals(frame.columns)
         filled = filled.reset_index(drop=True)
     assert_same_frame(filled, filler)
+
+
+@quickly
+@given(frames())
+def test_filled_frames_have_the_types_of_the_frame_and_its_observed_cells(frame):
+    check_filled(frame)
+
+
+@pytest.mark.slow
+@settings(quickly, max_examples=1000)
+@given(frames())
+def test_a_thousand_filled_frames_have_the_types_of_the_frame_and_its_observed_cells(frame):
+    check_filled(frame)
 
 
 @pytest.mark.parametrize(
