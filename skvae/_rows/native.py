@@ -3,6 +3,8 @@
 A column is built from NumPy arrays. What its values mean is not decided here.
 """
 
+# Over 500 lines: what three libraries do differently, side by side.
+
 from __future__ import annotations
 
 import re
@@ -182,12 +184,30 @@ class _Pandas:
     def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
         pd = import_module("pandas")
         other = other.set_axis(column.index)
+        if chosen.all():
+            return other
         if isinstance(column.dtype, pd.CategoricalDtype):
             known = column.cat.categories
-            column = column.cat.add_categories(other.cat.categories.difference(known))
+            other = other.astype(object).where(chosen)  # the rest may be no categories
+            new = pd.Index(other[chosen].unique()).difference(known, sort=False)
+            column = column.cat.add_categories(new)
         if column.dtype != object:
-            other = other.astype(column.dtype)
+            kind = self._common_type(column.dtype, other[chosen])
+            if kind != column.dtype:  # which need not hold a missing value
+                column = column.where(~chosen, column[~chosen].iloc[0]).astype(kind)
+            other = other.astype(kind)
         return column.where(~chosen, other)
+
+    def _common_type(self, dtype: Any, values: Any) -> Any:
+        """Return the type if it holds these values, else theirs; floats are rounded."""
+        pd = import_module("pandas")
+        if pd.api.types.is_float_dtype(dtype):
+            return dtype
+        try:
+            is_held = (values.astype(dtype).astype(values.dtype) == values).all()
+        except (ValueError, TypeError, OverflowError):
+            is_held = False
+        return dtype if is_held else values.dtype
 
     def like(self, column: Any, values: np.ndarray) -> Any:
         return import_module("pandas").Series(values, index=column.index)
@@ -285,10 +305,22 @@ class _Polars:
 
     def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
         pl = import_module("polars")
-        if column.dtype == pl.Null:
+        if chosen.all():
+            return other
+        filled = other.filter(pl.Series(chosen))
+        if column.dtype == pl.Enum:
+            known = column.dtype.categories
+            new = filled.cast(pl.String).unique(maintain_order=True)
+            column = column.cast(pl.Enum([*known, *new.filter(~new.is_in(known.to_list()))]))
+        elif not self._holds(column.dtype, filled):
             column = column.cast(other.dtype)
-        cells = pl.when(pl.Series(chosen)).then(other.cast(column.dtype)).otherwise(column)
-        return pl.select(cells).to_series()
+        cells = pl.when(pl.Series(chosen)).then(other.cast(column.dtype, strict=False))
+        return pl.select(cells.otherwise(column)).to_series()
+
+    def _holds(self, dtype: Any, values: Any) -> bool:
+        """Return whether the type holds these values; floats are rounded."""
+        converted = values.cast(dtype, strict=False)
+        return dtype.is_float() or converted.cast(values.dtype).equals(values)
 
     def like(self, column: Any, values: np.ndarray) -> Any:
         return import_module("polars").Series(values)
@@ -374,14 +406,29 @@ class _Arrow:
         return pa.array(levels.values).take(pa.array(codes, mask=missing)).cast(kind)
 
     def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
-        pa, kind = import_module("pyarrow"), column.type
-        if pa.types.is_null(kind):
+        pa, pc = import_module("pyarrow"), import_module("pyarrow.compute")
+        if chosen.all():
             return other
-        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        cells = import_module("pyarrow.compute").if_else(
-            pa.array(chosen), other.cast(plain), column.cast(plain)
+        other, kind = other.cast(_without_views(other.type)), _without_views(column.type)
+        if not self._holds(kind, other.filter(pa.array(chosen))):
+            kind = other.type
+        others = pc.if_else(pa.array(chosen), other, pa.scalar(None, other.type)).cast(kind)
+        cells = pc.if_else(pa.array(chosen), others, column.cast(kind))
+        if str(column.type) == "string_view":
+            return cells.cast(column.type)
+        if not pa.types.is_dictionary(column.type):
+            return cells
+        levels = column.unify_dictionaries().chunk(0).dictionary
+        new = pc.unique(cells.filter(pc.invert(pc.is_in(cells, value_set=levels))))
+        levels = pa.concat_arrays([levels, pc.drop_null(new).cast(levels.type)])
+        places = pc.index_in(cells, value_set=levels).cast(column.type.index_type)
+        return pa.DictionaryArray.from_arrays(
+            pa.concat_arrays(places.chunks), levels, ordered=column.type.ordered
         )
-        return cells if plain == kind else cells.dictionary_encode()
+
+    def _holds(self, kind: Any, values: Any) -> bool:
+        """Return whether the type holds these values; floats are rounded."""
+        return _succeeds(lambda type: values.cast(type), kind)
 
     def like(self, column: Any, values: np.ndarray) -> Any:
         return import_module("pyarrow").array(values)
@@ -435,6 +482,14 @@ def _arrow_column(series: Any) -> Any:
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
 
 
+def _without_views(kind: Any) -> Any:
+    """Return the type of the values of a column, or one that Arrow's functions accept for it."""
+    pa = import_module("pyarrow")
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    return pa.string() if str(kind) == "string_view" else kind
+
+
 def _inner(name: str) -> str:
     """Return the name of the type of the categories."""
     return name.removeprefix("category[").removesuffix("]")
@@ -469,7 +524,7 @@ def _objects(values: np.ndarray, dtype: str, missing: np.ndarray) -> np.ndarray:
     if dtype.startswith("object[Decimal"):
         values = np.array([Decimal(str(value)) for value in values.tolist()], dtype=object)
     if values.dtype.kind in "mM":
-        unit = "D" if dtype.startswith("object[date]") else "us"
+        unit = "D" if dtype.startswith(("object[date]", "object[date,")) else "us"
         values = values.astype(f"{values.dtype.kind}8[{unit}]")
     objects = values.astype(object)
     objects[missing] = np.nan if dtype.endswith(", nan]") else None
