@@ -233,6 +233,16 @@ def test_bad_rows_raise(fitted):
         quick().impute(X, 2)
 
 
+@pytest.mark.parametrize("value", [nan, -1, "?"])
+def test_frames_without_rows_raise(value):
+    imputer = quick(missing_values=value, prior="normal")
+    kinds = {"text": pa.array(["x", "?"] * 20).dictionary_encode(), "n": [1.5, -1.0] * 20}
+    for frame in (pa.table(kinds), pl.from_arrow(pa.table(kinds)), pa.table(kinds).to_pandas()):
+        imputer.fit(frame)
+        with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+            imputer.transform(frame[:0])
+
+
 def test_columns_of_the_same_name_raise():
     frame = pd.DataFrame([[1, -1], [2, 3]], columns=["a", "a"])
     for value in (nan, -1, "?"):
