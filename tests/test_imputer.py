@@ -267,6 +267,14 @@ def test_copies_and_files_impute_alike(tmp_path, rows):
     assert not hasattr(clone(imputer), "module_")
 
 
+@pytest.mark.parametrize("flags", [None, [True] * 3, [1, 0, 1, 0], "yyyy"])
+@pytest.mark.parametrize("name", ["had_gaps", "had_values"])
+def test_flags_of_a_file_are_checked(fitted, name, flags):
+    state = {**fitted._get_state(), name: flags}
+    with pytest.raises(ValueError, match=f"'{name}' is not a list of 4 booleans"):
+        quick()._set_state(state, "cpu")
+
+
 def test_a_pipeline_with_a_classifier_can_be_searched():
     rows, y = load_iris(return_X_y=True)
     rows[np.random.default_rng(0).random(rows.shape) < 0.2] = nan
