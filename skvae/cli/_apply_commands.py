@@ -154,6 +154,11 @@ def add_sample_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="draw rows that have this value in this column; may be repeated for other columns",
     )
+    parser.add_argument(
+        "--missing",
+        action="store_true",
+        help="leave out values where rows drawn from the training data have gaps",
+    )
     add_seed(parser)
     add_picture(parser)
 
@@ -161,8 +166,11 @@ def add_sample_options(parser: argparse.ArgumentParser) -> None:
 def sample(arguments: argparse.Namespace) -> Result:
     """Write new rows, or a picture of them."""
     is_picture = ending(arguments.output) in PICTURES
-    if is_picture and arguments.given:
-        raise UsageError("--given applies to rows, not to pictures: write a .csv or .parquet file")
+    for option in ("given", "missing"):
+        if is_picture and getattr(arguments, option):
+            raise UsageError(
+                f"--{option} applies to rows, not to pictures: write a .csv or .parquet file"
+            )
     model = _load_model(arguments, (*TABLES, *PICTURES))
     _check_rows_output(arguments, model)
     if is_picture:
@@ -175,6 +183,7 @@ def sample(arguments: argparse.Namespace) -> Result:
         random_state=arguments.random_state,
         mean=arguments.mean,
         given=_given(model, arguments.given or []),
+        missing=arguments.missing,
     )
     _write(arguments, X, feature_names(model), "X")
     return _written(arguments, X)

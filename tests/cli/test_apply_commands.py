@@ -275,6 +275,8 @@ def test_samples_of_numbers_have_the_given_values(run, files, elsewhere):
         ("sample VAE -o x.csv --given colour=red", 1, "'given' has a value for 'colour', but the"),
         ("sample VAE -o x.csv --given age=old", 2, "age=old: column 'age' holds 'old'"),
         ("sample VAE -o x.png --given age=40", 2, "--given applies to rows, not to pictures"),
+        ("sample VAE -o x.png --missing", 2, "--missing applies to rows, not to pictures"),
+        ("sample VAE -o x.csv --missing", 1, "these had no missing values"),
         ("reconstruct VAE --data NEW -o x.npz", 2, "x.npz cannot hold text or dates"),
         ("transform VAE --data NEW --id customer -o x.npy", 2, "x.npy cannot hold identifiers"),
         ("transform VAE --data NEW --id age -o x.csv", 2, "--id age: the model was trained on"),
@@ -504,3 +506,12 @@ def test_a_column_of_the_number_of_a_draw_is_refused(run, fit, elsewhere):
     done = run("impute", "m", "--data", "t.csv", "--draws", 2, "-o", "x.csv")
     assert done.code == 2
     assert "two columns named 'draw'" in done.err
+
+
+def test_samples_may_have_the_gaps_of_the_training_rows(run, imputer, elsewhere):
+    options = ("-n", 50, "--random-state", 0, "-o", "x.csv")
+    assert run("sample", imputer, "--missing", *options).code == 0
+    drawn = pd.read_csv("x.csv")
+    assert 0 < drawn.isna().to_numpy().mean() < 0.5
+    assert run("sample", imputer, *options).code == 0
+    assert not pd.read_csv("x.csv").isna().to_numpy().any()
