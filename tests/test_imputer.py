@@ -238,6 +238,16 @@ def test_bad_rows_raise(fitted):
         quick().impute(X, 2)
 
 
+@pytest.mark.parametrize("value", [nan, -1, "?"])
+def test_frames_without_rows_raise(value):
+    imputer = quick(missing_values=value, prior="normal")
+    kinds = {"text": pa.array(["x", "?"] * 20).dictionary_encode(), "n": [1.5, -1.0] * 20}
+    for frame in (pa.table(kinds), pl.from_arrow(pa.table(kinds)), pa.table(kinds).to_pandas()):
+        imputer.fit(frame)
+        with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+            imputer.transform(frame[:0])
+
+
 def test_columns_of_the_same_name_raise():
     frame = pd.DataFrame([[1, -1], [2, 3]], columns=["a", "a"])
     for value in (nan, -1, "?"):
@@ -260,6 +270,14 @@ def test_copies_and_files_impute_alike(tmp_path, rows):
         )
         assert other.get_feature_names_out().tolist() == imputer.get_feature_names_out().tolist()
     assert not hasattr(clone(imputer), "module_")
+
+
+@pytest.mark.parametrize("flags", [None, [True] * 3, [1, 0, 1, 0], "yyyy"])
+@pytest.mark.parametrize("name", ["had_gaps", "had_values"])
+def test_flags_of_a_file_are_checked(fitted, name, flags):
+    state = {**fitted._get_state(), name: flags}
+    with pytest.raises(ValueError, match=f"'{name}' is not a list of 4 booleans"):
+        quick()._set_state(state, "cpu")
 
 
 def test_a_pipeline_with_a_classifier_can_be_searched():

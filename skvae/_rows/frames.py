@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Number
 from typing import Any, cast
 
 import narwhals as nw
-import narwhals.selectors as cs
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
@@ -62,39 +60,14 @@ def with_gaps(X: Any, missing_values: Any) -> Any:
         X = X.astype(object) if X.dtype.kind in "SU" else X
         is_gap = missing_values == X
         return np.where(is_gap, np.nan, X) if np.any(is_gap) else X
-    if nw.dependencies.is_pandas_dataframe(X):
-        if not X.columns.is_unique:  # refused by the schema, which names the column
-            return X
-        X = _with_nullable(X, missing_values)
-    frame: Any = nw.from_native(X, eager_only=True)
-    kinds = cs.numeric() if isinstance(missing_values, Number) else cs.string() | cs.categorical()
-    columns = [nw.col(name) for name in frame.select(kinds).columns]
-    kept = [nw.when(column != missing_values).then(column) for column in columns]
-    objects = frame.select(cs.by_dtype(nw.Object)).iter_columns()
-    kept += [_without_object(series, missing_values) for series in objects]
-    return frame.with_columns(*kept).to_native() if kept else X
+    library = cast(Library, library_of(X))
+    columns = [library.without(column, missing_values) for column in library.columns(X)]
+    return library.frame(library.names(X), columns)
 
 
 def _is_gap(value: Any) -> bool:
     """Return whether a value is NaN or pandas' NA, which cannot be compared."""
     return str(value) == "<NA>" or value != value
-
-
-def _with_nullable(X: Any, missing_values: Any) -> Any:
-    """Return a frame of pandas in which whole numbers with a value are of types with gaps."""
-    kinds = {
-        name: kind.name.replace("int", "Int").replace("uI", "UI")
-        for name, kind in X.dtypes.items()
-        if isinstance(kind, np.dtype) and kind.kind in "iu" and (X[name] == missing_values).any()
-    }
-    return X.astype(kinds) if kinds else X
-
-
-def _without_object(series: Any, missing_values: Any) -> Any:
-    """Return a column of Python objects with None in place of those that equal a value."""
-    column = series.to_native()
-    is_gap = [not isinstance(cell, bool) and cell == missing_values for cell in column]
-    return nw.from_native(column.mask(is_gap, None), series_only=True)
 
 
 def filled_frame(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from importlib import import_module
+from numbers import Number
 from typing import Any, NamedTuple, Protocol
 
 import narwhals as nw
@@ -101,6 +102,9 @@ class Library(Protocol):
 
     def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
         """Return a column with the cells of another one where they are chosen."""
+
+    def without(self, column: Any, value: Any) -> Any:
+        """Return a column in which cells that equal a text or a number are missing."""
 
     def like(self, column: Any, values: np.ndarray) -> Any:
         """Return booleans as a column that goes beside another one."""
@@ -208,6 +212,23 @@ class _Pandas:
         except (ValueError, TypeError, OverflowError):
             is_held = False
         return dtype if is_held else values.dtype
+
+    def without(self, column: Any, value: Any) -> Any:
+        types, kind = import_module("pandas").api.types, column.dtype
+        if isinstance(kind, import_module("pandas").CategoricalDtype):
+            levels = [level for level in kind.categories.tolist() if _equal(level, value)]
+            return column.cat.remove_categories(levels)
+        if column.dtype == object:
+            return column.mask([_equal(cell, value) for cell in column], None)
+        is_number = types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind)
+        if not (types.is_string_dtype(kind) if isinstance(value, str) else is_number):
+            return column
+        is_gap = (column == value).fillna(False).to_numpy(dtype=bool)
+        if not is_gap.any():
+            return column
+        if isinstance(kind, np.dtype) and kind.kind in "iu":
+            column = column.astype(kind.name.replace("int", "Int").replace("uI", "UI"))
+        return column.mask(is_gap)
 
     def like(self, column: Any, values: np.ndarray) -> Any:
         return import_module("pandas").Series(values, index=column.index)
@@ -322,6 +343,17 @@ class _Polars:
         converted = values.cast(dtype, strict=False)
         return dtype.is_float() or converted.cast(values.dtype).equals(values)
 
+    def without(self, column: Any, value: Any) -> Any:
+        pl, kind = import_module("polars"), column.dtype
+        is_text = kind in (pl.String, pl.Categorical, pl.Enum)
+        if not (is_text if isinstance(value, str) else kind.is_numeric()):
+            return column
+        is_gap = (column.cast(pl.String) if is_text else column) == value
+        column = self._masked(column, is_gap.fill_null(False).to_numpy())
+        if kind != pl.Enum:
+            return column
+        return column.cast(pl.Enum(kind.categories.filter(kind.categories != value)))
+
     def like(self, column: Any, values: np.ndarray) -> Any:
         return import_module("polars").Series(values)
 
@@ -421,9 +453,32 @@ class _Arrow:
         levels = column.unify_dictionaries().chunk(0).dictionary
         new = pc.unique(cells.filter(pc.invert(pc.is_in(cells, value_set=levels))))
         levels = pa.concat_arrays([levels, pc.drop_null(new).cast(levels.type)])
-        places = pc.index_in(cells, value_set=levels).cast(column.type.index_type)
-        return pa.DictionaryArray.from_arrays(
-            pa.concat_arrays(places.chunks), levels, ordered=column.type.ordered
+        return self._encoded(cells, levels, column.type)
+
+    def without(self, column: Any, value: Any) -> Any:
+        pa, pc = import_module("pyarrow"), import_module("pyarrow.compute")
+        kind, types = _without_views(column.type), pa.types
+        is_text = types.is_string(kind) or types.is_large_string(kind)
+        is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+        if not len(column) or not (is_text if isinstance(value, str) else is_number):
+            return column
+        cells = column.cast(kind)
+        is_gap = pc.equal(cells.cast(pa.float64()) if types.is_decimal(kind) else cells, value)
+        cells = pc.if_else(pc.fill_null(is_gap, False), pa.scalar(None, kind), cells)
+        if not types.is_dictionary(column.type):
+            return cells.cast(column.type)
+        levels = column.unify_dictionaries().chunk(0).dictionary
+        return self._encoded(cells, levels.filter(pc.not_equal(levels, value)), column.type)
+
+    def _encoded(self, cells: Any, levels: Any, kind: Any) -> Any:
+        """Return cells as a dictionary of these levels."""
+        pa, pc = import_module("pyarrow"), import_module("pyarrow.compute")
+        places = pc.index_in(cells, value_set=levels).cast(kind.index_type)
+        return pa.chunked_array(
+            [
+                pa.DictionaryArray.from_arrays(chunk, levels, ordered=kind.ordered)
+                for chunk in places.chunks
+            ]
         )
 
     def _holds(self, kind: Any, values: Any) -> bool:
@@ -480,6 +535,12 @@ def _arrow_column(series: Any) -> Any:
     pa = import_module("pyarrow")
     column = pa.array(series.array)
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+def _equal(cell: Any, value: Any) -> bool:
+    """Return whether a Python object is a text or a number, as the value is, and equals it."""
+    kind = str if isinstance(value, str) else Number
+    return isinstance(cell, kind) and not isinstance(cell, bool) and cell == value
 
 
 def _without_views(kind: Any) -> Any:

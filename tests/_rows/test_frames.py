@@ -184,6 +184,40 @@ def test_a_text_may_stand_for_gaps(to_library):
     assert_array_equal(gaps_of(with_gaps(frame, "?")), [[False, False], [True, False]])
 
 
+@pytest.mark.parametrize(
+    ("value", "column"),
+    [
+        ("?", pd.Series(["x", "?", None], dtype=pd.CategoricalDtype(["?", "x"], ordered=True))),
+        ("?", pd.Series(["x", "?", None], dtype="category")),
+        ("?", pd.Series(["x", "?", None], dtype=pd.ArrowDtype(pa.string()))),
+        (-1, pd.Series([7, -1, None], dtype="category")),
+        (-1, pd.Series([7, -1, nan], dtype=pd.SparseDtype(float, 0.0))),
+        (-1, pd.Series([7, -1, None], dtype="Int8")),
+        (-1, pd.Series([7, -1, None], dtype=pd.ArrowDtype(pa.int8()))),
+        (-1, pd.Series([Decimal(7), Decimal(-1), None], dtype=object)),
+        ("?", pl.Series(["x", "?", None], dtype=pl.Enum(["?", "x"]))),
+        ("?", pl.Series(["x", "?", None], dtype=pl.Categorical)),
+        (-1, pl.Series([7, -1, None], dtype=pl.Int8)),
+        (-1, pl.Series([7, -1, None], dtype=pl.Decimal(10, 2))),
+        ("?", pa.array(["x", "?", None]).dictionary_encode()),
+        ("?", pa.array(["x", "?", None], pa.string_view())),
+        ("?", pa.array(["x", "?", None], pa.large_string())),
+        (-1, pa.array([7, -1, None], pa.int8())),
+        (-1, pa.array([7, -1, None], pa.decimal128(10, 2))),
+    ],
+)
+def test_a_value_for_gaps_is_no_level(value, column):
+    frame = pa.table({"a": column}) if isinstance(column, pa.Array) else column.to_frame("a")
+    found = with_gaps(frame, value)
+    schema = TableSchema.learn(found)
+    assert np.isnan(schema.encode(found)).T.tolist() == [[False, True, True]]
+    assert schema.columns[0].dtype == TableSchema.learn(frame).columns[0].dtype
+    assert schema.columns[0].levels in ((), ("x",), (7,))
+    assert_same_frame(with_gaps(found, value), found)
+    other = with_gaps(frame, "never seen" if isinstance(value, str) else -9999.5)
+    assert_same_frame(other, frame)
+
+
 @pytest.mark.parametrize("dtype", [object, "str", "string", "category", "string[pyarrow]"])
 def test_a_text_may_stand_for_gaps_in_every_type_of_text(dtype):
     frame = pd.DataFrame({"a": pd.Series(["x", "?", None], [3, 3, 1], dtype=dtype)})
