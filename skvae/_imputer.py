@@ -1,9 +1,12 @@
 """The imputer: missing values filled by a VAE, as expectations or as draws."""
 
+# Over 500 lines: one estimator whole, of which about half are docstrings.
+
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -19,6 +22,7 @@ from skvae._rows.arrays import is_frame
 from skvae._rows.batches import TrainingRows, n_batches
 from skvae._rows.frames import filled_frame, with_gaps
 from skvae._specs import OF_GAPS
+from skvae._training.callbacks import FitCallback, is_a
 from skvae._training.net import Settings
 from skvae._validation import (
     Interval,
@@ -48,10 +52,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         smaller, but at least 1.
     network : {"auto", "mlp", "conv", "resnet"} or Network, default="auto"
         Encoder and decoder: a short name, or a configured object of :mod:`skvae.networks`. "auto"
-        is "mlp". If the training rows are a data frame with text, categories, booleans or dates,
-        it is ``MLP(hidden_layer_sizes=(512, 512), activation="silu")``, and "auto" has a meaning
-        of its own for the two parameters below as well. These were chosen for the quality of
-        draws.
+        is ``MLP(activation="silu", residual=True)``.
     likelihood : str or Likelihood, default="auto"
         The distribution p(x|z): a short name, or a configured object of :mod:`skvae.likelihoods`.
         "auto" is "gaussian", or "mixed" for a data frame with text, categories, booleans or dates.
@@ -62,18 +63,16 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         :class:`~skvae.likelihoods.Mixed`.
     prior : {"auto", "normal", "mixture", "vamp", "flow", "ex_post"} or Prior, default="auto"
         The distribution p(z): a short name, or a configured object of :mod:`skvae.priors`.
-        "normal" is N(0, I); the others are learned. "auto" is "normal", or
-        ``MixturePrior(n_mixtures=1000)`` for such a data frame.
+        "normal" is N(0, I); the others are learned. "auto" is ``MixturePrior(n_mixtures=20)``.
     objective : {"auto", "elbo", "iwae", "beta_tcvae", "info_vae"} or Objective, default="auto"
         The training objective: a short name, or a configured object of :mod:`skvae.objectives`.
-        "auto" is "elbo".
+        "auto" is ``IWAE(n_samples=8)``.
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" fits them to the number of rows n: as many as
-        ``max(1000, 20 sqrt(n))`` optimiser steps need, or at most ten times that with
-        `early_stopping`.
+        ``90 sqrt(n)`` optimiser steps need, but at least 2,000 and at most 5,000 steps.
     batch_size : int or "auto", default="auto"
-        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up; twice as many for such a
-        frame of at least 2,000 rows.
+        Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up; twice as many for a
+        data frame with text, categories, booleans or dates of at least 2,000 rows.
     learning_rate : float, default=1.5e-3
         Mean learning rate of `fit`, which runs through one cycle [3]_: a warm-up to twice this over
         the first quarter, then half a cosine down to zero. The rate is constant in `partial_fit`
@@ -84,9 +83,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         healthy fit reaches, are scaled down to that norm; for a lower limit see
         :class:`skorch.callbacks.GradientNormClipping`.
     weight_decay : float or "auto", default="auto"
-        Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
-        a fixed prior on the weights counts for less the more rows there are, and 0 for other
-        optimisers. "auto" also keeps small tables from being overfitted: if n is small for
+        Decay of the networks' weights, biases excepted. "auto" is 0, but keeps
+        small tables from being overfitted in another way: if the number of rows n is small for
         ``n_features * n_components``, part of every training batch are draws of a factor analysis.
         The notes of :class:`~skvae.likelihoods.Gaussian` state the rule.
     early_stopping : bool, default=False
@@ -106,8 +104,9 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
     device : str or torch.device, default="auto"
         "auto" is a CUDA GPU if there is one, else the CPU.
     callbacks : list of skorch callbacks or None, default=None
-        Called during training, see :mod:`skorch.callbacks`; :class:`~skvae.Autosave` writes
-        checkpoints from which an interrupted fit continues. A callback that monitors a validation
+        Called during the training of each model, see :mod:`skorch.callbacks`;
+        :class:`~skvae.Autosave` writes checkpoints of the first model, from which an interrupted
+        fit continues. A callback that monitors a validation
         loss, such as skorch's `EarlyStopping`, raises a `ValueError` unless `early_stopping` sets
         rows aside.
     warm_start : bool, default=False
@@ -202,7 +201,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         "keep_empty_features": ["boolean"],
     }
 
-    _others: tuple[VAEImputer, ...] | list[VAEImputer] = ()
+    _others: Sequence[VAEImputer] = ()
     _had_gaps: np.ndarray | None = None  # which columns had missing and observed values in training
     _had_values: np.ndarray | None = None
 
@@ -297,9 +296,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             rows = self._check_training_rows(X, sample_weight)
             self._fit_rows(rows)
             self._note_gaps(rows.X)
-            self._others = [
-                other.fit(X, sample_weight=sample_weight) for other in self._other_models(goes_on)
-            ]
+            kept = self._others if goes_on else ()
+            self._train_others(kept, lambda other: other.fit(X, sample_weight=sample_weight))
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -330,15 +328,13 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             If the loss becomes NaN or infinite.
         """
         with self._unchanged_on_failure():
-            goes_on = self._had_gaps is not None
             rows = self._check_chunk(X, sample_weight)
             before = self._had_gaps, self._had_values
             self._fit_pass(rows)
             self._note_gaps(rows.X, *before)
-            self._others = [
-                other.partial_fit(X, sample_weight=sample_weight)
-                for other in self._other_models(goes_on)
-            ]
+            self._train_others(
+                self._others, lambda other: other.partial_fit(X, sample_weight=sample_weight)
+            )
         return self
 
     def transform(self, X):
@@ -354,7 +350,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         X_filled : ndarray or data frame of shape (n_samples, n_features_out)
             Observed values are as they were. Missing ones are expectations given the observed
             values, of names the most probable one; with `sample_posterior`, a draw. If X and the
-            training rows are data frames, a frame of the same library.
+            training rows are data frames, a frame of the library of X, with its types.
 
         Raises
         ------
@@ -364,9 +360,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         rows = self._check_rows(X)
         if self.sample_posterior:
             seed = draw_seed(self.random_state)
-            filled = imputation.drawn(self._modules, rows, 1, self.n_importance_samples, seed)[0]
-        else:
-            filled = imputation.expected(self._modules, rows, self.n_importance_samples)
+            return self._drawn(X, rows, 1, seed)[0]
+        filled = imputation.expected(self._modules, rows, self.n_importance_samples)
         return self._output(X, rows, filled)
 
     def impute(self, X, n_draws, *, random_state=None):
@@ -384,11 +379,14 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         random_state : int, RandomState instance or None, default=None
             Seed of the draws; None gives different draws at every call. With the same seed, the
             draws of a row do not depend on the other rows, but equal rows have different draws.
+            Only levels beyond the 99 most frequent ones of a column, which the model does not tell
+            apart, are drawn for all rows together.
 
         Returns
         -------
         X_filled : ndarray of shape (n_draws, n_samples, n_features_out), or list of data frames
-            Copies of X, as `transform` returns them.
+            Copies of X, as `transform` returns them. Draws in data frames have the decimals and lie
+            within the range of the training rows, like those of `sample`.
 
         Raises
         ------
@@ -399,10 +397,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         """
         rows = self._check_rows(X)
         check_count("n_draws", n_draws)
-        seed = draw_seed(random_state)
-        copies = imputation.drawn(self._modules, rows, n_draws, self.n_importance_samples, seed)
-        outputs = [self._output(X, rows, filled) for filled in copies]
-        return np.stack(outputs) if self._schema is None else outputs
+        outputs = self._drawn(X, rows, n_draws, draw_seed(random_state))
+        return np.stack(outputs) if isinstance(outputs[0], np.ndarray) else outputs
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
@@ -444,14 +440,32 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             return int(np.clip(n_features - 1, 1, _MOST_COMPONENTS))
         return self.n_components
 
-    def _other_models(self, goes_on: bool) -> list[VAEImputer]:
-        """Return imputers of one model each, beside the first: new ones, or those to go on with."""
+    def _train_others(
+        self, kept: Sequence[VAEImputer], train: Callable[[VAEImputer], VAEImputer]
+    ) -> None:
+        """Train the models beside the first: copies of those kept, then new ones.
+
+        An interruption ends the training of all.
+        """
+        others, last = list(kept), self
+        for position, other in enumerate(self._other_models(kept)):
+            if last._net.interrupted_:
+                break
+            last = train(other)
+            others[position : position + 1] = [last]
+        self._others = others
+
+    def _other_models(self, kept: Sequence[VAEImputer]) -> list[VAEImputer]:
+        """Return imputers of one model each, beside the first, to be trained."""
         seed = draw_seed(self.random_state)
-        others = [copy.copy(other) for other in self._others] if goes_on else []
+        others = [copy.copy(other) for other in kept]
         others += [VAEImputer() for _ in range(len(others), self.n_estimators - 1)]
-        params = self.get_params(deep=False) | {"n_estimators": 1, "callbacks": None, "verbose": 0}
+        callbacks = [one for one in self.callbacks or () if not is_a(one, FitCallback)]
+        own = {"n_estimators": 1, "callbacks": callbacks, "verbose": 0}
         return [
-            other.set_params(**params | {"random_state": (seed + number) % 2**31})
+            other.set_params(
+                **self.get_params(deep=False) | own | {"random_state": (seed + number) % 2**31}
+            )
             for number, other in enumerate(others, start=1)
         ]
 
@@ -477,13 +491,24 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             self._had_gaps |= had_gaps
             self._had_values |= had_values
 
-    def _output(self, X: Any, rows: np.ndarray, filled: np.ndarray) -> Any:
-        """Return filled rows in the form of X, without empty columns and with indicators."""
+    def _drawn(self, X: Any, rows: np.ndarray, n_draws: int, seed: int) -> list[Any]:
+        """Return copies of X with draws in the gaps."""
+        copies = imputation.drawn(self._modules, rows, n_draws, self.n_importance_samples, seed)
+        rng = np.random.default_rng(seed)  # of levels too rare to be told apart by the model
+        return [self._output(X, rows, filled, rng) for filled in copies]
+
+    def _output(
+        self, X: Any, rows: np.ndarray, filled: np.ndarray, rng: np.random.Generator | None = None
+    ) -> Any:
+        """Return filled rows in the form of X, without empty columns and with indicators.
+
+        Draws in data frames have the decimals and the range of the training rows, if there is a
+        generator, as those of `sample`.
+        """
         missing, is_empty = np.isnan(rows), ~self._had_values
         if self._schema is not None and is_frame(X):
-            X = with_gaps(X, self.missing_values)
-            gaps = missing & self._had_values
-            return filled_frame(X, self._schema, filled, gaps, self._kept, self._indicated)
+            decoded, gaps = self._schema.decode(filled, rng), missing & self._had_values
+            return filled_frame(X, decoded, gaps, self._kept, self._indicated)
         filled[:, is_empty] = np.where(missing[:, is_empty], 0.0, filled[:, is_empty])
         return np.hstack([filled[:, self._kept], missing[:, self._indicated].astype(filled.dtype)])
 
@@ -499,7 +524,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         super()._set_state(state, device)
         self._had_gaps = _checked_flags("had_gaps", state, self.n_features_in_)
         self._had_values = _checked_flags("had_values", state, self.n_features_in_)
-        self._others = self._other_models(goes_on=False)[: len(state["others"])]
+        self._others = [VAEImputer(device=self.device) for _ in state["others"]]
         for other, own in zip(self._others, state["others"], strict=True):
             other._set_state(own, device)
 

@@ -6,16 +6,17 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from skvae import VAEAnomalyDetector
+from skvae import VAEAnomalyDetector, VAEImputer
 from skvae.scores import NoveltyRarity
 
 # the default score, of whose 100 trees the growth takes most of a small fit
 FEW_TREES = NoveltyRarity(n_estimators=4)
 
 
-def quick_score(estimator_class):
-    """Return the parameters by which a detector has a score that is fitted quickly."""
-    return {"anomaly_score": FEW_TREES} if estimator_class is VAEAnomalyDetector else {}
+def quick_parameters(estimator_class):
+    """Return the parameters by which a detector has few trees, and an imputer one model."""
+    of_class = {VAEAnomalyDetector: {"anomaly_score": FEW_TREES}, VAEImputer: {"n_estimators": 1}}
+    return of_class.get(estimator_class, {})
 
 
 def global_states():

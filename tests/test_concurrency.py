@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from skvae import VAEAnomalyDetector, VAETransformer, _random
 from skvae.networks import MLP
-from tests.helpers import quick_score
+from tests.helpers import quick_parameters
 
 METHODS = ("score_samples", "predict", "reconstruct", "decision_function")
 N_THREADS = 32
@@ -23,7 +23,7 @@ def quick(estimator_class=VAETransformer, **changes):
         "network": MLP(hidden_layer_sizes=(16,), dropout=0.2),
         "max_epochs": 3,
         "random_state": 0,
-        **quick_score(estimator_class),
+        **quick_parameters(estimator_class),
     }
     return estimator_class(4, **{**settings, **changes})
 

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, applied to both estimators in every kind of configuration."""
+"""scikit-learn's own checks, applied to all estimators in every kind of configuration."""
 
 import inspect
 import math
@@ -18,16 +18,16 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 from torch import nn
 
-from skvae import VAEAnomalyDetector, VAETransformer
+from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
 from skvae.likelihoods import Gaussian, StudentT
 from skvae.networks import MLP, Conv, Network
 from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
 from skvae.priors import ExPostMixture, FlowPrior, MixturePrior, VampPrior
 from skvae.scores import Combined, LatentDensity, LikelihoodRegret
-from tests.helpers import quick_score
+from tests.helpers import quick_parameters
 
 NEEDS_ARRAY_API = "SCIPY_ARRAY_API is not set"
-ESTIMATORS = (VAETransformer, VAEAnomalyDetector)
+ESTIMATORS = (VAETransformer, VAEAnomalyDetector, VAEImputer)
 
 
 class PaddedImage(Network):
@@ -138,6 +138,12 @@ CONFIGURATIONS_OF_DETECTORS = {
         )
     },
 }
+CONFIGURATIONS_OF_IMPUTERS = {
+    **{label: CONFIGURATIONS[label] for label in ("default", "padded image", "early stopping")},
+    **{label: CONFIGURATIONS[label] for label in ("student t", "mixture", "one draw", "bounded")},
+    "draws": {"sample_posterior": True},
+    "indicators": {"add_indicator": True, "keep_empty_features": True},
+}
 FAST = {
     VAETransformer: (
         *("default", "noise fixed, bounded", "padded image", "free bits"),
@@ -147,6 +153,7 @@ FAST = {
         *("default", "noise per sample", "early stopping", "sgd"),
         *("calibration", "score combined"),
     ),
+    VAEImputer: ("default", "student t", "mixture"),
 }
 
 # With `calibration_fraction`, `contamination` is the share of the rows set aside that lie beyond
@@ -157,7 +164,7 @@ EXCLUDED = {"calibration": {"check_outliers_train", "check_outliers_fit_predict"
 
 def configured(estimator_class, **changes):
     quick = {"n_components": 2, "network": MLP(hidden_layer_sizes=(8,)), "max_epochs": 1}
-    return estimator_class(**{**quick, **quick_score(estimator_class), **changes})
+    return estimator_class(**{**quick, **quick_parameters(estimator_class), **changes})
 
 
 def configurations(fast=None):
@@ -171,7 +178,11 @@ def configurations(fast=None):
 
 
 def configurations_of(estimator_class):
-    return CONFIGURATIONS_OF_DETECTORS if estimator_class is VAEAnomalyDetector else CONFIGURATIONS
+    of_class = {
+        VAEAnomalyDetector: CONFIGURATIONS_OF_DETECTORS,
+        VAEImputer: CONFIGURATIONS_OF_IMPUTERS,
+    }
+    return of_class.get(estimator_class, CONFIGURATIONS)
 
 
 def marked(label, estimator_class, *values):
@@ -344,7 +355,9 @@ def test_no_method_changes_a_fitted_estimator(estimator_class, changes):
     weights = {name: w.clone() for name, w in estimator.module_.state_dict().items()}
     estimator.score_samples(X)
     estimator.score_samples(X.astype(np.float64))
-    estimator.inverse_transform(estimator.transform(X))
+    Z = estimator.transform(X)
+    if estimator_class is not VAEImputer:
+        estimator.inverse_transform(Z)
     estimator.reconstruct(X)
     estimator.posterior(X)
     estimator.sample(3, random_state=0)

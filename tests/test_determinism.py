@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from skvae import VAEAnomalyDetector, VAETransformer
+from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
 from skvae.networks import MLP
-from tests.helpers import global_states, quick_score
+from tests.helpers import global_states, quick_parameters
 
 PROGRAM = """
 import hashlib, random
@@ -83,7 +83,7 @@ def test_a_random_state_instance_is_drawn_from(digits):
 
 
 @pytest.mark.parametrize("random_state", [None, 0])
-@pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector])
+@pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector, VAEImputer])
 def test_the_global_generators_are_not_touched(digits, estimator_class, random_state):
     before = global_states()
     estimator = estimator_class(
@@ -91,13 +91,17 @@ def test_the_global_generators_are_not_touched(digits, estimator_class, random_s
         network=MLP(hidden_layer_sizes=(32,), dropout=0.1),
         max_epochs=2,
         random_state=random_state,
-        **quick_score(estimator_class),
+        **quick_parameters(estimator_class),
     )
     assert global_states() == before
     estimator.fit(digits.data)
     assert global_states() == before
     estimator.score_samples(digits.data[:9])
     estimator.sample(5, random_state=random_state)
+    if estimator_class is VAEImputer:
+        gaps = np.where(digits.data[:9] > 8, np.nan, digits.data[:9])
+        estimator.transform(gaps)
+        estimator.impute(gaps, 2, random_state=random_state)
     estimator.partial_fit(digits.data[:100])
     assert global_states() == before
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 from torch import nn
 
-from skvae import VAEAnomalyDetector, VAETransformer
+from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
 from skvae._model import inference
 from skvae._validation import InvalidParameterError
 from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
@@ -21,12 +21,12 @@ from skvae.networks import MLP, Conv, Network
 from skvae.objectives import ELBO, Objective
 from skvae.priors import Prior, PriorModule, StandardNormal
 from skvae.scores import ModelScore
-from tests.helpers import Interruption, quick_score
+from tests.helpers import Interruption, quick_parameters
 
-ESTIMATORS = [VAETransformer, VAEAnomalyDetector]
+ESTIMATORS = [VAETransformer, VAEAnomalyDetector, VAEImputer]
 X = np.random.default_rng(0).normal(size=(40, 4))
 UNIT_X = np.random.default_rng(0).uniform(size=(40, 4))
-both_estimators = pytest.mark.parametrize("estimator_class", ESTIMATORS)
+every_estimator = pytest.mark.parametrize("estimator_class", ESTIMATORS)
 
 
 def quick(estimator_class=VAETransformer, **changes):
@@ -37,7 +37,7 @@ def quick(estimator_class=VAETransformer, **changes):
         "max_epochs": 2,
         "batch_size": 20,
         "random_state": 0,
-        **quick_score(estimator_class),
+        **quick_parameters(estimator_class),
     }
     return estimator_class(**{**settings, **changes})
 
@@ -85,23 +85,27 @@ BAD_ROWS = {
 }
 
 
-@both_estimators
+METHODS = {
+    VAETransformer: ["inverse_transform", "score"],
+    VAEAnomalyDetector: ["inverse_transform", "predict", "decision_function"],
+    VAEImputer: ["score"],
+}
+
+
+@every_estimator
 @pytest.mark.parametrize("case", BAD_ROWS)
 def test_bad_rows_raise(estimator_class, case):
     rows, error, message = BAD_ROWS[case]
     refuses(quick(estimator_class), rows, error, message)
     fitted = quick(estimator_class).fit(X)
     refuses(fitted, rows, error, message)
-    methods = ("reconstruct", "posterior", "score_samples")
-    methods += ("transform", "inverse_transform", "fit_transform")
-    refuses(fitted, rows, error, message, methods)
-    if estimator_class is VAETransformer:
-        refuses(fitted, rows, error, message, ["score"])
-    else:
-        refuses(fitted, rows, error, message, ("predict", "decision_function", "fit_predict"))
+    methods = ["reconstruct", "posterior", "score_samples", "transform", "fit_transform"]
+    refuses(fitted, rows, error, message, methods + METHODS[estimator_class])
+    if estimator_class is VAEAnomalyDetector:
+        refuses(fitted, rows, error, message, ["fit_predict"])
 
 
-@both_estimators
+@every_estimator
 def test_one_row_cannot_be_fitted(estimator_class):
     message = r"Found array with 1 sample\(s\).* minimum of 2 is required"
     refuses(quick(estimator_class), X[:1], ValueError, message)
@@ -112,7 +116,7 @@ def test_one_row_cannot_be_fitted(estimator_class):
     assert fitted.partial_fit(X[:1]).n_iter_ == 3
 
 
-@both_estimators
+@every_estimator
 @pytest.mark.parametrize("likelihood", [Bernoulli(), "bernoulli", ContinuousBernoulli()])
 @pytest.mark.parametrize(
     ("rows", "met", "remedy"),
@@ -135,7 +139,7 @@ def test_values_outside_the_support_raise(estimator_class, likelihood, rows, met
     estimator.fit(UNIT_X)
     whole = f"{re.escape(repr(likelihood))} {whole}"
     methods = ["partial_fit", "reconstruct", "posterior", "score_samples", "transform"]
-    if estimator_class is VAETransformer:
+    if estimator_class is not VAEAnomalyDetector:
         methods.append("score")
     else:
         methods.remove("score_samples")  # a detector calls such rows outliers
@@ -147,34 +151,28 @@ def test_values_outside_the_support_raise(estimator_class, likelihood, rows, met
         estimator.fit(rows)
 
 
-@both_estimators
+@every_estimator
 def test_wrong_width_raises(estimator_class):
     fitted = quick(estimator_class).fit(X)
     message = f"X has 3 features, but {estimator_class.__name__} is expecting 4 features"
     methods = ["partial_fit", "reconstruct", "posterior", "score_samples", "transform"]
-    methods += ["score"] if estimator_class is VAETransformer else ["predict"]
+    methods += ["predict"] if estimator_class is VAEAnomalyDetector else ["score"]
     refuses(fitted, X[:, :3], ValueError, message, methods)
     refuses(fitted.set_params(warm_start=True), X[:, :3], ValueError, message, ["fit"])
 
 
-@both_estimators
+@pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector])
 @pytest.mark.parametrize("width", [1, 3, 4])
 def test_wrong_width_of_latent_rows_raises(estimator_class, width):
     message = f"X has {width} columns.*fitted with n_components=2. Pass latent rows, such as"
     refuses(quick(estimator_class).fit(X), X[:, :width], ValueError, message, ["inverse_transform"])
 
 
-METHODS = {
-    VAETransformer: ["score"],
-    VAEAnomalyDetector: ["predict", "decision_function"],
-}
-
-
-@both_estimators
+@every_estimator
 def test_methods_of_an_unfitted_estimator_raise(estimator_class):
     estimator = quick(estimator_class)
     message = f"This {estimator_class.__name__} instance is not fitted yet"
-    methods = ["transform", "inverse_transform", "reconstruct", "posterior", "score_samples"]
+    methods = ["transform", "reconstruct", "posterior", "score_samples"]
     for method in methods + METHODS[estimator_class]:
         with pytest.raises(NotFittedError, match=message):
             getattr(estimator, method)(X)
@@ -212,13 +210,24 @@ OUT_OF_RANGE_OF_DETECTORS = {
     "contamination": [0, 0.6, -0.1, "high", "auto", None],
     "calibration_fraction": [0, 1, 1.5, -0.1, "some"],
 }
+OUT_OF_RANGE_OF_IMPUTERS = {
+    "n_estimators": [0, -1, 1.5, "auto", None],
+    "missing_values": [[0], MLP()],
+    "sample_posterior": ["yes", 2, None],
+    "add_indicator": ["yes", 2, None],
+    "keep_empty_features": ["yes", 2, None],
+}
+
+
+OWN_RANGES = {
+    VAEAnomalyDetector: OUT_OF_RANGE_OF_DETECTORS,
+    VAEImputer: OUT_OF_RANGE_OF_IMPUTERS,
+}
 
 
 def out_of_range():
     for estimator_class in ESTIMATORS:
-        ranges = dict(OUT_OF_RANGE)
-        if estimator_class is VAEAnomalyDetector:
-            ranges |= OUT_OF_RANGE_OF_DETECTORS
+        ranges = OUT_OF_RANGE | OWN_RANGES.get(estimator_class, {})
         for name, values in ranges.items():
             for value in values:
                 yield pytest.param(
@@ -232,15 +241,13 @@ def test_a_hyperparameter_out_of_range_raises(estimator_class, name, value):
     refuses(estimator, X, InvalidParameterError, f"The '{name}' parameter")
 
 
-@both_estimators
+@every_estimator
 def test_every_hyperparameter_is_tried(estimator_class):
-    tried = OUT_OF_RANGE.keys()
-    if estimator_class is VAEAnomalyDetector:
-        tried = tried | OUT_OF_RANGE_OF_DETECTORS.keys()
+    tried = OUT_OF_RANGE.keys() | OWN_RANGES.get(estimator_class, {}).keys()
     assert tried == estimator_class().get_params().keys()
 
 
-@both_estimators
+@every_estimator
 @pytest.mark.parametrize(
     ("role", "spec", "named"),
     [
@@ -389,7 +396,7 @@ class Constant(Objective):
         return self.value
 
 
-@both_estimators
+@every_estimator
 @pytest.mark.parametrize("answer", [torch.tensor(1.0), {"reconstruction": torch.tensor(1.0)}, None])
 def test_an_objective_that_returns_no_record_raises(estimator_class, answer):
     message = "objective=.* must return a dict of scalar tensors that includes 'loss', got"
@@ -399,7 +406,7 @@ def test_an_objective_that_returns_no_record_raises(estimator_class, answer):
 DIVERGED = r"The training loss became NaN or infinite at epoch {}, step {}\. The likely cause is"
 
 
-@both_estimators
+@every_estimator
 @pytest.mark.parametrize(("n_good_calls", "epoch", "step"), [(0, 1, 1), (1, 1, 2), (2, 2, 1)])
 def test_a_loss_that_is_not_finite_raises(estimator_class, n_good_calls, epoch, step):
     estimator = quick(estimator_class, objective=Failing(n_good_calls))
@@ -417,7 +424,7 @@ def test_a_validation_loss_that_is_not_finite_raises():
     refuses(estimator, X, FloatingPointError, message, ["fit"])
 
 
-@both_estimators
+@every_estimator
 def test_a_learning_rate_far_too_large_raises(estimator_class):
     estimator = quick(estimator_class, learning_rate=1e9, max_epochs=5)
     message = DIVERGED.format(r"\d", r"\d") + r".*too large \(learning_rate=1e\+09\).* Lower"
@@ -426,7 +433,7 @@ def test_a_learning_rate_far_too_large_raises(estimator_class):
     refuses(fitted, X, FloatingPointError, message, ["fit"])
 
 
-@both_estimators
+@every_estimator
 def test_further_training_that_fails_leaves_the_model_as_it_was(estimator_class):
     estimator = quick(estimator_class, objective=Failing(6), warm_start=True).fit(X)
     estimator.set_params(max_epochs=5)
@@ -450,13 +457,13 @@ class Uncopyable(Callback):
         raise TypeError("cannot be copied")
 
 
-@both_estimators
+@every_estimator
 def test_callbacks_need_not_be_copyable_for_further_training(estimator_class):
     estimator = quick(estimator_class, callbacks=[Uncopyable()], warm_start=True).fit(X)
     assert estimator.set_params(max_epochs=3).fit(X).partial_fit(X).n_iter_ == 4
 
 
-@both_estimators
+@every_estimator
 def test_an_error_of_a_callback_is_raised(estimator_class):
     estimator = quick(estimator_class, callbacks=[Interrupting()])
     refuses(estimator, X, RuntimeError, "enough", ["fit"])
@@ -464,7 +471,7 @@ def test_an_error_of_a_callback_is_raised(estimator_class):
     refuses(fitted, X, RuntimeError, "enough", ["fit"])
 
 
-@both_estimators
+@every_estimator
 def test_interruption_keeps_the_epochs_done(estimator_class):
     estimator = quick(estimator_class, max_epochs=5, callbacks=[Interruption(4)])
     with pytest.warns(UserWarning, match="interrupted; the estimator keeps the 3 epochs done"):
@@ -474,7 +481,7 @@ def test_interruption_keeps_the_epochs_done(estimator_class):
     assert np.isfinite(estimator.score_samples(X)).all()
 
 
-@both_estimators
+@every_estimator
 def test_interruption_of_the_first_epoch_fits_nothing(estimator_class):
     estimator = quick(estimator_class, callbacks=[Interruption(1)])
     refuses(estimator, X, KeyboardInterrupt, "before the first epoch ended; nothing was fitted")
@@ -482,7 +489,7 @@ def test_interruption_of_the_first_epoch_fits_nothing(estimator_class):
     refuses(fitted, X, KeyboardInterrupt, "nothing was fitted", ["fit"])
 
 
-@both_estimators
+@every_estimator
 @pytest.mark.parametrize("n_samples", [0, -1, 1.5, True, "3", None])
 def test_a_bad_number_of_samples_raises(estimator_class, n_samples):
     fitted = quick(estimator_class).fit(X)
@@ -503,7 +510,7 @@ def test_a_validation_split_that_leaves_no_row_raises():
     assert estimator.fit(X[:20]).n_features_in_ == 4
 
 
-@both_estimators
+@every_estimator
 def test_a_warm_start_with_another_latent_size_raises(estimator_class):
     fitted = quick(estimator_class, warm_start=True).fit(X).set_params(n_components=3)
     message = "n_components=3 differs from the 2 of the fit to continue. Set warm_start=False"
@@ -527,7 +534,7 @@ class LaplaceDensity(PriorModule):
         return -uniform.sign() * (1 - 2 * uniform.abs()).log()
 
 
-@both_estimators
+@every_estimator
 def test_a_prior_with_only_a_density_and_draws_works(estimator_class):
     estimator = quick(estimator_class, prior=LaplacePrior(), max_epochs=60, learning_rate=0.02).fit(
         X

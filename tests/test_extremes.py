@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.networks import MLP
-from tests.helpers import quick_score
+from tests.helpers import quick_parameters
 
 BASE = np.random.default_rng(0).normal(size=(80, 5))
 UNIT = 10.0 ** np.array([-30, -10, 0, 10, 30])
@@ -77,7 +77,7 @@ EXTREMES = {
 
 def quick(estimator_class=VAEAnomalyDetector, **changes):
     settings = {"network": MLP(hidden_layer_sizes=(16,)), "max_epochs": 20, "random_state": 0}
-    return estimator_class(2, **{**settings, **quick_score(estimator_class), **changes})
+    return estimator_class(2, **{**settings, **quick_parameters(estimator_class), **changes})
 
 
 @pytest.mark.parametrize("case", EXTREMES)

@@ -30,7 +30,7 @@ from skvae.networks import MLP, Network
 from skvae.objectives import ELBO
 from skvae.priors import MixturePrior
 from skvae.scores import Score
-from tests.helpers import FEW_TREES
+from tests.helpers import FEW_TREES, quick_parameters
 
 X = load_iris().data
 SMALL = MLP(hidden_layer_sizes=(16,))
@@ -198,7 +198,7 @@ def test_gaps_have_the_same_inputs_as_the_mean_without_indicators():
 
 @pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector])
 def test_gaps_may_first_occur_in_new_rows(estimator_class):
-    params = {"anomaly_score": FEW_TREES} if estimator_class is VAEAnomalyDetector else {}
+    params = quick_parameters(estimator_class)
     estimator = quick(estimator_class, **params).fit(X)
     assert np.isfinite(estimator.score_samples(GAPS)).all()
     complete = ~np.isnan(GAPS).any(axis=1)
@@ -241,7 +241,7 @@ def test_an_outlier_with_gaps_is_found():
 
 @pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector, VAEImputer])
 def test_copies_and_files_keep_what_was_learned_of_gaps(estimator_class, tmp_path):
-    params = {"anomaly_score": FEW_TREES} if estimator_class is VAEAnomalyDetector else {}
+    params = quick_parameters(estimator_class)
     estimator = quick(estimator_class, **params).fit(GAPS)
     skvae.save(estimator, tmp_path / "model.skvae")
     loaded = skvae.load(tmp_path / "model.skvae")

@@ -13,17 +13,17 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
 import skvae
-from skvae import VAEAnomalyDetector, VAETransformer
+from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
 from skvae._files.model_file import write_file
 from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from skvae.networks import MLP, Conv, Network
 from skvae.objectives import ELBO, Objective
 from skvae.priors import ExPostMixture, StandardNormal
-from tests.helpers import global_states, quick_score
+from tests.helpers import global_states, quick_parameters
 
 X = np.random.default_rng(0).uniform(size=(60, 9)).astype(np.float32)
 X[:, 2] = 0.25  # a constant column
-ESTIMATORS = [VAETransformer, VAEAnomalyDetector]
+ESTIMATORS = [VAETransformer, VAEAnomalyDetector, VAEImputer]
 
 CONFIGURATIONS = {
     "default": {},
@@ -56,7 +56,7 @@ def quick(estimator_class=VAETransformer, **changes):
         "network": MLP(hidden_layer_sizes=(8,)),
         "max_epochs": 2,
         "random_state": 0,
-        **quick_score(estimator_class),
+        **quick_parameters(estimator_class),
     }
     return estimator_class(**{**settings, **copy.deepcopy(changes)})
 
@@ -64,6 +64,9 @@ def quick(estimator_class=VAETransformer, **changes):
 def answers(estimator, rows=X):
     found = [*estimator.posterior(rows), estimator.reconstruct(rows)]
     found += [estimator.score_samples(rows), estimator.sample(4, random_state=0)]
+    if isinstance(estimator, VAEImputer):
+        gaps = np.where(np.eye(len(rows), rows.shape[1], dtype=bool), np.nan, rows)
+        return [*found, estimator.transform(gaps), estimator.impute(gaps, 2, random_state=0)]
     found += [estimator.transform(rows), estimator.inverse_transform(found[0])]
     if isinstance(estimator, VAEAnomalyDetector):
         found += [estimator.decision_function(rows), estimator.predict(rows)]
@@ -93,7 +96,7 @@ DETECTORS = [
 
 @pytest.mark.parametrize(
     ("estimator_class", "configuration"),
-    [*((VAETransformer, name) for name in CONFIGURATIONS), *DETECTORS],
+    [*((VAETransformer, name) for name in CONFIGURATIONS), *DETECTORS, (VAEImputer, "default")],
 )
 def test_a_loaded_estimator_equals_the_saved_one(path, estimator_class, configuration):
     estimator = quick(estimator_class, **CONFIGURATIONS[configuration]).fit(X)

@@ -16,7 +16,7 @@ from skvae._validation import InvalidParameterError
 from skvae.networks import MLP
 from skvae.objectives import ELBO
 from skvae.priors import ExPostMixture, VampPrior
-from tests.helpers import Interruption, quick_score
+from tests.helpers import Interruption, quick_parameters
 
 
 class PowerCut(BaseException):
@@ -33,7 +33,7 @@ def quick(estimator_class=VAETransformer, **changes):
         "network": MLP(hidden_layer_sizes=(16,), dropout=0.2),
         "max_epochs": 6,
         "random_state": 0,
-        **quick_score(estimator_class),
+        **quick_parameters(estimator_class),
     }
     return estimator_class(4, **{**settings, **changes})
 

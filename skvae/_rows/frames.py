@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Number
 from typing import Any, cast
 
 import narwhals as nw
-import narwhals.selectors as cs
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skvae._rows.arrays import is_frame, refuse_infinite
-from skvae._rows.native import library_of
+from skvae._rows.native import Library, library_of
 from skvae._rows.table import Column, TableSchema
 
 
@@ -52,59 +51,63 @@ def table_rows(X: Any, schema: TableSchema) -> np.ndarray:
 
 def with_gaps(X: Any, missing_values: Any) -> Any:
     """Return rows in which a value that stands for missing ones is NaN or, in frames, null."""
-    if missing_values is None or missing_values != missing_values or str(missing_values) == "<NA>":
+    if missing_values is None or (not isinstance(missing_values, str) and _is_gap(missing_values)):
+        return X
+    if issparse(X):
         return X
     if not is_frame(X):
         X = np.asarray(X)
+        X = X.astype(object) if X.dtype.kind in "SU" else X
         is_gap = missing_values == X
         return np.where(is_gap, np.nan, X) if np.any(is_gap) else X
-    frame: Any = nw.from_native(X, eager_only=True)
-    kinds = cs.numeric() if isinstance(missing_values, Number) else cs.string() | cs.categorical()
-    columns = [nw.col(name) for name in frame.select(kinds).columns]
-    kept = [nw.when(column != missing_values).then(column) for column in columns]
-    return frame.with_columns(*kept).to_native() if kept else X
+    library = cast(Library, library_of(X))
+    columns = [library.without(column, missing_values) for column in library.columns(X)]
+    return library.frame(library.names(X), columns)
+
+
+def _is_gap(value: Any) -> bool:
+    """Return whether a value is NaN or pandas' NA, which cannot be compared."""
+    return str(value) == "<NA>" or value != value
 
 
 def filled_frame(
-    X: Any,
-    schema: TableSchema,
-    filled: np.ndarray,
-    missing: np.ndarray,
-    kept: np.ndarray,
-    indicated: np.ndarray,
+    X: Any, filled: Any, missing: np.ndarray, kept: np.ndarray, indicated: np.ndarray
 ) -> Any:
-    """Return a data frame with decoded values in its gaps.
+    """Return a data frame with the values of another one in its gaps.
 
     Parameters
     ----------
     X : DataFrame or Table
-    schema : TableSchema
-        Of the training rows.
-    filled : ndarray of shape (n_rows, n_columns)
-        The encoded rows without gaps.
+    filled : DataFrame or Table
+        The same columns without gaps, in any library.
     missing : ndarray of bool of shape (n_rows, n_columns)
         The gaps to fill.
     kept, indicated : ndarray of int
         Positions of the columns to return, and of those of which indicators are appended.
-
-    Raises
-    ------
-    ValueError
-        If X is of another library than the training rows.
     """
-    library = library_of(X)
-    if library is None or library.name != schema.library:
-        raise ValueError(
-            f"X is a {type(X).__module__.partition('.')[0]} {type(X).__name__}, but the training "
-            f"rows were a data frame of {schema.library}. Convert X to that library."
-        )
-    pairs = zip(library.columns(X), library.columns(schema.decode(filled)), missing.T, strict=True)
-    columns = [library.patched(*column) for column in pairs]
+    library = cast(Library, library_of(X))
+    pairs = zip(library.columns(X), library.columns(_like(X, filled)), missing.T, strict=True)
+    columns = [
+        library.patched(column, other, gaps) if gaps.any() else column
+        for column, other, gaps in pairs
+    ]
     chosen = [columns[position] for position in kept]
     chosen += [library.like(columns[position], missing[:, position]) for position in indicated]
-    names = [schema.names[position] for position in kept]
-    names += [f"missingindicator_{schema.names[position]}" for position in indicated]
-    return library.frame(names, chosen)
+    names = library.names(X)
+    names_out = [names[position] for position in kept]
+    names_out += [f"missingindicator_{names[position]}" for position in indicated]
+    return library.frame(names_out, chosen)
+
+
+def _like(X: Any, frame: Any) -> Any:
+    """Return a data frame in the library of X."""
+    if library_of(X) is library_of(frame):
+        return frame
+    converted = nw.from_native(frame, eager_only=True)
+    implementation = nw.from_native(X, eager_only=True).implementation
+    if implementation.is_pandas():
+        return converted.to_pandas()
+    return converted.to_polars() if implementation.is_polars() else converted.to_arrow()
 
 
 def encoded_value(schema: TableSchema, position: int, value: Any) -> float:

@@ -3,12 +3,15 @@
 A column is built from NumPy arrays. What its values mean is not decided here.
 """
 
+# Over 500 lines: what three libraries do differently, side by side.
+
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from importlib import import_module
+from numbers import Number
 from typing import Any, NamedTuple, Protocol
 
 import narwhals as nw
@@ -100,6 +103,9 @@ class Library(Protocol):
     def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
         """Return a column with the cells of another one where they are chosen."""
 
+    def without(self, column: Any, value: Any) -> Any:
+        """Return a column in which cells that equal a text or a number are missing."""
+
     def like(self, column: Any, values: np.ndarray) -> Any:
         """Return booleans as a column that goes beside another one."""
 
@@ -182,12 +188,47 @@ class _Pandas:
     def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
         pd = import_module("pandas")
         other = other.set_axis(column.index)
+        if chosen.all():
+            return other
         if isinstance(column.dtype, pd.CategoricalDtype):
             known = column.cat.categories
-            column = column.cat.add_categories(other.cat.categories.difference(known))
+            other = other.astype(object).where(chosen)  # the rest may be no categories
+            new = pd.Index(other[chosen].unique()).difference(known, sort=False)
+            column = column.cat.add_categories(new)
         if column.dtype != object:
-            other = other.astype(column.dtype)
+            kind = self._common_type(column.dtype, other[chosen])
+            if kind != column.dtype:  # which need not hold a missing value
+                column = column.where(~chosen, column[~chosen].iloc[0]).astype(kind)
+            other = other.astype(kind)
         return column.where(~chosen, other)
+
+    def _common_type(self, dtype: Any, values: Any) -> Any:
+        """Return the type if it holds these values, else theirs; floats are rounded."""
+        pd = import_module("pandas")
+        if pd.api.types.is_float_dtype(dtype):
+            return dtype
+        try:
+            is_held = (values.astype(dtype).astype(values.dtype) == values).all()
+        except (ValueError, TypeError, OverflowError):
+            is_held = False
+        return dtype if is_held else values.dtype
+
+    def without(self, column: Any, value: Any) -> Any:
+        types, kind = import_module("pandas").api.types, column.dtype
+        if isinstance(kind, import_module("pandas").CategoricalDtype):
+            levels = [level for level in kind.categories.tolist() if _equal(level, value)]
+            return column.cat.remove_categories(levels)
+        if column.dtype == object:
+            return column.mask([_equal(cell, value) for cell in column], None)
+        is_number = types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind)
+        if not (types.is_string_dtype(kind) if isinstance(value, str) else is_number):
+            return column
+        is_gap = (column == value).fillna(False).to_numpy(dtype=bool)
+        if not is_gap.any():
+            return column
+        if isinstance(kind, np.dtype) and kind.kind in "iu":
+            column = column.astype(kind.name.replace("int", "Int").replace("uI", "UI"))
+        return column.mask(is_gap)
 
     def like(self, column: Any, values: np.ndarray) -> Any:
         return import_module("pandas").Series(values, index=column.index)
@@ -285,10 +326,33 @@ class _Polars:
 
     def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
         pl = import_module("polars")
-        if column.dtype == pl.Null:
+        if chosen.all():
+            return other
+        filled = other.filter(pl.Series(chosen))
+        if column.dtype == pl.Enum:
+            known = column.dtype.categories
+            new = filled.cast(pl.String).unique(maintain_order=True)
+            column = column.cast(pl.Enum([*known, *new.filter(~new.is_in(known.to_list()))]))
+        elif not self._holds(column.dtype, filled):
             column = column.cast(other.dtype)
-        cells = pl.when(pl.Series(chosen)).then(other.cast(column.dtype)).otherwise(column)
-        return pl.select(cells).to_series()
+        cells = pl.when(pl.Series(chosen)).then(other.cast(column.dtype, strict=False))
+        return pl.select(cells.otherwise(column)).to_series()
+
+    def _holds(self, dtype: Any, values: Any) -> bool:
+        """Return whether the type holds these values; floats are rounded."""
+        converted = values.cast(dtype, strict=False)
+        return dtype.is_float() or converted.cast(values.dtype).equals(values)
+
+    def without(self, column: Any, value: Any) -> Any:
+        pl, kind = import_module("polars"), column.dtype
+        is_text = kind in (pl.String, pl.Categorical, pl.Enum)
+        if not (is_text if isinstance(value, str) else kind.is_numeric()):
+            return column
+        is_gap = (column.cast(pl.String) if is_text else column) == value
+        column = self._masked(column, is_gap.fill_null(False).to_numpy())
+        if kind != pl.Enum:
+            return column
+        return column.cast(pl.Enum(kind.categories.filter(kind.categories != value)))
 
     def like(self, column: Any, values: np.ndarray) -> Any:
         return import_module("polars").Series(values)
@@ -374,14 +438,52 @@ class _Arrow:
         return pa.array(levels.values).take(pa.array(codes, mask=missing)).cast(kind)
 
     def patched(self, column: Any, other: Any, chosen: np.ndarray) -> Any:
-        pa, kind = import_module("pyarrow"), column.type
-        if pa.types.is_null(kind):
+        pa, pc = import_module("pyarrow"), import_module("pyarrow.compute")
+        if chosen.all():
             return other
-        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        cells = import_module("pyarrow.compute").if_else(
-            pa.array(chosen), other.cast(plain), column.cast(plain)
+        other, kind = other.cast(_without_views(other.type)), _without_views(column.type)
+        if not self._holds(kind, other.filter(pa.array(chosen))):
+            kind = other.type
+        others = pc.if_else(pa.array(chosen), other, pa.scalar(None, other.type)).cast(kind)
+        cells = pc.if_else(pa.array(chosen), others, column.cast(kind))
+        if str(column.type) == "string_view":
+            return cells.cast(column.type)
+        if not pa.types.is_dictionary(column.type):
+            return cells
+        levels = column.unify_dictionaries().chunk(0).dictionary
+        new = pc.unique(cells.filter(pc.invert(pc.is_in(cells, value_set=levels))))
+        levels = pa.concat_arrays([levels, pc.drop_null(new).cast(levels.type)])
+        return self._encoded(cells, levels, column.type)
+
+    def without(self, column: Any, value: Any) -> Any:
+        pa, pc = import_module("pyarrow"), import_module("pyarrow.compute")
+        kind, types = _without_views(column.type), pa.types
+        is_text = types.is_string(kind) or types.is_large_string(kind)
+        is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+        if not len(column) or not (is_text if isinstance(value, str) else is_number):
+            return column
+        cells = column.cast(kind)
+        is_gap = pc.equal(cells.cast(pa.float64()) if types.is_decimal(kind) else cells, value)
+        cells = pc.if_else(pc.fill_null(is_gap, False), pa.scalar(None, kind), cells)
+        if not types.is_dictionary(column.type):
+            return cells.cast(column.type)
+        levels = column.unify_dictionaries().chunk(0).dictionary
+        return self._encoded(cells, levels.filter(pc.not_equal(levels, value)), column.type)
+
+    def _encoded(self, cells: Any, levels: Any, kind: Any) -> Any:
+        """Return cells as a dictionary of these levels."""
+        pa, pc = import_module("pyarrow"), import_module("pyarrow.compute")
+        places = pc.index_in(cells, value_set=levels).cast(kind.index_type)
+        return pa.chunked_array(
+            [
+                pa.DictionaryArray.from_arrays(chunk, levels, ordered=kind.ordered)
+                for chunk in places.chunks
+            ]
         )
-        return cells if plain == kind else cells.dictionary_encode()
+
+    def _holds(self, kind: Any, values: Any) -> bool:
+        """Return whether the type holds these values; floats are rounded."""
+        return _succeeds(lambda type: values.cast(type), kind)
 
     def like(self, column: Any, values: np.ndarray) -> Any:
         return import_module("pyarrow").array(values)
@@ -435,6 +537,20 @@ def _arrow_column(series: Any) -> Any:
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
 
 
+def _equal(cell: Any, value: Any) -> bool:
+    """Return whether a Python object is a text or a number, as the value is, and equals it."""
+    kind = str if isinstance(value, str) else Number
+    return isinstance(cell, kind) and not isinstance(cell, bool) and cell == value
+
+
+def _without_views(kind: Any) -> Any:
+    """Return the type of the values of a column, or one that Arrow's functions accept for it."""
+    pa = import_module("pyarrow")
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    return pa.string() if str(kind) == "string_view" else kind
+
+
 def _inner(name: str) -> str:
     """Return the name of the type of the categories."""
     return name.removeprefix("category[").removesuffix("]")
@@ -469,7 +585,7 @@ def _objects(values: np.ndarray, dtype: str, missing: np.ndarray) -> np.ndarray:
     if dtype.startswith("object[Decimal"):
         values = np.array([Decimal(str(value)) for value in values.tolist()], dtype=object)
     if values.dtype.kind in "mM":
-        unit = "D" if dtype.startswith("object[date]") else "us"
+        unit = "D" if dtype.startswith(("object[date]", "object[date,")) else "us"
         values = values.astype(f"{values.dtype.kind}8[{unit}]")
     objects = values.astype(object)
     objects[missing] = np.nan if dtype.endswith(", nan]") else None

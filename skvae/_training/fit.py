@@ -109,7 +109,7 @@ def _run(
         refuse_monitors_of_validation(callbacks)
     net.set_callbacks(callbacks)
     net.set_learning_rate(net.lr)  # an earlier cycle may have left it at zero
-    net.max_epochs = max_epochs
+    net.max_epochs, net.interrupted_ = max_epochs, False
     net.module_.n_rows = n_drawn(x, shares)
     net.module_.trains_without_gaps = not any(
         has_gaps(rows.numpy()) for rows in (x, x_valid) if rows is not None
@@ -131,7 +131,6 @@ def _settle_interruption(net: VAENet) -> None:
     """Drop an epoch that a signal cut short from the history, and tell what was kept."""
     if not net.interrupted_:
         return
-    net.interrupted_ = False
     if len(net.history) and "dur" not in net.history[-1]:
         del net.history[-1]
     if not len(net.history):

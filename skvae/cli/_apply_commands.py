@@ -1,4 +1,4 @@
-"""The verbs that apply a model to rows: transform, reconstruct, sample and score."""
+"""The verbs that apply a model to rows: transform, impute, reconstruct, sample and score."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from skvae.cli._failures import UsageError, note
-from skvae.cli._models import load_model
-from skvae.cli._options import add_data, add_model, add_output, add_picture, count, pair, seed
+from skvae.cli._models import feature_names, is_imputer, load_model
+from skvae.cli._options import add_data, add_model, add_output, add_picture, add_seed, count, pair
 from skvae.cli._outputs import (
     PICTURES,
     STDOUT,
@@ -42,10 +42,62 @@ def add_transform_options(parser: argparse.ArgumentParser) -> None:
 def transform(arguments: argparse.Namespace) -> Result:
     """Write the embedding of rows."""
     model = _load_model(arguments, TABLES)
+    if is_imputer(model):
+        raise UsageError(f"{arguments.model} is an imputer, which fills gaps: use 'skvae impute'")
     rows = read_rows(arguments, model)
     Z = model.transform(rows.X)
-    _write(arguments, Z, model.get_feature_names_out(), "Z", rows.ids)
+    _write(arguments, Z, model.get_feature_names_out(), "Z", _identifiers(arguments, rows))
     return _written(arguments, Z)
+
+
+def add_impute_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``skvae impute``."""
+    add_model(parser)
+    add_output(parser, f"file of the filled rows: {_TABLE_HELP}")
+    parser.add_argument(
+        "--draws",
+        type=count,
+        metavar="N",
+        help="fill the rows N times with draws instead of expectations; a table has the copies "
+        "one below the other, and the column 'draw' numbers them from 1; .npy and .npz have an "
+        "array of copies",
+    )
+    add_seed(parser)
+    add_data(parser)
+
+
+def impute(arguments: argparse.Namespace) -> Result:
+    """Write rows with their gaps filled, once or several times."""
+    if arguments.random_state is not None and not arguments.draws:
+        raise UsageError("--random-state is the seed of draws: add --draws N")
+    model = _load_model(arguments, TABLES)
+    if not is_imputer(model):
+        raise UsageError(f"{arguments.model} is not an imputer: fit one with --imputer")
+    _check_rows_output(arguments, model)
+    rows = read_rows(arguments, model)
+    names, first = model.get_feature_names_out(feature_names(model)), _identifiers(arguments, rows)
+    if not arguments.draws:
+        X = model.transform(rows.X)
+        _write(arguments, X, names, "X", first)
+        return _written(arguments, X)
+    copies = model.impute(rows.X, arguments.draws, random_state=arguments.random_state)
+    if ending(arguments.output) in (".npy", ".npz"):
+        X = np.stack([np.asarray(copy, dtype=np.float64) for copy in copies])
+        write_rows(arguments.output, X, names, "X")
+    else:
+        numbers = np.repeat(np.arange(1, len(copies) + 1), len(rows.X))
+        repeated = {name: np.tile(ids, len(copies)) for name, ids in first.items()}
+        _write(arguments, _one_below_the_other(copies), names, "X", {"draw": numbers} | repeated)
+    return Result(_written(arguments, copies[0]).record | {"n_draws": len(copies)})
+
+
+def _one_below_the_other(copies):
+    if isinstance(copies, np.ndarray):
+        return np.concatenate(copies)
+
+    import narwhals as nw
+
+    return nw.concat([nw.from_native(copy, eager_only=True) for copy in copies]).to_native()
 
 
 def add_reconstruct_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +118,7 @@ def reconstruct(arguments: argparse.Namespace) -> Result:
         write_picture(arguments.output, display, arguments.dpi)
         return _written(arguments, display.X)
     X = model.reconstruct(rows.X)
-    _write(arguments, X, _feature_names(model), "X", rows.ids)
+    _write(arguments, X, feature_names(model), "X", _identifiers(arguments, rows))
     return _written(arguments, X)
 
 
@@ -102,12 +154,7 @@ def add_sample_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="draw rows that have this value in this column; may be repeated for other columns",
     )
-    parser.add_argument(
-        "--random-state",
-        type=seed,
-        metavar="N",
-        help="seed of the draws [default: a different one for every call]",
-    )
+    add_seed(parser)
     add_picture(parser)
 
 
@@ -129,13 +176,13 @@ def sample(arguments: argparse.Namespace) -> Result:
         mean=arguments.mean,
         given=_given(model, arguments.given or []),
     )
-    _write(arguments, X, _feature_names(model), "X")
+    _write(arguments, X, feature_names(model), "X")
     return _written(arguments, X)
 
 
 def _given(model, pairs: list[tuple[str, str]]) -> dict:
     """Return the values of columns as the model has them."""
-    names = _feature_names(model)
+    names = feature_names(model)
     if model._schema is None:
         has_names = model._feature_names() is not None
         return {
@@ -213,14 +260,15 @@ def score(arguments: argparse.Namespace) -> Result:
 
 
 def _write_scores(arguments: argparse.Namespace, model, rows: Rows, columns: dict) -> None:
-    if arguments.explain or rows.ids is not None:
+    first = _identifiers(arguments, rows)
+    if arguments.explain or first:
         if "prediction" in columns:
             columns["prediction"] = columns["prediction"].astype(int)
         columns |= _explanations(model, rows, arguments.explain) if arguments.explain else {}
-        _write(arguments, import_pandas().DataFrame(columns), columns, "scores", rows.ids)
+        _write(arguments, import_pandas().DataFrame(columns), columns, "scores", first)
         return
     table = np.column_stack([*columns.values()]) if len(columns) > 1 else columns["score"]
-    _write(arguments, table, columns, "scores", rows.ids)
+    _write(arguments, table, columns, "scores")
 
 
 def _explanations(model, rows: Rows, n_shown: int) -> dict:
@@ -228,7 +276,7 @@ def _explanations(model, rows: Rows, n_shown: int) -> dict:
     from skvae.scores._contributions import EXPECTED_DIGITS, cells_as_text, strongest_features
 
     contributions, expected = model._explained(rows.X)
-    names = np.array(_feature_names(model), dtype=object)
+    names = np.array(feature_names(model), dtype=object)
     values, expected = cells_as_text(rows.X), cells_as_text(expected, EXPECTED_DIGITS)
     every = np.arange(len(contributions))
     columns = {}
@@ -277,28 +325,26 @@ def _check_rows_output(arguments: argparse.Namespace, model) -> None:
         check_frame_output(arguments.output, "text or dates")
 
 
-def _write(arguments: argparse.Namespace, X, names, key: str, ids=None) -> None:
-    """Write an array or a data frame, with a first column of identifiers if there are any."""
-    if ids is not None and isinstance(X, np.ndarray):
+def _identifiers(arguments: argparse.Namespace, rows: Rows) -> dict[str, np.ndarray]:
+    return {} if rows.ids is None else {arguments.id: rows.ids}
+
+
+def _write(arguments: argparse.Namespace, X, names, key: str, first=None) -> None:
+    """Write an array or a data frame, after the first columns if there are any."""
+    if first and isinstance(X, np.ndarray):
         X = import_pandas().DataFrame(X.reshape(len(X), -1), columns=list(names))
     if isinstance(X, np.ndarray):
         write_rows(arguments.output, X, names, key)
     elif ending(arguments.output) in (".npy", ".npz"):
         write_rows(arguments.output, np.asarray(X, dtype=np.float64), names, key)
     else:
-        write_frame(arguments.output, X, ids, "" if ids is None else arguments.id)
+        write_frame(arguments.output, X, first or {})
 
 
 def _is_detector(model) -> bool:
     from sklearn.base import is_outlier_detector
 
     return is_outlier_detector(model)
-
-
-def _feature_names(model) -> list[str]:
-    """Return the names of the features, or x0, x1, … if the training data had no names."""
-    names = getattr(model, "feature_names_in_", None)
-    return [f"x{column}" for column in range(model.n_features_in_)] if names is None else [*names]
 
 
 def _summary(scores: np.ndarray) -> dict:

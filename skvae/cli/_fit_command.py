@@ -14,8 +14,10 @@ import numpy as np
 
 from skvae.cli._failures import UsageError, ignore_warning, note
 from skvae.cli._info_command import last_losses
+from skvae.cli._models import is_imputer
 from skvae.cli._options import (
     DETECTOR_PARAMETERS,
+    IMPUTER_PARAMETERS,
     PARAMETERS,
     add_data,
     add_output,
@@ -34,9 +36,11 @@ _CHECKPOINTS = "epoch-*.skvae"  # names of the files in the folder of checkpoint
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``skvae fit``."""
     add_output(parser, "file of the model, usually with the ending .skvae")
-    parser.add_argument(
-        "--detector", action="store_true", help="fit an outlier detector instead of a transformer"
-    )
+    kind = parser.add_mutually_exclusive_group()
+    for name, text in (("detector", "an outlier detector"), ("imputer", "an imputer")):
+        kind.add_argument(
+            option_of(name), action="store_true", help=f"fit {text} instead of a transformer"
+        )
     parser.add_argument("--quiet", action="store_true", help="print neither progress nor a summary")
     add_data(parser, positional=True)
     parser.add_argument(
@@ -99,19 +103,22 @@ def build_estimator(arguments: argparse.Namespace):
     InvalidParameterError
         If the estimator does not allow a value.
     """
-    from skvae import VAEAnomalyDetector, VAETransformer
+    from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
 
-    known = {**PARAMETERS, **DETECTOR_PARAMETERS}
+    kinds = {"detector": VAEAnomalyDetector, "imputer": VAEImputer}
+    chosen = (kinds[name] for name in kinds if getattr(arguments, name))
+    known = {**PARAMETERS, **DETECTOR_PARAMETERS, **IMPUTER_PARAMETERS}
     given = {name: getattr(arguments, name) for name in known if name in arguments}
-    estimator = (VAEAnomalyDetector if arguments.detector else VAETransformer)(**given)
+    estimator = next(chosen, VAETransformer)(**given)
     estimator._validate_params()
     return estimator
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
-    for name in DETECTOR_PARAMETERS:
-        if name in arguments and not arguments.detector:
-            raise UsageError(f"{option_of(name)} applies to detectors only: add --detector")
+    for kind, parameters in (("detector", DETECTOR_PARAMETERS), ("imputer", IMPUTER_PARAMETERS)):
+        for name in parameters:
+            if name in arguments and not getattr(arguments, kind):
+                raise UsageError(f"{option_of(name)} applies to {kind}s only: add --{kind}")
     if arguments.resume and arguments.checkpoint_dir is None:
         raise UsageError("--resume needs the folder of the checkpoints: add --checkpoint-dir DIR")
 
@@ -135,7 +142,11 @@ def _read_weighted(arguments: argparse.Namespace, estimator) -> tuple[Rows, np.n
     from skvae._specs import OF_TABLES, resolve
 
     likelihood = resolve("likelihood", estimator.likelihood, OF_TABLES)
-    form = {"text": likelihood.accepts_names, "frame": likelihood.kinds is not None}
+    form = {
+        "text": likelihood.accepts_names,
+        "frame": likelihood.kinds is not None,
+        "missing": estimator.missing_values if is_imputer(estimator) else None,
+    }
     name, columns = arguments.sample_weight, arguments.columns
     if name is None:
         return read_rows(arguments, **form), None

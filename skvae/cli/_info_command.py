@@ -7,7 +7,7 @@ import inspect
 from datetime import datetime
 from pathlib import Path
 
-from skvae.cli._models import check_model
+from skvae.cli._models import check_model, feature_names, is_imputer
 from skvae.cli._options import add_model
 from skvae.cli._outputs import Result
 
@@ -57,7 +57,14 @@ def _record(path: str, model, header: dict) -> dict:
         "written": datetime.fromtimestamp(status.st_mtime).astimezone().isoformat("T", "seconds"),
         "versions": header["versions"],
     }
-    return record | ({"threshold": model.offset_} if hasattr(model, "offset_") else {})
+    record |= {"threshold": model.offset_} if hasattr(model, "offset_") else {}
+    return record | ({"gaps": _columns_with_gaps(model)} if is_imputer(model) else {})
+
+
+def _columns_with_gaps(model) -> list[str]:
+    """Return the names of the columns that had gaps in training."""
+    flags = zip(feature_names(model), model._had_gaps, strict=True)
+    return [name for name, had_gaps in flags if had_gaps]
 
 
 def _columns(schema) -> list[dict[str, str]]:
@@ -105,6 +112,7 @@ def _text(record: dict) -> str:
     lines = {
         record["kind"]: f"{record['estimator']}({parameters})",
         "features": f"{record['n_features']}{_shortened(record['feature_names'])}",
+        "gaps in": _listed(record["gaps"]) or "no column" if "gaps" in record else None,
         "components": record["n_components"],
         "weights": f"{record['n_weights']:,}",
         "epochs": f"{record['n_epochs']} ({record['n_steps']} steps, {record['seconds']:.1f} s, "

@@ -1,4 +1,4 @@
-"""The model file of a verb: its header is checked before torch is imported to load it."""
+"""The model file of a verb, checked before torch is imported to load it, and what it holds."""
 
 from __future__ import annotations
 
@@ -46,3 +46,16 @@ def check_model(path: str) -> None:
             f"{path} cannot be used as a model of skvae: it does not begin as a file written by "
             "'skvae fit' or skvae.save does."
         )
+
+
+def is_imputer(model) -> bool:
+    """Return whether a model fills gaps."""
+    from skvae import VAEImputer
+
+    return isinstance(model, VAEImputer)
+
+
+def feature_names(model) -> list[str]:
+    """Return the names of the features, or x0, x1, … if the training data had no names."""
+    names = getattr(model, "feature_names_in_", None)
+    return [f"x{column}" for column in range(model.n_features_in_)] if names is None else [*names]

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from textwrap import fill
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from skvae.cli._literals import PARTS, read_part
 
 
@@ -69,6 +71,16 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add the seed of draws."""
+    parser.add_argument(
+        "--random-state",
+        type=seed,
+        metavar="N",
+        help="seed of the draws [default: a different one for every call]",
+    )
+
+
 def add_parameters(parser: argparse.ArgumentParser) -> None:
     """Add the constructor parameters of the estimators, and a list of the parts to choose from.
 
@@ -80,6 +92,9 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
         _add_parameter(group, name, parameter)
     group = parser.add_argument_group("parameters of the detector, with --detector")
     for name, parameter in DETECTOR_PARAMETERS.items():
+        _add_parameter(group, name, parameter)
+    group = parser.add_argument_group("parameters of the imputer, with --imputer")
+    for name, parameter in IMPUTER_PARAMETERS.items():
         _add_parameter(group, name, parameter)
     parser.epilog = "\n".join([_PARTS_HELP, *_lines_of_parts()])
 
@@ -125,6 +140,16 @@ def pair(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
     return name, value
+
+
+def number_or_text(text: str) -> int | float | str:
+    """Read a number if it is one."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def value_or_word(read: Callable[[str], Any], word: str, meaning: Any) -> Callable[[str], Any]:
@@ -225,6 +250,11 @@ class Parameter(NamedTuple):
     default: Any
     help: str
     settings: dict[str, Any]  # of argparse
+    of_imputer: Any = None  # another default of the imputer
+
+    def default_of(self, *, imputer: bool) -> Any:
+        """Return the default of the imputer, or of the other estimators."""
+        return self.of_imputer if imputer and self.of_imputer is not None else self.default
 
 
 _COUNT = {"type": count, "metavar": "N"}
@@ -233,9 +263,17 @@ _NUMBER = {"type": number, "metavar": "X"}
 _NUMBER_OR_AUTO = {"type": value_or_word(number, "auto", "auto"), "metavar": "X|auto"}
 
 PARAMETERS = {
-    "n_components": Parameter(16, "number of latent dimensions", _COUNT),
+    "n_components": Parameter(
+        16,
+        "number of latent dimensions; auto, for imputers, is one less than the number of features, "
+        "but from 1 to 10",
+        _COUNT_OR_AUTO,
+        "auto",
+    ),
     "network": Parameter(
-        "auto", "encoder and decoder; auto is mlp", {"type": _part("network"), "metavar": "PART"}
+        "auto",
+        "encoder and decoder; auto is mlp, with residual connections in imputers",
+        {"type": _part("network"), "metavar": "PART"},
     ),
     "likelihood": Parameter(
         "auto",
@@ -246,12 +284,12 @@ PARAMETERS = {
     "prior": Parameter(
         "auto",
         "distribution p(z) of the latent vectors; auto is normal, or a mixture of 1,000 for such "
-        "tables",
+        "tables and of 20 for imputers",
         {"type": _part("prior"), "metavar": "PART"},
     ),
     "objective": Parameter(
         "auto",
-        "objective of training; auto is elbo",
+        "objective of training; auto is elbo, or iwae for imputers",
         {"type": _part("objective"), "metavar": "PART"},
     ),
     "max_epochs": Parameter(
@@ -269,6 +307,7 @@ PARAMETERS = {
         1e-3,
         "mean learning rate of the one-cycle schedule; constant with --early-stopping",
         _NUMBER,
+        1.5e-3,
     ),
     "optimizer": Parameter(
         "adam",
@@ -277,7 +316,7 @@ PARAMETERS = {
     ),
     "weight_decay": Parameter(
         "auto",
-        "weight decay; auto is min(1, 1000 / number of rows) for adam and 0 for sgd",
+        "weight decay; auto is min(1, 1000 / number of rows) for adam, and 0 for sgd and imputers",
         _NUMBER_OR_AUTO,
     ),
     "early_stopping": Parameter(
@@ -292,7 +331,7 @@ PARAMETERS = {
         10, "number of epochs without improvement after which --early-stopping stops", _COUNT
     ),
     "n_importance_samples": Parameter(
-        16, "number of draws per row for the log-likelihood of a row", _COUNT
+        16, "number of draws per row for the log-likelihood of a row", _COUNT, 200
     ),
     "precision": Parameter(
         "auto",
@@ -328,6 +367,26 @@ DETECTOR_PARAMETERS = {
     ),
 }
 
+IMPUTER_PARAMETERS = {
+    "n_estimators": Parameter(4, "number of models, of which the imputer is the mixture", _COUNT),
+    "missing_values": Parameter(
+        np.nan,
+        "number or text that stands for a missing value, besides empty cells",
+        {"type": number_or_text, "metavar": "VALUE"},
+    ),
+    "sample_posterior": Parameter(
+        False, "fill gaps with draws instead of expectations", {"action": "store_true"}
+    ),
+    "add_indicator": Parameter(
+        False,
+        "append a column to filled rows, 1 for missing, for each column with gaps in training",
+        {"action": "store_true"},
+    ),
+    "keep_empty_features": Parameter(
+        False, "keep columns without any value in training", {"action": "store_true"}
+    ),
+}
+
 NOT_OFFERED = {
     "callbacks": "they are Python objects; --checkpoint-dir sets the one of general use",
     "verbose": "progress is shown if stderr is a terminal, unless --quiet is given",
@@ -341,7 +400,9 @@ PART is one of the names below, or a call with other values of the arguments, su
 
 
 def _add_parameter(group, name: str, parameter: Parameter) -> None:
-    default = "" if parameter.default in (None, False) else f" [default: {parameter.default}]"
+    others = "" if parameter.of_imputer is None else f", of imputers {parameter.of_imputer}"
+    none = parameter.default in (None, False)
+    default = "" if none else f" [default: {parameter.default}{others}]"
     group.add_argument(
         option_of(name),
         default=argparse.SUPPRESS,

@@ -111,15 +111,17 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
                 _write_text(file, X, names, _delimiter(path))
 
 
-def write_frame(path: str, frame: Any, ids: np.ndarray | None = None, id_name: str = "") -> None:
-    """Write a data frame of any library, with a first column of identifiers if there are any."""
+def write_frame(path: str, frame: Any, first: dict[str, np.ndarray]) -> None:
+    """Write a data frame of any library, after the first columns if there are any."""
     import narwhals as nw
 
     table = nw.from_native(frame, eager_only=True)
-    if ids is not None:
-        _refuse_repeated(id_name, table.columns)
-        column = nw.new_series(id_name, ids.tolist(), backend=table.implementation)
-        table = table.select(column, nw.all())
+    _refuse_repeated([*first, *table.columns])
+    columns = [
+        nw.new_series(name, values.tolist(), backend=table.implementation)
+        for name, values in first.items()
+    ]
+    table = table.select(*columns, nw.all())
     if path == STDOUT:
         _write_cells(sys.stdout, table, delimiter=",")
         return
@@ -168,9 +170,13 @@ def check_frame_output(path: str | None, content: str) -> None:
         )
 
 
-def _refuse_repeated(id_name: str, names: list[str]) -> None:
-    if id_name in names:
-        raise UsageError(f"--id {id_name}: the output has another column of this name")
+def _refuse_repeated(names: list[str]) -> None:
+    repeated = [name for place, name in enumerate(names) if name in names[:place]]
+    if repeated:
+        raise UsageError(
+            f"the output would have two columns named {repeated[0]!r}: choose another one with "
+            "--id, or rename that of the data"
+        )
 
 
 def write_picture(path: str, display, dpi: int) -> None:

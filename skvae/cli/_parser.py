@@ -32,6 +32,12 @@ _VERBS = {
         _apply_commands.add_transform_options,
         _apply_commands.transform,
     ),
+    "impute": _Verb(
+        "fill the missing values of rows",
+        "MODEL --data SOURCE -o FILE [--draws N] [options]",
+        _apply_commands.add_impute_options,
+        _apply_commands.impute,
+    ),
     "reconstruct": _Verb(
         "encode and decode rows",
         "MODEL --data SOURCE -o FILE [options]",
@@ -64,7 +70,9 @@ _VERBS = {
     ),
 }
 
-_DESCRIPTION = "Variational autoencoders: train, embed, reconstruct, sample, score and plot."
+_DESCRIPTION = (
+    "Variational autoencoders: train, embed, impute, reconstruct, sample, score and plot."
+)
 _EPILOG = """\
 example:
   skvae fit --data mnist -o model.skvae

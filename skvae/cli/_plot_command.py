@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from skvae.cli._apply_commands import draw_reconstructions, draw_samples
 from skvae.cli._failures import UsageError
-from skvae.cli._models import load_model
+from skvae.cli._models import is_imputer, load_model
 from skvae.cli._options import add_data, add_model, add_output, add_picture, seed
 from skvae.cli._outputs import PICTURES, Result, check_output, write_picture
 from skvae.cli._sources import check_source, read_rows
@@ -22,7 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("kind", choices=_KINDS, metavar="KIND", help="kind of picture, see below")
     add_output(parser, "file of the picture: .png, .pdf or .svg")
-    parser.add_argument("--random-state", type=seed, metavar="N", help="samples: seed of the draws")
+    parser.add_argument(
+        "--random-state", type=seed, metavar="N", help="samples, imputations: seed of the draws"
+    )
     add_data(parser, required=False)
     add_picture(parser)
     lines = [f"  {name:16} {kind.summary}" for name, kind in _KINDS.items()]
@@ -41,6 +43,10 @@ def run(arguments: argparse.Namespace) -> Result:
     if arguments.data:
         check_source(arguments)
     model = load_model(arguments.model)
+    if kind.decodes and is_imputer(model):
+        raise UsageError(
+            f"plot {arguments.kind} does not apply to imputers such as {arguments.model}"
+        )
     rows = read_rows(arguments, model) if arguments.data else None
     display = kind.draw(arguments, model, rows)
     write_picture(arguments.output, display, arguments.dpi)
@@ -78,6 +84,14 @@ def _interpolation(arguments, model, rows: Rows):
     return InterpolationDisplay.from_estimator(model, start, end, image_shape=arguments.image_shape)
 
 
+def _imputations(arguments, model, rows: Rows):
+    from skvae.plotting import ImputationDisplay
+
+    if not is_imputer(model):
+        raise UsageError(f"{arguments.model} is not an imputer: fit one with --imputer")
+    return ImputationDisplay.from_estimator(model, rows.X, random_state=arguments.random_state)
+
+
 def _curves(arguments, model, rows: None):
     from skvae.plotting import TrainingCurveDisplay
 
@@ -99,15 +113,22 @@ class _Kind(NamedTuple):
     draw: Callable
     data: str  # "required", "optional" or "unused"
     summary: str
+    decodes: bool = False  # by `inverse_transform`
 
 
 _KINDS = {
     "reconstructions": _Kind(_reconstructions, "required", "rows and their reconstructions"),
     "samples": _Kind(_samples, "optional", "new rows; those of a table next to the data, if given"),
     "latent": _Kind(_latent, "required", "map of the latent space, with labels if there are any"),
-    "manifold": _Kind(_manifold, "unused", "rows decoded from a plane of the latent space"),
+    "manifold": _Kind(_manifold, "unused", "rows decoded from a plane of the latent space", True),
     "interpolation": _Kind(
-        _interpolation, "required", "paths through the latent space for up to five pairs of rows"
+        _interpolation,
+        "required",
+        "paths through the latent space for up to five pairs of rows",
+        True,
+    ),
+    "imputations": _Kind(
+        _imputations, "required", "values that an imputer draws for gaps, and observed ones"
     ),
     "curves": _Kind(_curves, "unused", "losses during training"),
     "scores": _Kind(_scores, "required", "scores of a detector; --target: labels -1 and 1"),

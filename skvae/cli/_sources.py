@@ -8,11 +8,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
 from skvae.cli._failures import UsageError, ignore_warning
+from skvae.cli._models import is_imputer
 from skvae.cli._options import DATA_OPTIONS, option_of
 from skvae.cli._table_files import (
     STDIN,
@@ -33,7 +35,12 @@ _IDX = re.compile(r"[.-]idx\d?(-ubyte)?(\.gz)?$")
 
 
 def read_rows(
-    arguments: argparse.Namespace, model=None, *, text: bool = False, frame: bool = False
+    arguments: argparse.Namespace,
+    model=None,
+    *,
+    text: bool = False,
+    frame: bool = False,
+    missing: Any = None,
 ) -> Rows:
     """Read the rows that the options select.
 
@@ -41,13 +48,16 @@ def read_rows(
     ----------
     arguments : Namespace
         The options of a data source.
-    model : VAETransformer or VAEAnomalyDetector, default=None
+    model : VAETransformer, VAEAnomalyDetector or VAEImputer, default=None
         A fitted model. If it was fitted with feature names, these columns of a table are read, and
         if it was fitted on more than numbers, as a data frame.
     text : bool, default=False
         Whether a table may be read as a data frame without a model.
     frame : bool, default=False
         Whether a table is read as a data frame even if it holds only numbers.
+    missing : object, default=None
+        The `missing_values` of an imputer to be fitted. If that, or that of the model, is text, it
+        is read as an empty cell.
 
     Returns
     -------
@@ -63,7 +73,10 @@ def read_rows(
     """
     kind = _kind(arguments.data)
     if kind in (".csv", ".parquet"):
-        rows = _read_columns(arguments, kind, model, text, frame)
+        form = {"text": text, "frame": frame, "missing": missing}
+        if is_imputer(model):
+            form["missing"] = model.missing_values
+        rows = _read_columns(arguments, kind, model, form)
     else:
         rows = _read_named(arguments) if kind in _NAMES else _read_array(arguments, kind)
     _check_values(rows, shown(arguments.data))
@@ -175,17 +188,14 @@ def _key(arguments: argparse.Namespace, archive) -> str:
     return key
 
 
-def _read_columns(arguments: argparse.Namespace, kind: str, model, text: bool, frame: bool) -> Rows:
+def _read_columns(arguments: argparse.Namespace, kind: str, model, form: dict[str, Any]) -> Rows:
     known = getattr(model, "feature_names_in_", None)
     schema = None if model is None else model._schema
     choice = _choice(arguments)
     if choice.columns is None and known is not None and not choice.drop:
         choice = choice._replace(columns=list(known), is_complete=True)
     _check_identifiers(choice, known)
-    schema = None if schema is None or schema.is_numeric else schema
-    rows = read_table(
-        arguments.data, kind, choice, arguments.limit, schema=schema, text=text, frame=frame
-    )
+    rows = read_table(arguments.data, kind, choice, arguments.limit, schema=schema, **form)
     if known is not None:
         _check_names(shown(arguments.data), rows.names, list(known))
     return rows

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import shlex
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple, TextIO, cast
 import numpy as np
 
 from skvae.cli._failures import UsageError, note
-from skvae.cli._typed_columns import typed_frame
+from skvae.cli._typed_columns import is_gap, typed_frame
 
 STDIN = "-"
 _WORDS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
@@ -95,7 +96,17 @@ class Choice(NamedTuple):
 EVERYTHING = Choice()
 
 
-def read_table(path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=False, frame=False):
+def read_table(
+    path,
+    kind,
+    choice=EVERYTHING,
+    limit=None,
+    *,
+    schema=None,
+    text=False,
+    frame=False,
+    missing=None,
+):
     """Read columns of features and, if they are named, one of labels and one of identifiers.
 
     Parameters
@@ -111,13 +122,16 @@ def read_table(path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=F
     limit : int or None, default=None
         The maximum number of rows to read.
     schema : TableSchema or None, default=None
-        The columns of a model that was trained on more than numbers. The rows are then a data
-        frame, whose columns are of these kinds.
+        The columns of a model that was trained on a data frame. If they, or the cells, hold more
+        than numbers, the rows are a data frame, whose columns are of these kinds.
     text : bool, default=False
-        Whether columns may hold more than numbers. If one does, the rows are a data frame. Without
-        text and a schema, True and yes are 1, and False and no are 0.
+        Whether columns may hold more than numbers. If one does, or has empty cells, the rows are a
+        data frame, in which whole numbers stay such. Without text and a schema, True and yes are 1,
+        False and no are 0, and empty cells are NaN.
     frame : bool, default=False
         Whether the rows are a data frame even if they hold only numbers.
+    missing : object, default=None
+        If it is text, such cells are read as empty ones.
 
     Returns
     -------
@@ -134,7 +148,7 @@ def read_table(path, kind, choice=EVERYTHING, limit=None, *, schema=None, text=F
         rows = _read_parquet(path, choice, limit, schema, text, frame)
     else:
         with open_text(path) as file:
-            rows = _read_csv(path, Rewindable(file), choice, limit, schema, text, frame)
+            rows = _read_csv(path, Rewindable(file), choice, limit, schema, text, frame, missing)
     return rows if choice.columns else _without_row_numbers(rows)
 
 
@@ -202,27 +216,41 @@ def _delimiter(line: str) -> str:
 
 
 def _read_csv(
-    path: str, file: Rewindable, choice: Choice, limit, schema, text: bool, frame: bool
+    path: str,
+    file: Rewindable,
+    choice: Choice,
+    limit,
+    schema,
+    text: bool,
+    frame: bool,
+    missing: Any,
 ) -> Rows:
     place = shown(path)
-    if schema is None and not frame:
+    may_be_frame = text or schema is not None
+    if not frame and (schema is None or schema.is_numeric):
         try:
-            return _csv_numbers(place, csv_lines(path, iter(file)), choice, limit, text)
+            lines = csv_lines(path, iter(file))
+            return _csv_numbers(place, lines, choice, limit, may_be_frame, missing)
         except NotNumbers:
-            if not text:
+            if not may_be_frame:
                 raise
-    return _csv_frame(place, csv_lines(path, file.from_start()), choice, limit, schema)
+    return _csv_frame(place, csv_lines(path, file.from_start()), choice, limit, schema, missing)
 
 
-def _csv_numbers(path: str, lines, choice: Choice, limit: int | None, text: bool) -> Rows:
+def _csv_numbers(
+    path: str, lines, choice: Choice, limit: int | None, may_be_frame: bool, missing: Any
+) -> Rows:
+    """Read an array; refuse words and gaps if the rows may be a data frame with names."""
     names, columns, first = read_header(path, lines, choice)
+    strict = bool(may_be_frame and names)
     rows = filter(None, lines)  # without blank lines
     others = [first.index(name) for name in choice.others]
     values, cells = array("d"), []
     for row in islice(rows if names else chain([first], rows), limit):
         try:
             decimal_comma = lines.dialect.delimiter == ";"
-            values.extend(_numbers(row, columns, first, decimal_comma, not (text and names)))
+            cells_of_row = _with_gaps(row, columns, missing)
+            values.extend(_numbers(cells_of_row, columns, first, decimal_comma, strict))
         except ValueError as exc:
             raise type(exc)(f"{path}, line {lines.line_num}: {exc}") from exc
         if others:
@@ -231,8 +259,8 @@ def _csv_numbers(path: str, lines, choice: Choice, limit: int | None, text: bool
     return _rows(X, names, choice, dict(zip(choice.others, np.array(cells).T, strict=False)))
 
 
-def _csv_frame(path: str, lines, choice: Choice, limit: int | None, schema) -> Rows:
-    names, _, header = read_header(path, lines, choice)
+def _csv_frame(path: str, lines, choice: Choice, limit: int | None, schema, missing: Any) -> Rows:
+    names, places, header = read_header(path, lines, choice)
     if names is None:
         raise ValueError(
             f"{path} does not name its columns in its first line, as tables with more than numbers "
@@ -241,7 +269,7 @@ def _csv_frame(path: str, lines, choice: Choice, limit: int | None, schema) -> R
     cells = []
     for row in islice(filter(None, lines), limit):
         _check_length(row, header, f"{path}, line {lines.line_num}: ")
-        cells.append(row)
+        cells.append(_with_gaps(row, places, missing))
     by_column = zip(*cells, strict=True) if cells else [()] * len(header)
     columns = dict(zip(header, by_column, strict=True))
     decimal = "," if lines.dialect.delimiter == ";" else "."
@@ -250,6 +278,14 @@ def _csv_frame(path: str, lines, choice: Choice, limit: int | None, schema) -> R
     except ValueError as exc:
         raise ValueError(f"{path}: {exc}") from exc
     return _rows(X, names, choice, {name: np.array(columns[name]) for name in choice.others})
+
+
+def _with_gaps(row: list[str], columns: Sequence[int], missing: Any) -> list[str]:
+    """Return a row in which cells of the columns are empty that hold the text for missing ones."""
+    if not isinstance(missing, str):
+        return row
+    is_gap = [place in columns and cell.strip() == missing for place, cell in enumerate(row)]
+    return ["" if gap else cell for gap, cell in zip(is_gap, row, strict=True)]
 
 
 def _rows(X, names: list[str] | None, choice: Choice, others: dict[str, np.ndarray]) -> Rows:
@@ -284,9 +320,14 @@ def read_header(path: str, lines, choice: Choice):
 def _is_row(values: list[str], decimal_comma: bool) -> bool:
     """Return whether the first line of a file has numbers, and nothing that would be a name."""
     numeric = [_is_number(value, decimal_comma) for value in values]
-    return any(numeric) and all(
-        number or value.strip().lower() in _WORDS
-        for value, number in zip(values, numeric, strict=True)
+    is_index = not values[0].strip()  # of pandas, whose columns may have numbers as names
+    return (
+        any(numeric)
+        and not is_index
+        and all(
+            number or is_gap(value) or value.strip().lower() in _WORDS
+            for value, number in zip(values, numeric, strict=True)
+        )
     )
 
 
@@ -300,42 +341,40 @@ def _check_length(row: list[str], header: list[str], place: str = "") -> None:
 
 
 def _numbers(
-    row: list[str], columns, header: list[str], decimal_comma: bool, words: bool
+    row: list[str], columns, header: list[str], decimal_comma: bool, strict: bool
 ) -> list[float]:
-    """Return the numbers of a row, words such as "yes" among them if they are allowed."""
+    """Return the numbers of a row, among them words such as "yes" and gaps unless it is strict."""
     _check_length(row, header)
     try:
-        return [float(row[column]) for column in columns]
+        numbers = [float(row[column]) for column in columns]
+        if not (strict and any(map(math.isnan, numbers))):
+            return numbers
     except ValueError:
-        read = _number if words else _number_without_words
-        numbers = {column: read(row[column], decimal_comma) for column in columns}
-    broken = {header[column]: row[column] for column in columns if numbers[column] is None}
+        pass
+    read = _written_number if strict else _number
+    found = {column: read(row[column], decimal_comma) for column in columns}
+    broken = {header[column]: row[column] for column in columns if found[column] is None}
     if broken:
-        raise NotNumbers(_fault(broken))
-    return [*numbers.values()]
+        raise NotNumbers(_not_numeric(broken))
+    return [*found.values()]
 
 
-def _number_without_words(text: str, decimal_comma: bool) -> float | None:
-    return _number(text, decimal_comma) if text.strip().lower() not in _WORDS else None
+def _written_number(text: str, decimal_comma: bool) -> float | None:
+    """Return the number; None for text, words and gaps."""
+    is_word = text.strip().lower() in _WORDS or is_gap(text)
+    return None if is_word else _number(text, decimal_comma)
 
 
 def _number(text: str, decimal_comma: bool) -> float | None:
-    """Return the number, or the number of a word such as "True" or "no"; None for other text."""
+    """Return the number, or that of a word such as "no" or "NA"; None for other text."""
     try:
         return float(text.replace(",", ".") if decimal_comma else text)
     except ValueError:
-        return _WORDS.get(text.strip().lower())
+        return math.nan if is_gap(text) else _WORDS.get(text.strip().lower())
 
 
 def _is_number(text: str, decimal_comma: bool) -> bool:
-    return text.strip().lower() not in _WORDS and _number(text, decimal_comma) is not None
-
-
-def _fault(broken: dict[str, str]) -> str:
-    texts = {name: value for name, value in broken.items() if value.strip()}
-    if texts:
-        return _not_numeric(texts)
-    return f"no value for {', '.join(broken)}. Fill in the value, or leave out the row"
+    return _written_number(text, decimal_comma) is not None
 
 
 def _not_numeric(broken: dict[str, str]) -> str:
@@ -390,7 +429,8 @@ def _read_parquet(
         raise ValueError(f"{path}: {_not_numeric(broken)}")
     table = import_parquet().read_table(path, columns=[*types, *choice.others]).slice(0, limit)
     others = {name: table[name].to_numpy() for name in choice.others}
-    if broken or frame or schema is not None:
+    has_gaps = any(table[name].null_count for name in types)
+    if frame or schema is not None or (text and (broken or has_gaps)):
         return _rows(table.select([*types]), [*types], choice, others)
     X = np.column_stack([table[name].to_numpy().astype(_dtype(types[name])) for name in types])
     return _rows(X, [*types], choice, others)

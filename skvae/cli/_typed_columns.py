@@ -102,7 +102,7 @@ def _checked(name: str, cells: Sequence[str], kind: str, decimal: str) -> Any:
     """Return the cells as a series of a kind."""
     if kind == "level":
         return _of_text(cells)
-    if all(map(_is_gap, cells)):
+    if all(map(is_gap, cells)):
         return import_pandas().Series([None] * len(cells))
     series = _of_kind(cells, kind, decimal)
     if series is not None:
@@ -116,19 +116,19 @@ def _checked(name: str, cells: Sequence[str], kind: str, decimal: str) -> Any:
 
 
 def _misfits(cells: Sequence[str], kind: str, decimal: str) -> bool:
-    return not all(map(_is_gap, cells)) and _of_kind(cells, kind, decimal) is None
+    return not all(map(is_gap, cells)) and _of_kind(cells, kind, decimal) is None
 
 
 def _of_kind(cells: Sequence[str], kind: str, decimal: str) -> Any:
     """Return the cells as a series, or None if they are not of the kind or all are missing."""
     codes, distinct = _distinct(cells)
-    gaps = list(map(_is_gap, distinct))
+    gaps = list(map(is_gap, distinct))
     filled = [cell for cell, gap in zip(distinct, gaps, strict=True) if not gap]
     values = _READERS[kind](filled, decimal) if filled else None
     return None if values is None else _repeated(_with_gaps(values, gaps), codes)
 
 
-def _is_gap(cell: str) -> bool:
+def is_gap(cell: str) -> bool:
     return cell.strip().lower() in _GAPS
 
 

@@ -5,6 +5,7 @@ from skvae.metrics._bits import bits_per_dim
 from skvae.metrics._frechet import frechet_distance
 from skvae.metrics._inception import inception_score
 from skvae.metrics._log_likelihood import log_likelihood
+from skvae.metrics._pool import pool
 from skvae.metrics._reconstruction_error import reconstruction_error
 from skvae.metrics._table_quality import table_quality
 
@@ -14,6 +15,7 @@ __all__ = [
     "frechet_distance",
     "inception_score",
     "log_likelihood",
+    "pool",
     "reconstruction_error",
     "table_quality",
 ]

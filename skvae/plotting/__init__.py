@@ -7,6 +7,7 @@ that ends in an estimator of this package, and shows the rows as its earlier ste
 
 from skvae.plotting._anomaly_score_display import AnomalyScoreDisplay
 from skvae.plotting._explanation_display import ExplanationDisplay
+from skvae.plotting._imputation_display import ImputationDisplay
 from skvae.plotting._interpolation_display import InterpolationDisplay
 from skvae.plotting._latent_space_display import LatentSpaceDisplay
 from skvae.plotting._manifold_display import ManifoldDisplay
@@ -18,6 +19,7 @@ from skvae.plotting._training_curve_display import TrainingCurveDisplay
 __all__ = [
     "AnomalyScoreDisplay",
     "ExplanationDisplay",
+    "ImputationDisplay",
     "InterpolationDisplay",
     "LatentSpaceDisplay",
     "ManifoldDisplay",

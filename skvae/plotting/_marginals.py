@@ -1,4 +1,4 @@
-"""The distributions of single columns, one or two tables in one panel."""
+"""Distributions of one column in several tables: histograms of numbers, and bars for levels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from skvae._rows.columns import Column
+from skvae.metrics._coded_tables import as_dates, names_of_codes
 from skvae.plotting._figure_layout import COLOURS, literal
 
 MARGINAL_HEIGHT = 1.9  # inches of a panel
 _MOST_LEVELS, _N_BINS = 8, 20
 _TAIL = 0.005  # share of the first values beyond the outermost edges, on either side
 _LETTERS = 10  # of the name of a level
+_COLOURS = (COLOURS[0], COLOURS[1], COLOURS[6])
+_STYLES = ({"fill": True, "alpha": 0.5}, {"linewidth": 1.5}, {"linewidth": 1.0, "linestyle": ":"})
+
+
+def marginal_of(column: Column, *values: np.ndarray) -> tuple:
+    """Return the bins of a column, and the shares of the values of each table in them."""
+    if column.base == "level":
+        return marginal_of_levels(names_of_codes(column), *values)
+    edges, *shares = marginal_of_numbers(*values)
+    return as_dates(column, edges) if column.base == "datetime" else edges, *shares
 
 
 def marginal_of_levels(names: Sequence[str], *codes: np.ndarray) -> tuple:
@@ -27,28 +39,27 @@ def marginal_of_levels(names: Sequence[str], *codes: np.ndarray) -> tuple:
 
 
 def marginal_of_numbers(*values: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the edges of bins and the shares of each table in them."""
+    """Return the edges of bins, by the first table with values, and the shares of each in them."""
     observed = [_observed(x) for x in values]
-    edges = _edges(observed[0])
+    edges = _edges(next(filter(len, observed), np.empty(0)))
     counts = (np.histogram(np.clip(x, *edges[[0, -1]]), edges)[0] for x in observed)
     return edges, *map(_shares, counts)
 
 
 def draw_marginal(ax: Axes, bins: Any, *shares: np.ndarray) -> tuple:
-    """Draw the shares of one table, or of a second beside the first, and return the artists."""
+    """Draw the shares of up to three tables in blue, orange and black, and return the artists."""
     ax.set_yticks([])
     if len(bins) == len(shares[0]) + 1:
         _label_bins(ax, bins)
-        styles = ({"fill": True, "alpha": 0.5}, {"linewidth": 1.5})
         return tuple(
             ax.stairs(share, bins, color=colour, **style)
-            for share, colour, style in zip(shares, COLOURS, styles, strict=False)
+            for share, colour, style in zip(shares, _COLOURS, _STYLES, strict=False)
         )
     places, width = np.arange(len(bins)), 0.8 / len(shares)
     ax.set_xticks(places, list(map(shortened, bins)), rotation=90, fontsize="small")
     first = places - (len(shares) - 1) * width / 2
     return tuple(
-        ax.bar(first + i * width, share, width, color=COLOURS[i]) for i, share in enumerate(shares)
+        ax.bar(first + i * width, share, width, color=_COLOURS[i]) for i, share in enumerate(shares)
     )
 
 

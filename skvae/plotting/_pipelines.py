@@ -95,6 +95,6 @@ class Opened:
 def _refuse_other(estimator: Any) -> None:
     if not isinstance(estimator, BaseVAE | Pipeline):
         raise ValueError(
-            f"The pipeline ends in {estimator!r}. Pass a pipeline that ends in a VAETransformer or "
-            "a VAEAnomalyDetector, or such an estimator."
+            f"The pipeline ends in {estimator!r}. Pass a pipeline that ends in a VAETransformer, a "
+            "VAEAnomalyDetector or a VAEImputer, or such an estimator."
         )

@@ -17,6 +17,10 @@ estimator : VAETransformer, VAEAnomalyDetector or Pipeline
 estimator : VAEAnomalyDetector or Pipeline
     Fitted detector, or a :class:`~sklearn.pipeline.Pipeline` that ends in one and whose
     earlier steps transform the rows.""",
+    "imputer": """\
+estimator : VAEImputer or Pipeline
+    Fitted imputer, or a :class:`~sklearn.pipeline.Pipeline` that ends in one and whose
+    earlier steps transform the rows.""",
     "rows": """\
 kind : {"auto", "image", "table"}, default="auto"
     Whether the rows are images or rows of a table. The rule of "auto" is in the Notes of

@@ -5,15 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from skvae.metrics._coded_tables import CodedTables, as_dates, names_of_codes, read_tables
+from skvae.metrics._coded_tables import read_tables
 from skvae.metrics._column_agreement import associations, column_shapes
 from skvae.plotting._figure_layout import axes_to_draw_on, literal, place_below
-from skvae.plotting._marginals import (
-    MARGINAL_HEIGHT,
-    draw_marginal,
-    marginal_of_levels,
-    marginal_of_numbers,
-)
+from skvae.plotting._marginals import MARGINAL_HEIGHT, draw_marginal, marginal_of
 from skvae.plotting._rows_display import column_of
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import (
@@ -112,7 +107,10 @@ class TableQualityDisplay:
         )
         return cls(
             dict(zip(names, shapes.tolist(), strict=True)),
-            {name: _marginal(tables, column) for column, name in enumerate(names)},
+            {
+                name: marginal_of(column, tables.real[:, place], tables.synthetic[:, place])
+                for place, (name, column) in enumerate(zip(names, tables.columns, strict=True))
+            },
             maps,
             features=features,
         ).plot(ax)
@@ -166,13 +164,3 @@ class TableQualityDisplay:
             limit=1,
             extend="neither",
         )
-
-
-def _marginal(tables: CodedTables, place: int) -> tuple[list[str] | np.ndarray, ...]:
-    """Return bins of a column and the shares of real and of synthetic values in them."""
-    column = tables.columns[place]
-    values = tables.real[:, place], tables.synthetic[:, place]
-    if column.base == "level":
-        return marginal_of_levels(names_of_codes(column), *values)
-    edges, *shares = marginal_of_numbers(*values)
-    return as_dates(column, edges) if column.base == "datetime" else edges, *shares

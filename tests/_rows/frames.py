@@ -201,7 +201,9 @@ def pandas_objects(draw, n_rows, missing):
         ints.map(lambda us: timedelta(microseconds=us)),
     ]
     cells = draw(st.lists(draw(st.sampled_from(kinds)), min_size=n_rows, max_size=n_rows))
-    return pd.Series(with_gaps(cells, missing), dtype=object)
+    gap = draw(st.sampled_from([None, np.nan]))
+    cells = [gap if is_gap else cell for cell, is_gap in zip(cells, missing, strict=True)]
+    return pd.Series(cells, dtype=object)
 
 
 COLUMNS = {"pandas": pandas_columns, "polars": polars_columns, "pyarrow": arrow_columns}

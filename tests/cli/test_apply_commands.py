@@ -319,7 +319,7 @@ def test_a_name_that_the_output_already_has_is_refused(run, customers, elsewhere
     options = ("--data", "t.csv", "--id", "score", "-o", "x.csv")
     done = run("score", customers / "detector.skvae", *options)
     assert done.code == 2
-    assert "--id score: the output has another column of this name" in done.err
+    assert "two columns named 'score': choose another one with --id" in done.err
 
 
 def test_an_unseen_level_is_an_outlier(run, customers, new, elsewhere):
@@ -363,3 +363,144 @@ def test_draws_of_frames_of_numbers_are_written_in_any_format(
     assert run("sample", "m.skvae", "-n", 5, "--random-state", 3, "-o", output).code == 0
     found = np.load(output) if output == "x.npy" else pd.read_csv(output)
     np.testing.assert_array_equal(found, np.asarray(vae.sample(5, random_state=3)))
+
+
+@pytest.fixture(scope="module")
+def gaps(customers):
+    """Customers of whom two cells in seven are missing, those of the identifiers excepted."""
+    frame = pd.read_csv(customers / "customers.csv", dtype=str)
+    missing = np.arange(frame.size).reshape(frame.shape) % 7 % 3 == 1
+    missing[:, 0] = False
+    frame.mask(missing).to_csv(customers / "gaps.csv", index=False)
+    return frame.mask(missing)
+
+
+@pytest.fixture(scope="module")
+def imputer(customers, gaps, fit):
+    options = ("--id", "customer", "--prior", "normal", "--n-components", 2)
+    return fit(customers / "imputer.skvae", "--imputer", customers / "gaps.csv", *options)
+
+
+def test_impute_fills_the_gaps_of_a_table_and_leaves_the_other_cells(
+    run, customers, imputer, gaps, elsewhere
+):
+    options = ("--data", customers / "gaps.csv", "--id", "customer", "-o", "filled.csv")
+    assert run("impute", imputer, *options) == (0, "", "")
+    filled = pd.read_csv("filled.csv", dtype=str)
+    assert not filled.isna().to_numpy().any()
+    pd.testing.assert_frame_equal(filled.where(gaps.notna()), gaps)
+    typed = pd.read_csv("filled.csv", parse_dates=["since"])
+    types = [str(typed[name].dtype) for name in ("age", "owes", "vip")]
+    assert types == ["int64", "float64", "bool"]
+    frame = read_table(str(customers / "gaps.csv"), ".csv", text=True).X
+    expected = skvae.load(imputer).transform(frame.drop(columns="customer"))
+    assert typed.age.tolist() == expected.age.tolist()
+    np.testing.assert_allclose(typed.owes, expected.owes)
+
+
+def test_draws_follow_one_another_with_their_numbers(run, customers, imputer, gaps, elsewhere):
+    command = ("impute", imputer, "--data", customers / "gaps.csv", "--id", "customer")
+    command += ("--draws", 3, "--random-state", 0, "-o")
+    record = json.loads(run(*command, "filled.csv", "--json").out)
+    assert (record["n_rows"], record["n_columns"], record["n_draws"]) == (60, 5, 3)
+    filled = pd.read_csv("filled.csv", dtype=str)
+    assert filled.columns.tolist() == ["draw", *gaps.columns]
+    assert filled.draw.tolist() == list(np.repeat(["1", "2", "3"], 60))
+    copies = [
+        copy.drop(columns="draw").reset_index(drop=True) for _, copy in filled.groupby("draw")
+    ]
+    assert len({copy.to_csv() for copy in copies}) == 3
+    for copy in copies:
+        pd.testing.assert_frame_equal(copy.where(gaps.notna()), gaps)
+    run(*command, "again.csv")
+    pd.testing.assert_frame_equal(pd.read_csv("again.csv", dtype=str), filled)
+    run(*command, "filled.parquet")
+    ages = pd.read_parquet("filled.parquet").age
+    assert ages.tolist() == filled.age.astype(int).tolist()
+
+
+def test_a_parquet_file_is_filled_by_a_model_of_text(run, customers, imputer, gaps, elsewhere):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is optional")
+    cells = {"plan": ["plus", None], "age": [None, 30], "owes": [None, 9.5], "vip": [True, None]}
+    table = pa.table(cells | {"since": pd.to_datetime(["2020-01-01", None])})
+    pytest.importorskip("pyarrow.parquet").write_table(table, "t.parquet")
+    assert run("impute", imputer, "--data", "t.parquet", "-o", "filled.parquet").code == 0
+    filled = pytest.importorskip("pyarrow.parquet").read_table("filled.parquet")
+    assert filled.schema.types == table.schema.types
+    assert not any(column.null_count for column in filled.columns)
+    assert filled["age"][1].as_py() == 30
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2.5\n3,\n,4.5\n5,6.5\n", "1,2.5\n3,\n5,6.5\n"])
+def test_numbers_with_gaps_are_filled_in_every_format(run, fit, elsewhere, text):
+    (elsewhere / "t.csv").write_text(text)
+    fit("m", "--imputer", "t.csv", "--n-components", 1)
+    command = ("impute", "m", "--data", "t.csv")
+    lines = run(*command, "-o", "-").out.splitlines()
+    filled = np.array([[float(cell) for cell in line.split(",")] for line in lines[-3:]])
+    last = text.split()[-3:]
+    expected = np.array([[float(cell or "nan") for cell in line.split(",")] for line in last])
+    np.testing.assert_array_equal(filled[~np.isnan(expected)], expected[~np.isnan(expected)])
+    assert np.isfinite(filled).all()
+    for name, key in (("x.npy", None), ("x.npz", "X")):
+        assert run(*command, "-o", name).code == 0
+        found = np.load(name) if key is None else np.load(name)[key]
+        np.testing.assert_allclose(found[-3:], filled)
+    assert run(*command, "--draws", 2, "-o", "x.npy").code == 0
+    assert np.load("x.npy").shape == (2, len(lines) - 1, 2)
+
+
+def test_other_models_take_tables_with_gaps(run, fit, elsewhere):
+    (elsewhere / "whole.csv").write_text("a,b\n1,2.5\n3,4\n5,6.5\n")
+    (elsewhere / "gaps.csv").write_text("a,b\n1,\nNA,4\n5,6.5\n")
+    for trained_on in ("whole.csv", "gaps.csv"):
+        fit("m", trained_on, "--n-components", 1)
+        assert run("transform", "m", "--data", "gaps.csv", "-o", "z.csv") == (0, "", "")
+        assert np.isfinite(np.loadtxt("z.csv", skiprows=1)).all()
+
+
+def test_a_text_that_stands_for_gaps_is_that_of_the_model(run, fit, elsewhere):
+    (elsewhere / "t.csv").write_text("kind,n\nx,1\n?,?\ny,3\nx,?\n")
+    fit("m", "--imputer", "t.csv", "--missing-values", "?", "--prior", "normal")
+    lines = run("impute", "m", "--data", "t.csv", "-o", "-").out.splitlines()
+    assert (lines[0], lines[1], lines[3]) == ("kind,n", "x,1", "y,3")
+    assert lines[2].split(",")[0] in ("x", "y")
+    assert "?" not in "".join(lines)
+
+
+def test_indicators_and_draws_of_the_imputer_are_written(run, fit, elsewhere):
+    (elsewhere / "t.csv").write_text("a,b\n1,2.5\n3,\n5,6.5\n")
+    fit("m", "--imputer", "t.csv", "--add-indicator", "--sample-posterior")
+    lines = run("impute", "m", "--data", "t.csv", "-o", "-").out.splitlines()
+    assert lines[0] == "a,b,missingindicator_b"
+    assert [line.split(",")[2] for line in lines[1:]] == ["False", "True", "False"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("impute VAE --data GAPS -o x.csv", 2, "vae.skvae is not an imputer: fit one with --imput"),
+        ("impute IMPUTER --data GAPS -o x.npy", 2, "x.npy cannot hold text or dates"),
+        ("impute IMPUTER --data GAPS -o x.csv --draws 0", 2, "'0' is not an integer of at least 1"),
+        ("impute IMPUTER --data GAPS -o x.csv --random-state 0", 2, "seed of draws: add --draws N"),
+        ("transform IMPUTER --data GAPS -o x.csv", 2, "which fills gaps: use 'skvae impute'"),
+        ("plot IMPUTER manifold -o x.png", 2, "plot manifold does not apply to imputers"),
+        ("plot VAE imputations --data GAPS -o x.png", 2, "vae.skvae is not an imputer"),
+    ],
+)
+def test_verbs_that_do_not_fit_a_model_are_refused(
+    run, customers, imputer, elsewhere, words, code, message
+):
+    paths = {"VAE": customers / "vae.skvae", "IMPUTER": imputer, "GAPS": customers / "gaps.csv"}
+    done = run(*(paths.get(word, word) for word in words.split()))
+    assert done.code == code
+    assert message in done.err
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_column_of_the_number_of_a_draw_is_refused(run, fit, elsewhere):
+    (elsewhere / "t.csv").write_text("draw,b\n1,2.5\n3,\n5,6.5\n")
+    fit("m", "--imputer", "t.csv")
+    done = run("impute", "m", "--data", "t.csv", "--draws", 2, "-o", "x.csv")
+    assert done.code == 2
+    assert "two columns named 'draw'" in done.err

@@ -88,6 +88,8 @@ def test_the_model_remembers_the_columns_of_a_table(files):
         ),
         (("--data", "digits", "--learning-rate", "1e9"), 1, "NaN or infinite"),
         (("--data", "digits", "--contamination", "0.1"), 2, "add --detector"),
+        (("--data", "digits", "--add-indicator"), 2, "applies to imputers only: add --imputer"),
+        (("--data", "digits", "--imputer", "--detector"), 2, "not allowed with argument --imputer"),
         (("--data", "digits", "--resume"), 2, "--checkpoint-dir DIR"),
         (("--data", "digits", "--limit", "1"), 1, "minimum of 2 is required"),
         (("--data", "digits", "--limit", "0"), 2, "'0' is not an integer of at least 1"),

@@ -87,3 +87,15 @@ def test_every_verb_refuses_a_damaged_model(run, files, elsewhere):
         assert done.err.startswith(f"skvae {verb}: error: m cannot be used as a model of skvae")
         assert done.err.count("\n") == 1
     assert [path.name for path in elsewhere.iterdir()] == ["m"]
+
+
+def test_info_of_an_imputer_names_the_columns_with_gaps(run, fit, elsewhere):
+    (elsewhere / "gaps.csv").write_text("a,b,c\n1,2.5,3\n3,,4\n5,6.5,\n")
+    (elsewhere / "whole.csv").write_text("a,b\n1,2.5\n3,4\n5,6.5\n")
+    fit("m", "--imputer", "gaps.csv")
+    assert "gaps in     b, c\n" in run("info", "m").out
+    assert json.loads(run("info", "m", "--json").out)["gaps"] == ["b", "c"]
+    fit("m", "--imputer", "whole.csv")
+    assert "gaps in     no column\n" in run("info", "m").out
+    fit("m", "whole.csv")
+    assert "gaps in" not in run("info", "m").out

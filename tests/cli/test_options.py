@@ -3,15 +3,20 @@ import inspect
 
 import pytest
 
-from skvae import VAEAnomalyDetector, VAETransformer
+from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
 from skvae._validation import InvalidParameterError
 from skvae.cli import build_parser
 from skvae.cli._fit_command import build_estimator
-from skvae.cli._options import DETECTOR_PARAMETERS, NOT_OFFERED, PARAMETERS, option_of
+from skvae.cli._options import (
+    DETECTOR_PARAMETERS,
+    IMPUTER_PARAMETERS,
+    NOT_OFFERED,
+    PARAMETERS,
+    option_of,
+)
 from skvae.networks import MLP
 from skvae.objectives import ELBO
 
-# parameters that the estimators are about to lose
 # a value other than the default for every parameter on offer: as text, and as it is read
 VALUES = {
     "n_components": ("3", 3),
@@ -34,7 +39,17 @@ VALUES = {
     "anomaly_score": ("elbo", "elbo"),
     "contamination": ("0.2", 0.2),
     "calibration_fraction": ("0.3", 0.3),
+    "n_estimators": ("2", 2),
+    "missing_values": ("?", "?"),
+    "sample_posterior": (None, True),
+    "add_indicator": (None, True),
+    "keep_empty_features": (None, True),
 }
+KINDS = {
+    "--detector": (VAEAnomalyDetector, DETECTOR_PARAMETERS),
+    "--imputer": (VAEImputer, IMPUTER_PARAMETERS),
+}
+EVERY_PARAMETER = PARAMETERS | DETECTOR_PARAMETERS | IMPUTER_PARAMETERS
 
 
 def parse(*options):
@@ -54,7 +69,7 @@ def commands():
     ("cls", "offered"),
     [
         (VAETransformer, PARAMETERS),
-        (VAEAnomalyDetector, {**PARAMETERS, **DETECTOR_PARAMETERS}),
+        *((cls, PARAMETERS | own) for cls, own in KINDS.values()),
     ],
 )
 def test_every_parameter_is_offered_with_its_default_or_left_out_for_a_reason(cls, offered):
@@ -64,16 +79,18 @@ def test_every_parameter_is_offered_with_its_default_or_left_out_for_a_reason(cl
     assert all(NOT_OFFERED.values())
     for name, parameter in offered.items():
         default = signature[name].default
-        assert (parameter.default, type(parameter.default)) == (default, type(default)), name
+        found = parameter.default_of(imputer=cls is VAEImputer)
+        assert (found, type(found)) == (default, type(default)), name
 
 
 def test_the_help_shows_every_default():
     helps = {action.dest: action.help for action in commands()["fit"]._actions}
-    for name, parameter in {**PARAMETERS, **DETECTOR_PARAMETERS}.items():
+    for name, parameter in EVERY_PARAMETER.items():
         if parameter.default in (None, False):
             assert "default" not in helps[name]
         else:
-            assert helps[name].endswith(f" [default: {parameter.default}]")
+            others = "" if parameter.of_imputer is None else f", of imputers {parameter.of_imputer}"
+            assert helps[name].endswith(f" [default: {parameter.default}{others}]")
 
 
 def test_parameters_without_an_option_are_unknown_to_the_parser():
@@ -92,21 +109,32 @@ def test_the_help_of_a_verb_describes_all_its_options(verb):
 
 def test_without_options_the_estimators_have_their_defaults():
     assert build_estimator(parse()).get_params() == VAETransformer().get_params()
-    detector = build_estimator(parse("--detector"))
-    assert detector.get_params() == VAEAnomalyDetector().get_params()
+    for option, (cls, _) in KINDS.items():
+        assert build_estimator(parse(option)).get_params() == cls().get_params()
 
 
-@pytest.mark.parametrize("name", [*PARAMETERS, *DETECTOR_PARAMETERS])
-def test_an_option_sets_its_parameter(name):
-    text, value = VALUES[name]
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [(option, name) for option, (_, own) in KINDS.items() for name in PARAMETERS | own],
+)
+def test_an_option_sets_its_parameter(option, name):
+    (text, value), cls = VALUES[name], KINDS[option][0]
     words = [option_of(name), *([] if text is None else [text])]
-    params = build_estimator(parse("--detector", *words)).get_params(deep=False)
-    expected = VAEAnomalyDetector(**{name: value}).get_params(deep=False)
+    params = build_estimator(parse(option, *words)).get_params(deep=False)
+    expected = cls(**{name: value}).get_params(deep=False)
     assert type(params[name]) is type(value)
-    assert repr(params) == repr(expected) != repr(VAEAnomalyDetector().get_params(deep=False))
+    assert repr(params) == repr(expected) != repr(cls().get_params(deep=False))
 
 
-@pytest.mark.parametrize("name", ["max_epochs", "batch_size", "weight_decay"])
+@pytest.mark.parametrize(
+    ("text", "value"), [("-999", -999), ("0.5", 0.5), ("nan", float("nan")), ("NA", "NA")]
+)
+def test_missing_values_are_numbers_or_text(text, value):
+    found = parse("--imputer", "--missing-values", text).missing_values
+    assert (repr(found), type(found)) == (repr(value), type(value))
+
+
+@pytest.mark.parametrize("name", ["n_components", "max_epochs", "batch_size", "weight_decay"])
 def test_auto_is_a_value(name):
     assert getattr(parse(option_of(name), "auto"), name) == "auto"
 

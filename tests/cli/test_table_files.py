@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skvae._rows.table import TableSchema
 from skvae.cli._failures import UsageError
 from skvae.cli._table_files import Choice, read_table
 
@@ -45,6 +46,39 @@ def test_a_csv_file_is_read_as_numbers_with_names(csv_path):
 )
 def test_delimiters_decimal_commas_and_words_for_numbers(csv_path, text, expected):
     assert read_csv(csv_path, text)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("gap", ["", "NA", "nan", "null"])
+def test_gaps_are_nan(csv_path, gap):
+    nan = np.nan
+    X, y, names = read_csv(csv_path, f"a;b;c\n1,5;{gap};x\n{gap};2;{gap}\n", target="c")
+    np.testing.assert_array_equal(X, [[1.5, nan], [nan, 2]])
+    assert (names, y.tolist()) == (["a", "b"], ["x", gap])
+    np.testing.assert_array_equal(read_csv(csv_path, f"1,{gap}\n3,4\n")[0], [[1, nan], [3, 4]])
+
+
+@pytest.mark.parametrize("gap", ["", "NA", "nan"])
+@pytest.mark.parametrize("text", ["a,b\n1,0.5\n{},2\n3,{}\n", "a,b\n{},0.5\n2,2\n3,{}\n"])
+def test_whole_numbers_with_gaps_stay_whole_in_a_frame(csv_path, text, gap):
+    csv_path.write_text(text.format(gap, gap))
+    frame = read_table(str(csv_path), ".csv", text=True).X
+    assert frame.dtypes.astype(str).to_list() == ["Int64", "float64"]
+    assert frame.isna().to_numpy().sum() == 2
+    again = read_table(str(csv_path), ".csv", schema=TableSchema.learn(frame)).X
+    pd.testing.assert_frame_equal(again, frame)
+    csv_path.write_text("a,b\n1,2\n3,4\n")
+    X = read_table(str(csv_path), ".csv", schema=TableSchema.learn(frame)).X
+    assert isinstance(X, np.ndarray)
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_a_text_may_stand_for_gaps_of_features(csv_path, text):
+    csv_path.write_text("name,a,b\n?, ?,2\ny,3,?\n")
+    rows = read_table(str(csv_path), ".csv", Choice(id="name"), text=text, missing="?")
+    X = pd.DataFrame(rows.X).astype(float)
+    np.testing.assert_array_equal(X, [[np.nan, 2], [3, np.nan]])
+    assert rows.ids.tolist() == ["?", "y"]
+    assert isinstance(rows.X, pd.DataFrame) == text
 
 
 def test_a_line_of_words_alone_names_columns(csv_path):
@@ -95,7 +129,6 @@ def test_the_target_is_not_a_feature(csv_path):
         ("", {}, "is empty"),
         (TABLE, {}, r"line 2: not numeric: kind \('x'\). .*--drop kind.*--target"),
         ("a,b,c\n1,x,y\n", {}, r"not numeric: b \('x'\), c \('y'\).*--drop b,c"),
-        ("a,b\n1,2\n3,\n", {}, "line 3: no value for b"),
         ("a,b\n1,2\n3\n", {}, "line 3: 1 values, but the first line has 2"),
         ("a,b\n1,2\n3,4,5\n", {}, "line 3: 3 values, but the first line has 2"),
         ("a,b\n1,5,2,3\n", {}, "line 2: 4 values"),  # a decimal comma
@@ -141,6 +174,13 @@ def test_a_parquet_file_is_read_like_a_csv_file(parquet):
     assert names == ["a", "b", "c"]
     X, _, names = read_parquet(parquet, table, columns=["b", "a"])
     np.testing.assert_array_equal(X, [[1, 1.5], [np.nan, 2.5], [3, np.nan]])
+
+
+def test_a_parquet_file_with_gaps_may_be_a_frame(parquet):
+    read_parquet(parquet, {"a": [1, None, 3], "b": [1.5, 2.5, 3.5]})
+    table = read_table(str(parquet), ".parquet", text=True).X
+    assert [str(kind) for kind in table.schema.types] == ["int64", "double"]
+    assert table["a"].to_pylist() == [1, None, 3]
 
 
 def test_a_parquet_file_is_float32_if_that_is_exact(parquet):
