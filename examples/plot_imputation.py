@@ -3,8 +3,8 @@ Fill gaps, and say how sure
 ===========================
 
 Half of the pixels of digits are removed and drawn again; gaps in a table of measurements are filled
-with intervals, which are compared with the hidden truth; and digits with gaps are embedded as they
-are.
+several times, and the intervals of the draws are compared with the hidden truth; digits with gaps
+are embedded and classified.
 """
 
 import matplotlib.pyplot as plt
@@ -13,7 +13,6 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
 
 from skvae import VAEImputer, VAETransformer
 from skvae.plotting import ImputationDisplay
@@ -38,30 +37,30 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 holes_train, holes_test = with_holes(X_train, 0.5), with_holes(X_test, 0.5)
 
 mean_fill = SimpleImputer(keep_empty_features=True).fit(holes_train)
-neighbours = KNNImputer(keep_empty_features=True).fit(holes_train)
-imputer = VAEImputer(n_estimators=1, max_epochs=40, random_state=0).fit(holes_train)
-print(f"{imputer.n_iter_} epochs in {imputer.history_['duration'].sum():.0f} s")
+neighbour_fill = KNNImputer(keep_empty_features=True).fit(holes_train)
+vae_fill = VAEImputer(n_estimators=1, max_epochs=40, random_state=0).fit(holes_train)
+print(f"{vae_fill.n_iter_} epochs in {vae_fill.history_['duration'].sum():.0f} s")
 
 # %%
 # Error of the hidden pixels, whose values are between 0 and 16:
 
 hidden = np.isnan(holes_test)
-for name, model in {"mean": mean_fill, "neighbours": neighbours, "VAE": imputer}.items():
+for name, model in {"mean": mean_fill, "neighbours": neighbour_fill, "VAE": vae_fill}.items():
     errors = (model.transform(holes_test) - X_test)[hidden]
-    print(f"{name:<11} RMSE {np.sqrt(np.mean(errors**2)):.2f}")
+    print(f"{name} fill of digits: RMSE {np.sqrt(np.mean(errors**2)):.2f}")
 
 # %%
 # From the top: images with holes (orange), holes filled with the mean of each pixel, with the
 # expectation given the other pixels, and with two draws; last, the whole images. The expectation is
-# smooth where the model is unsure, and the draws differ there.
+# blurred where the model is unsure, and the draws differ there.
 
 shown = slice(0, 12)
 lines = {
     "observed": holes_test[shown],
     "mean": mean_fill.transform(holes_test[shown]),
-    "expected": imputer.transform(holes_test[shown]),
+    "expected": vae_fill.transform(holes_test[shown]),
 }
-draws = imputer.impute(holes_test[shown], n_draws=2, random_state=0)
+draws = vae_fill.impute(holes_test[shown], n_draws=2, random_state=0)
 lines |= {"draw 1": draws[0], "draw 2": draws[1], "truth": X_test[shown]}
 
 figure, axes = plt.subplots(len(lines), 12, figsize=(9, 4.8), layout="constrained")
@@ -87,7 +86,7 @@ imputer = VAEImputer(n_estimators=2, max_epochs=100, random_state=0).fit(observe
 means = observed.fillna(observed.mean())
 for name, filled in {"mean": means, "VAE": imputer.transform(observed)}.items():
     errors = ((filled - table) / table.std()).to_numpy()[gaps]
-    print(f"{name:<5} RMSE {np.sqrt(np.mean(errors**2)):.2f}")
+    print(f"{name} fill of the table: RMSE {np.sqrt(np.mean(errors**2)):.2f}")
 
 # %%
 # How sure?
@@ -115,19 +114,20 @@ plt.show()
 #
 # Embeddings
 # ----------
-# The other estimators accept gaps, too. Digits are embedded in 16 dimensions and classified by
-# their five nearest neighbours. Although half of the pixels are missing from all images, an
-# embedding of them loses little; filling with means first loses more.
+# Digits are embedded in 16 dimensions and classified by their five nearest neighbours. A
+# ``VAETransformer`` accepts images with holes as they are. If half of the pixels are missing, filling
+# by the imputer first gives a much better embedding:
 
 
-def accuracy(embedding, train, test):
-    """Return the share of test images with the right label among their neighbours' labels."""
-    model = make_pipeline(embedding, KNeighborsClassifier(5))
-    return model.fit(train, y_train).score(test, y_test)
+def accuracy(train, test):
+    """Return the accuracy of nearest neighbours in the embedding of a VAE."""
+    vae = VAETransformer(max_epochs=30, random_state=0).fit(train)
+    classifier = KNeighborsClassifier(5).fit(vae.transform(train), y_train)
+    return classifier.score(vae.transform(test), y_test)
 
 
-vae = VAETransformer(random_state=0)
-print(f"whole images          {accuracy(vae, X_train, X_test):.3f}")
-print(f"images with holes     {accuracy(vae, holes_train, holes_test):.3f}")
-filled_first = make_pipeline(mean_fill, vae)
-print(f"filled with means     {accuracy(filled_first, holes_train, holes_test):.3f}")
+print(f"accuracy, whole images       {accuracy(X_train, X_test):.3f}")
+print(f"accuracy, images with holes  {accuracy(holes_train, holes_test):.3f}")
+for name, model in {"means": mean_fill, "imputer": vae_fill}.items():
+    filled = accuracy(model.transform(holes_train), model.transform(holes_test))
+    print(f"accuracy, filled by {name:<8} {filled:.3f}")
