@@ -137,7 +137,8 @@ class BaseVAE(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows, at least two, in any units that the likelihood accepts.
+            Training rows, at least two, in any units that the likelihood accepts. NaN is a missing
+            value; rows without any observed value are left out.
         y : Ignored
             For scikit-learn's pipelines.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -152,8 +153,9 @@ class BaseVAE(BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array that the likelihood and the network accept,
-            or if weights are negative, not finite, not one per row, or leave fewer than two rows.
+            If X is not a two-dimensional array that the likelihood and the network accept, if it
+            has infinite values or fewer than two rows with observed values, or if weights are
+            negative, not finite, not one per row, or leave fewer than two rows.
         FloatingPointError
             If the loss becomes NaN or infinite.
 
@@ -185,7 +187,8 @@ class BaseVAE(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            A chunk of training rows.
+            A chunk of training rows, in which NaN is a missing value. Only if the first chunk has
+            missing values does the encoder see where they are.
         y : Ignored
             For scikit-learn's pipelines.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -200,8 +203,9 @@ class BaseVAE(BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array that the likelihood and the network accept,
-            or if weights are negative, not finite, not one per row, or leave fewer than two rows.
+            If X is not a two-dimensional array that the likelihood and the network accept, if it
+            has infinite values or fewer than two rows with observed values, or if weights are
+            negative, not finite, not one per row, or leave fewer than two rows.
         FloatingPointError
             If the loss becomes NaN or infinite.
 
@@ -224,8 +228,8 @@ class BaseVAE(BaseEstimator):
 
         Returns
         -------
-        X_reconstructed : ndarray of shape (n_samples, n_features)
-            In the units of X.
+        X_reconstructed : ndarray or data frame of shape (n_samples, n_features)
+            In the units of X, without missing values. A data frame if the training rows were one.
 
         Raises
         ------
@@ -694,7 +698,8 @@ class LikelihoodScoreMixin:
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,), float64
-            In nats, of the density of X in its own units.
+            In nats, of the density of X in its own units; of the observed values alone in rows with
+            missing ones.
 
         Raises
         ------

@@ -35,6 +35,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
     """Outlier detection by a variational autoencoder.
 
     Learns the distribution of the training rows and labels the least normal rows as outliers.
+    Missing values (NaN) are accepted everywhere: a row is judged by its observed values. Scores
+    that measure distances see the values that the model expects in place of the missing ones.
 
     Parameters
     ----------
@@ -263,7 +265,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows, at least two, in any units that the likelihood accepts.
+            Training rows, at least two, in any units that the likelihood accepts. NaN is a missing
+            value; rows without any observed value are left out.
         y : Ignored
             For scikit-learn's pipelines.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -278,9 +281,10 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array that the likelihood and the network accept,
-            if weights are negative, not finite or not one per row, or if they or
-            `calibration_fraction` leave fewer than two rows to train on.
+            If X is not a two-dimensional array that the likelihood and the network accept, if it
+            has infinite values or fewer than two rows with observed values, if weights are
+            negative, not finite or not one per row, or if they or `calibration_fraction` leave
+            fewer than two rows to train on.
         FloatingPointError
             If the loss becomes NaN or infinite.
 
@@ -316,7 +320,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            A chunk of training rows.
+            A chunk of training rows, in which NaN is a missing value. Only if the first chunk has
+            missing values does the encoder see where they are.
         y : Ignored
             For scikit-learn's pipelines.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -331,9 +336,10 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array that the likelihood and the network accept,
-            if weights are negative, not finite or not one per row, or if they or
-            `calibration_fraction` leave fewer than two rows to train on.
+            If X is not a two-dimensional array that the likelihood and the network accept, if it
+            has infinite values or fewer than two rows with observed values, if weights are
+            negative, not finite or not one per row, or if they or `calibration_fraction` leave
+            fewer than two rows to train on.
         FloatingPointError
             If the loss becomes NaN or infinite.
 

@@ -9,7 +9,9 @@ class VAETransformer(LikelihoodScoreMixin, EmbeddingMixin, BaseVAE):
     """Nonlinear dimensionality reduction by a variational autoencoder.
 
     Learns an encoder q(z|x) and a decoder p(x|z) [1]_. What :class:`~sklearn.decomposition.PCA`
-    does with planes this does with curved surfaces, and adds new samples and a likelihood.
+    does with planes this does with curved surfaces, and adds new samples and a likelihood. Missing
+    values (NaN) are accepted everywhere: a row is embedded and scored by its observed values. The
+    posterior of a row without any is the prior.
 
     Parameters
     ----------
@@ -114,6 +116,7 @@ class VAETransformer(LikelihoodScoreMixin, EmbeddingMixin, BaseVAE):
     See Also
     --------
     VAEAnomalyDetector : The same model as an outlier detector.
+    VAEImputer : The same model as an imputer of missing values.
     sklearn.decomposition.PCA : The linear case, with noise shared by all features.
     sklearn.decomposition.FactorAnalysis : The linear case, with noise per feature.
 

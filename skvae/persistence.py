@@ -157,8 +157,9 @@ def rebuild(path, header, tensors, *, trusted=()):
 def export_onnx(estimator, path, *, part="encoder"):
     """Write a part of a fitted model as an ONNX graph, which runs without Python and torch.
 
-    The graph takes and returns float32 in the units of X: scaling is part of it. Needs the extra
-    `onnx`, and torch 2.6 or later.
+    The graph takes and returns float32 in the units of X: scaling is part of it. It accepts missing
+    values (NaN) as the estimator does, except in rows without any observed value, whose posterior
+    is then not the prior. Needs the extra `onnx`, and torch 2.6 or later.
 
     Parameters
     ----------

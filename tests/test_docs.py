@@ -16,7 +16,15 @@ from tests.test_readme import CloseNumbers
 
 DOCS = Path(__file__).parents[1] / "docs"
 # with longer fits than the others
-SLOW_PAGES = {"anatomy", "getting_started", "likelihoods", "own_parts", "priors", "scores"}
+SLOW_PAGES = {
+    "anatomy",
+    "getting_started",
+    "likelihoods",
+    "missing",
+    "own_parts",
+    "priors",
+    "scores",
+}
 WRITTEN_BY_THE_BUILD = {"_build", "auto_examples", "generated"}
 
 

@@ -61,7 +61,7 @@ def numbers(label, text):
 def test_every_page_has_a_test():
     source = Path(__file__).read_text(encoding="utf-8")
     names = [path.stem.removeprefix("plot_") for path in EXAMPLES.glob("plot_*.py")]
-    assert len(names) >= 7
+    assert len(names) >= 8
     assert [name for name in names if f'run("{name}")' not in source] == []
 
 
@@ -160,6 +160,27 @@ def test_a_table_is_copied_and_its_contradictions_are_explained(run):
         *_, p_value = numbers(f"customer {row}", page.printed)
         assert p_value <= 0.05
         assert re.search(rf"customer {row}: ({'|'.join(columns)}) = \S+, expected ", page.printed)
+
+
+@pytest.mark.slow
+def test_gaps_are_filled_better_than_by_neighbours_and_intervals_cover_the_truth(run):
+    page = run("imputation")
+    assert (page.n_figures, page.files) == (2, [])
+    (mean,), (neighbours,), (vae,) = (
+        numbers(f"{name} fill of digits", page.printed) for name in ("mean", "neighbours", "VAE")
+    )
+    assert vae < 0.95 * neighbours < 0.95 * mean
+    (mean,), (vae,) = (
+        numbers(f"{name} fill of the table", page.printed) for name in ("mean", "VAE")
+    )
+    assert vae < 0.6 * mean
+    (coverage,) = numbers("mean coverage", page.printed)
+    assert 0.9 < coverage <= 1
+    (whole,), (holes,), (means,), (imputer,) = (
+        numbers(f"accuracy, {name}", page.printed)
+        for name in ("whole", "images with holes", "filled by means", "filled by imputer")
+    )
+    assert max(holes, means) < imputer < whole <= 1
 
 
 @pytest.mark.slow

@@ -84,14 +84,16 @@ def test_the_commands_of_the_readme_work_as_they_stand(tmp_path, monkeypatch, ca
     lines = [f"c{row:03},{'basic' if row % 3 else 'plus'},{rng.poisson(9)}" for row in range(40)]
     for name in ("customers.csv", "new_customers.csv"):
         (tmp_path / name).write_text("\n".join(["customer_id,plan,visits", *lines]))
+    lines = [f"p{row:03},{'a' if row % 2 else ''},{rng.poisson(9)}" for row in range(40)]
+    (tmp_path / "survey.csv").write_text("\n".join(["person,answer,age", *lines, "p040,b,"]))
     before = set(tmp_path.iterdir())
     for block in blocks("sh"):
         for line in commands(block):
             if line[0] == "skvae":
                 assert main(line[1:]) == 0, capsys.readouterr().err
     written = {path.name for path in set(tmp_path.iterdir()) - before}
-    models = {"model.skvae", "table.skvae", "customers.skvae", "checkpoints"}
-    tables = {"scores.csv", "outliers.csv", "synthetic.csv"}
+    models = {"model.skvae", "table.skvae", "customers.skvae", "survey.skvae", "checkpoints"}
+    tables = {"scores.csv", "outliers.csv", "synthetic.csv", "filled.csv"}
     assert written == models | tables | {"digits.png", "map.png"}
 
 
