@@ -115,8 +115,8 @@ plt.show()
 # Embeddings
 # ----------
 # Digits are embedded in 16 dimensions and classified by their five nearest neighbours. A
-# ``VAETransformer`` accepts images with holes as they are. If half of the pixels are missing, filling
-# by the imputer first gives a much better embedding:
+# ``VAETransformer`` accepts images with holes as they are. If half of the pixels are missing,
+# filling by the imputer first gives a much better embedding:
 
 
 def accuracy(train, test):
