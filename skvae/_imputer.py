@@ -184,7 +184,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
     >>> from skvae import VAEImputer
     >>> X, _ = load_iris(return_X_y=True)
     >>> X[::3, 2] = np.nan
-    >>> imputer = VAEImputer(max_epochs=50, random_state=0).fit(X)
+    >>> imputer = VAEImputer(max_epochs=20, random_state=0).fit(X)
     >>> bool(np.isnan(imputer.transform(X)).any())
     False
     >>> imputer.impute(X, n_draws=5, random_state=0).shape

@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import itertools
 import pickle
 from decimal import Decimal
 
@@ -18,10 +19,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 import skvae
-from skvae import VAEImputer
+from skvae import Autosave, VAEImputer
 from skvae.networks import MLP
+from tests.helpers import Interruption
 
 nan = np.nan
 rng = np.random.default_rng(0)
@@ -577,3 +580,109 @@ def test_rare_levels_are_drawn_by_their_shares():
     rows = pd.DataFrame({"text": [None] * 20, "n": np.full(20, 1.0)})
     drawn = pd.concat([copy.text for copy in imputer.impute(rows, 200, random_state=0)])
     assert {"rare", "rarer"} <= set(drawn)
+
+
+# Several models
+
+
+def filled_by_each(imputer):
+    """Return the table as each model alone fills it."""
+    models = [copy.copy(model) for model in (imputer, *imputer._others)]
+    models[0]._others = ()
+    return np.stack([model.transform(X) for model in models])
+
+
+class FailingIn(Callback):
+    """A callback that raises an error in one of the runs that it sees."""
+
+    def __init__(self, run):
+        self.run = run
+        self.n_runs = 0
+
+    def on_train_begin(self, net, **kwargs):
+        self.n_runs += 1
+        if self.n_runs == self.run:
+            raise RuntimeError("enough")
+
+
+def test_models_differ_and_the_filled_values_are_their_means():
+    imputer = quick(n_estimators=3).fit(X)
+    alone = filled_by_each(imputer)
+    assert len(alone) == 3
+    for first, second in itertools.combinations(alone[:, GAPS], 2):
+        assert (first != second).all()
+    assert_allclose(imputer.transform(X), alone.mean(axis=0), rtol=1e-9)
+    assert_allclose(alone[0], quick().fit_transform(X), rtol=1e-9)
+
+
+def test_draws_come_from_all_models_alike():
+    """The means of the models are moved apart, beyond the widths of their distributions."""
+    imputer = quick(n_estimators=3).fit(X)
+    for number, module in enumerate(imputer._modules):
+        module.likelihood.loc += 1000.0 * number
+    rows = np.full((1, 4), nan)
+    draws = imputer.impute(rows, 900, random_state=0)[:, 0, 0]
+    shares = np.bincount(np.round(draws / 1000).astype(int), minlength=3) / 900
+    assert_allclose(shares, 1 / 3, atol=4 * np.sqrt(2 / 9 / 900))
+
+
+@pytest.mark.parametrize("copied", ["file", "pickle", "deepcopy"])
+def test_copies_keep_all_models(copied, tmp_path):
+    imputer = quick(n_estimators=2).fit(X).set_params(n_estimators=1)
+    skvae.save(imputer, tmp_path / "m")
+    other = {
+        "file": lambda: skvae.load(tmp_path / "m"),
+        "pickle": lambda: pickle.loads(pickle.dumps(imputer)),
+        "deepcopy": lambda: copy.deepcopy(imputer),
+    }[copied]()
+    assert_array_equal(filled_by_each(other), filled_by_each(imputer))
+    assert_array_equal(other.transform(X), imputer.transform(X))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_further_training_goes_on_for_all_models_and_may_add_some(method):
+    imputer = quick(n_estimators=2, warm_start=True).fit(X)
+    before = filled_by_each(imputer)
+    imputer.set_params(max_epochs=3, n_estimators=3)
+    getattr(imputer, method)(X)
+    after = filled_by_each(imputer)
+    n_epochs = [model.n_iter_ for model in (imputer, *imputer._others)]
+    assert n_epochs == [3, 3, 3 if method == "fit" else 1]
+    assert (after[:2, GAPS] != before[:, GAPS]).all()
+
+
+def test_a_fit_anew_replaces_all_models():
+    imputer = quick(n_estimators=3).fit(X).set_params(n_estimators=2)
+    assert_array_equal(imputer.fit_transform(X), quick(n_estimators=2).fit_transform(X))
+
+
+def test_failing_training_of_a_further_model_leaves_all_as_they_were():
+    imputer = quick(n_estimators=2, warm_start=True).fit(X)
+    before = filled_by_each(imputer)
+    imputer.set_params(max_epochs=4, callbacks=[FailingIn(2)])
+    with pytest.raises(RuntimeError, match="enough"):
+        imputer.fit(X)
+    assert_array_equal(filled_by_each(imputer), before)
+
+
+def test_an_interruption_ends_the_training_of_all_models():
+    imputer = quick(n_estimators=3, max_epochs=5, batch_size=20, callbacks=[Interruption(4)])
+    with pytest.warns(UserWarning, match="interrupted"):
+        imputer.fit(X)
+    assert len(imputer._modules) == 1
+    imputer.set_params(warm_start=True, callbacks=None).fit(X)
+    assert [model.n_iter_ for model in (imputer, *imputer._others)] == [5, 5, 5]
+
+
+def test_callbacks_are_called_for_every_model_and_checkpoints_written_of_the_first(tmp_path):
+    counter = FailingIn(99)
+    quick(n_estimators=3, callbacks=[counter, Autosave(tmp_path)]).fit(X)
+    assert counter.n_runs == 3
+    resumed = quick(n_estimators=3, callbacks=[Autosave(tmp_path, resume=True)]).fit(X)
+    assert_array_equal(resumed.transform(X), quick(n_estimators=3).fit_transform(X))
+
+
+@pytest.mark.parametrize(("n_features", "n_components"), [(1, 1), (2, 1), (5, 4), (30, 10)])
+def test_the_number_of_components_follows_the_number_of_columns(n_features, n_components):
+    rows = np.random.default_rng(0).normal(size=(20, n_features))
+    assert quick(n_components="auto", max_epochs=1).fit(rows).n_components_ == n_components

@@ -186,7 +186,8 @@ MOTIONLESS = {"learning_rate": 1e-12, "weight_decay": 0.0}
 def assert_same_weights_within_rounding(one, other):
     expected = other.module_.state_dict()
     for name, weights in one.module_.state_dict().items():
-        torch.testing.assert_close(weights, expected[name], rtol=1e-6, atol=1e-6)
+        if weights.is_floating_point():  # not the number of steps that a mixture has seen
+            torch.testing.assert_close(weights, expected[name], rtol=1e-6, atol=1e-6)
 
 
 def test_a_loaded_model_is_trained_with_a_fresh_optimizer(path):

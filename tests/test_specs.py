@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from skvae._specs import (
+    OF_GAPS,
     OF_TABLES,
     OPTIMIZERS,
     SHORT_NAMES,
@@ -24,15 +25,17 @@ def test_a_short_name_is_a_default_object(role):
         assert type(spec) in SPEC_CLASSES
 
 
-@pytest.mark.parametrize("role", OF_TABLES)
-def test_auto_is_another_object_for_a_table_and_other_names_are_not(role):
-    spec = resolve(role, "auto", of_table=True)
-    assert repr(spec) == repr(OF_TABLES[role]) != repr(resolve(role, "auto"))
-    assert spec is not OF_TABLES[role]
+@pytest.mark.parametrize(
+    ("role", "autos"), [(role, autos) for autos in (OF_TABLES, OF_GAPS) for role in autos]
+)
+def test_auto_may_be_another_object_and_other_names_are_not(role, autos):
+    spec = resolve(role, "auto", autos)
+    assert repr(spec) == repr(autos[role]) != repr(resolve(role, "auto"))
+    assert spec is not autos[role]
     for name in SHORT_NAMES[role].keys() - {"auto"}:
-        assert repr(resolve(role, name, of_table=True)) == repr(resolve(role, name))
+        assert repr(resolve(role, name, autos)) == repr(resolve(role, name))
     given = SHORT_NAMES[role]["auto"]()
-    assert repr(resolve(role, given, of_table=True)) == repr(given)
+    assert repr(resolve(role, given, autos)) == repr(given)
 
 
 def test_an_object_is_copied_and_checked():

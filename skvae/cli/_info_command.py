@@ -58,13 +58,14 @@ def _record(path: str, model, header: dict) -> dict:
         "versions": header["versions"],
     }
     record |= {"threshold": model.offset_} if hasattr(model, "offset_") else {}
-    return record | ({"gaps": _columns_with_gaps(model)} if is_imputer(model) else {})
+    return record | (_of_imputer(model) if is_imputer(model) else {})
 
 
-def _columns_with_gaps(model) -> list[str]:
-    """Return the names of the columns that had gaps in training."""
+def _of_imputer(model) -> dict:
+    """Return the number of models, and the names of the columns that had gaps in training."""
     flags = zip(feature_names(model), model._had_gaps, strict=True)
-    return [name for name, had_gaps in flags if had_gaps]
+    gaps = [name for name, had_gaps in flags if had_gaps]
+    return {"n_models": len(model._modules), "gaps": gaps}
 
 
 def _columns(schema) -> list[dict[str, str]]:
@@ -113,6 +114,7 @@ def _text(record: dict) -> str:
         record["kind"]: f"{record['estimator']}({parameters})",
         "features": f"{record['n_features']}{_shortened(record['feature_names'])}",
         "gaps in": _listed(record["gaps"]) or "no column" if "gaps" in record else None,
+        "models": record.get("n_models"),
         "components": record["n_components"],
         "weights": f"{record['n_weights']:,}",
         "epochs": f"{record['n_epochs']} ({record['n_steps']} steps, {record['seconds']:.1f} s, "

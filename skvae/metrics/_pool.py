@@ -101,8 +101,9 @@ def pool(estimates, variances, *, df_complete=None, level=0.95):
     >>> from skvae.metrics import pool
     >>> X = load_iris().data
     >>> X[::3, 2] = np.nan
-    >>> imputer = VAEImputer(max_epochs=50, random_state=0).fit(X)
-    >>> petals = imputer.impute(X, n_draws=20, random_state=0)[:, :, 2]
+    >>> imputer = VAEImputer(max_epochs=20, random_state=0).fit(X)
+    >>> tables = imputer.impute(X, n_draws=20, random_state=0)
+    >>> petals = tables[:, :, 2]
     >>> variances = petals.var(axis=1, ddof=1) / len(X)
     >>> pooled = pool(petals.mean(axis=1), variances, df_complete=len(X) - 1)
     >>> low, high = pooled.interval

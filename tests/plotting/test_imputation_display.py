@@ -11,12 +11,16 @@ from matplotlib.colors import to_hex
 from matplotlib.container import BarContainer
 from matplotlib.patches import StepPatch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skvae import VAEImputer, VAETransformer
+from skvae.likelihoods import Mixed
 from skvae.plotting import ImputationDisplay
 from tests.plotting.conftest import TINY
 
-ONE = {**TINY, "n_estimators": 1}
+ONE = {**TINY, "n_estimators": 1, "n_importance_samples": 16}
 
 
 def table(n_rows=200, seed=0):
@@ -152,6 +156,34 @@ def test_features_choose_columns(imputer, gaps, truth):
     display = ImputationDisplay.from_estimator(imputer, gaps, truth, features=["day", 0], ax=axes)
     assert list(display.histograms_) == ["day", "amount"]
     assert display.ax_ is axes
+
+
+def test_pipelines_fill_rows_as_their_earlier_steps_pass_them_on():
+    frame = load_iris(as_frame=True).data
+    gaps = frame.mask(np.random.default_rng(0).random(frame.shape) < 0.2)
+    pipeline = make_pipeline(StandardScaler(), VAEImputer(**ONE)).fit(gaps)
+    display = ImputationDisplay.from_estimator(pipeline, gaps, frame, random_state=0)
+    expected = ImputationDisplay.from_estimator(
+        pipeline[-1], pipeline[0].transform(gaps), pipeline[0].transform(frame), random_state=0
+    )
+    assert list(display.intervals) == list(frame.columns)
+    assert list(display.coverage_.values()) == list(expected.coverage_.values())
+    for name, other in zip(display.intervals, expected.intervals, strict=True):
+        assert_array_equal(display.intervals[name], expected.intervals[other])
+    with pytest.raises(ValueError, match="VAETransformer does not draw values for gaps"):
+        ImputationDisplay.from_estimator(make_pipeline(VAETransformer()), gaps)
+
+
+def test_names_with_dollars_and_numbers_that_are_levels_are_drawn():
+    frame = pd.DataFrame({"$a$ $b$": np.arange(40.0), "zip": np.arange(40) % 3 + 3000})
+    gaps = frame.mask(np.random.default_rng(0).random(frame.shape) < 0.3)
+    kinds = Mixed(kinds={"zip": "level"})
+    imputer = VAEImputer(**ONE, prior="normal", likelihood=kinds).fit(gaps)
+    display = ImputationDisplay.from_estimator(imputer, gaps, frame, random_state=0)
+    assert display.axes_[0].get_title() == r"\$a\$ \$b\$"
+    assert list(display.coverage_) == ["$a$ $b$"]
+    assert all(type(artist) is BarContainer for artist in display.histograms_["zip"])
+    display.figure_.canvas.draw()
 
 
 @pytest.mark.parametrize("to_library", [pl.from_pandas, pa.Table.from_pandas])
