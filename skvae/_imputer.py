@@ -21,7 +21,7 @@ from skvae._random import draw_seed
 from skvae._rows.arrays import is_frame
 from skvae._rows.batches import TrainingRows, n_batches
 from skvae._rows.frames import filled_frame, with_gaps
-from skvae._specs import OF_GAPS
+from skvae._specs import OF_GAPS, OF_TABLES
 from skvae._training.callbacks import FitCallback, is_a
 from skvae._training.net import Settings
 from skvae._validation import (
@@ -35,7 +35,7 @@ from skvae._validation import (
 )
 
 _MOST_COMPONENTS = 10
-_STEPS = (2000, 5000)  # the fewest and the most; in between 90 sqrt(n_samples)
+_STEPS = (200, 5000)  # the fewest and the most
 
 
 class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
@@ -55,8 +55,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         is ``MLP(activation="silu", residual=True)``.
     likelihood : str or Likelihood, default="auto"
         The distribution p(x|z): a short name, or a configured object of :mod:`skvae.likelihoods`.
-        "auto" is "gaussian", or "mixed" for a data frame with text, categories, booleans or dates.
-        "gaussian" and "student_t" accept any real data,
+        "auto" is ``Gaussian(noise_floor=0.02)``, or "mixed" for a data frame with text, categories,
+        booleans or dates. "gaussian" and "student_t" accept any real data,
         "histogram" too, with any distribution, "bernoulli" and "continuous_bernoulli" values in
         [0, 1], "poisson" and "negative_binomial" counts, "categorical" and "discretized_logistic"
         levels 0, 1, 2, ...; "mixed" chooses a distribution for each column, see
@@ -69,7 +69,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         "auto" is ``IWAE(n_samples=8)``.
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" fits them to the number of rows n: as many as
-        ``90 sqrt(n)`` optimiser steps need, but at least 2,000 and at most 5,000 steps.
+        ``min(90 sqrt(n), 4 n)`` optimiser steps need, but at least 200 and at most 5,000 steps.
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up; twice as many for a
         data frame with text, categories, booleans or dates of at least 2,000 rows.
@@ -423,14 +423,14 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         return [self.module_, *(other.module_ for other in self._others)]
 
     def _autos(self) -> dict[str, Any]:
-        return {**super()._autos(), **OF_GAPS}
+        return {**OF_GAPS, "likelihood": OF_TABLES["likelihood"]} if self._is_table else OF_GAPS
 
     def _settings(self, rows: TrainingRows, seed: int) -> Settings:
         settings = super()._settings(rows, seed)
         if self.weight_decay == "auto":
             settings = replace(settings, weight_decay=0.0)
         if self.max_epochs == "auto":
-            n_steps = np.clip(90 * math.sqrt(rows.n_rows), *_STEPS)
+            n_steps = np.clip(min(90 * math.sqrt(rows.n_rows), 4 * rows.n_rows), *_STEPS)
             n_epochs = math.ceil(n_steps / n_batches(rows.n_rows, settings.batch_size))
             settings = replace(settings, max_epochs=n_epochs)
         return settings

@@ -48,6 +48,7 @@ OF_TABLES: dict[str, Part] = {
 }
 # "auto" for an imputer (benchmarks/quality/README.md, "Missing values")
 OF_GAPS: dict[str, Part] = {
+    "likelihood": Gaussian(noise_floor=0.02),
     "network": MLP(activation="silu", residual=True),
     "prior": MixturePrior(n_mixtures=20),
     "objective": IWAE(n_samples=8),

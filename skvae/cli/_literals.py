@@ -19,8 +19,8 @@ PARTS = {
         "hidden_units=256, activation='silu', dropout=0.0)",
     },
     "likelihood": {
-        "auto": "Gaussian(noise='auto', scaling='auto', bounded='auto')",
-        "gaussian": "Gaussian(noise='auto', scaling='auto', bounded='auto')",
+        "auto": "Gaussian(noise='auto', scaling='auto', bounded='auto', noise_floor=0.001)",
+        "gaussian": "Gaussian(noise='auto', scaling='auto', bounded='auto', noise_floor=0.001)",
         "student_t": "StudentT(df='learned', scaling='auto')",
         "bernoulli": "Bernoulli(binarize=None)",
         "continuous_bernoulli": "ContinuousBernoulli()",

@@ -46,6 +46,9 @@ class Gaussian(Likelihood):
         Whether a sigmoid keeps the mean of p(x|z) between the smallest and the largest value in
         training. "auto" does so if the scaling is "global" and at least 1 % of the values equal
         one of these two, as in images. True is not compatible with a scale per feature.
+    noise_floor : float, default=1e-3
+        Lower bound of learned noise, in units of the scale, at least the default. With so little
+        noise, columns in which many values are equal can make training unstable.
 
     Notes
     -----
@@ -67,10 +70,10 @@ class Gaussian(Likelihood):
     deviations from the centre. Scores are computed with the values themselves.
 
     The common scale is the pooled standard deviation, or half of the range if at least 1 % of the
-    values lie at its ends. The noise is never smaller than a thousandth of the scale, nor than the
-    rounding error of the column, which is its smallest step divided by ``sqrt(12)``. With a scale
-    per feature, a column that is constant in training has unit noise at the median scale of the
-    others. The density is thus bounded for every column.
+    values lie at its ends. The noise is never smaller than `noise_floor` times the scale, nor than
+    the rounding error of the column, which is its smallest step divided by ``sqrt(12)``. With a
+    scale per feature, a column that is constant in training has unit noise at the median scale of
+    the others. The density is thus bounded for every column.
 
     A network learns a few rows by heart, and the noise then becomes too small for any other row.
     If ``share = m / (m + n)`` with ``m = 20 * n_features * min(n_components, n_features) / n`` is
@@ -101,12 +104,14 @@ class Gaussian(Likelihood):
         ],
         "scaling": [StrOptions({"auto", "feature", "global", "none"})],
         "bounded": ["boolean", StrOptions({"auto"})],
+        "noise_floor": [Interval(Real, 1e-3, None, closed="left")],
     }
 
-    def __init__(self, *, noise="auto", scaling="auto", bounded="auto"):
+    def __init__(self, *, noise="auto", scaling="auto", bounded="auto", noise_floor=1e-3):
         self.noise = noise
         self.scaling = scaling
         self.bounded = bounded
+        self.noise_floor = noise_floor
 
     def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
@@ -130,6 +135,8 @@ class Gaussian(Likelihood):
         """
         self.validate()
         statistics = measure(X, self.scaling)
+        noise_floor = np.maximum(statistics.noise_floor, self.noise_floor)
+        statistics = statistics._replace(noise_floor=noise_floor)
         noise, bounded = self.noise, self.bounded
         if noise == "auto":
             noise = "per_feature" if statistics.kind == "feature" else "shared"
@@ -141,7 +148,12 @@ class Gaussian(Likelihood):
                 f"(scaling={self.scaling!r}). Choose scaling='global', or bounded=False."
             )
         varies = statistics.low < statistics.high  # a constant table has no range
-        spec = Gaussian(noise=noise, scaling=statistics.kind, bounded=bool(bounded and varies))
+        spec = Gaussian(
+            noise=noise,
+            scaling=statistics.kind,
+            bounded=bool(bounded and varies),
+            noise_floor=self.noise_floor,
+        )
         return _Gaussian(spec, statistics)
 
 
