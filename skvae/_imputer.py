@@ -517,7 +517,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             **super()._get_state(),
             "had_gaps": self._had_gaps.tolist(),
             "had_values": self._had_values.tolist(),
-            "others": [other._get_state() for other in self._others],
+            "others": [BaseVAE._get_state(other) for other in self._others],
         }
 
     def _set_state(self, state: dict[str, Any], device: str) -> None:
@@ -526,7 +526,13 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         self._had_values = _checked_flags("had_values", state, self.n_features_in_)
         self._others = [VAEImputer(device=self.device) for _ in state["others"]]
         for other, own in zip(self._others, state["others"], strict=True):
-            other._set_state(own, device)
+            BaseVAE._set_state(other, own, device)
+            other._had_gaps, other._had_values = self._had_gaps, self._had_values
+            if other.n_features_in_ != self.n_features_in_:
+                raise ValueError(
+                    f"one of its models has {other.n_features_in_} features, but the first has "
+                    f"{self.n_features_in_}"
+                )
 
 
 def _checked_flags(name: str, state: dict[str, Any], n_features: int) -> np.ndarray:

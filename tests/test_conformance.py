@@ -153,7 +153,7 @@ FAST = {
         *("default", "noise per sample", "early stopping", "sgd"),
         *("calibration", "score combined"),
     ),
-    VAEImputer: ("default", "student t", "mixture"),
+    VAEImputer: ("default",),
 }
 
 # With `calibration_fraction`, `contamination` is the share of the rows set aside that lie beyond

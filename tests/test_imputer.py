@@ -23,6 +23,7 @@ from skorch.callbacks import Callback
 
 import skvae
 from skvae import Autosave, VAEImputer
+from skvae._base import BaseVAE
 from skvae.networks import MLP
 from tests.helpers import Interruption
 
@@ -686,3 +687,10 @@ def test_callbacks_are_called_for_every_model_and_checkpoints_written_of_the_fir
 def test_the_number_of_components_follows_the_number_of_columns(n_features, n_components):
     rows = np.random.default_rng(0).normal(size=(20, n_features))
     assert quick(n_components="auto", max_epochs=1).fit(rows).n_components_ == n_components
+
+
+def test_models_of_a_file_have_the_same_columns(fitted):
+    narrow = quick().fit(X[:, :3])
+    state = {**fitted._get_state(), "others": [BaseVAE._get_state(narrow)]}
+    with pytest.raises(ValueError, match="one of its models has 3 features, but the first has 4"):
+        quick()._set_state(state, "cpu")
