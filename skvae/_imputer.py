@@ -22,6 +22,7 @@ from skvae._rows.arrays import is_frame
 from skvae._rows.batches import TrainingRows, n_batches
 from skvae._rows.frames import filled_frame, with_gaps
 from skvae._specs import OF_GAPS, OF_TABLES
+from skvae._training.budget import EARLY_STOPPING_CEILING
 from skvae._training.callbacks import FitCallback, is_a
 from skvae._training.net import Settings
 from skvae._validation import (
@@ -69,7 +70,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         "auto" is ``IWAE(n_samples=8)``.
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" fits them to the number of rows n: as many as
-        ``min(90 sqrt(n), 4 n)`` optimiser steps need, but at least 200 and at most 5,000 steps.
+        ``min(90 sqrt(n), 4 n)`` optimiser steps need, but at least 200 and at most 5,000; at
+        most ten times that with `early_stopping`.
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up; twice as many for a
         data frame with text, categories, booleans or dates of at least 2,000 rows.
@@ -432,6 +434,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         if self.max_epochs == "auto":
             n_steps = np.clip(min(90 * math.sqrt(rows.n_rows), 4 * rows.n_rows), *_STEPS)
             n_epochs = math.ceil(n_steps / n_batches(rows.n_rows, settings.batch_size))
+            n_epochs *= EARLY_STOPPING_CEILING if self.early_stopping else 1
             settings = replace(settings, max_epochs=n_epochs)
         return settings
 

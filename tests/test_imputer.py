@@ -24,6 +24,7 @@ from skorch.callbacks import Callback
 import skvae
 from skvae import Autosave, VAEImputer
 from skvae._base import BaseVAE
+from skvae._rows.batches import training_rows
 from skvae.networks import MLP
 from tests.helpers import Interruption
 
@@ -694,3 +695,12 @@ def test_models_of_a_file_have_the_same_columns(fitted):
     state = {**fitted._get_state(), "others": [BaseVAE._get_state(narrow)]}
     with pytest.raises(ValueError, match="one of its models has 3 features, but the first has 4"):
         quick()._set_state(state, "cpu")
+
+
+@pytest.mark.parametrize(("n_rows", "n_steps"), [(20, 200), (100, 400), (1000, 2847), (5000, 5000)])
+def test_auto_fits_the_number_of_steps_to_the_rows(n_rows, n_steps):
+    rows = training_rows(np.random.default_rng(0).normal(size=(n_rows, 2)), None)
+    n_batches = -(-n_rows // 64)
+    n_epochs = VAEImputer()._settings(rows, 0).max_epochs
+    assert n_epochs == -(-n_steps // n_batches)
+    assert VAEImputer(early_stopping=True)._settings(rows, 0).max_epochs == 10 * n_epochs
