@@ -70,7 +70,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         "auto" is ``IWAE(n_samples=8)``.
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" fits them to the number of rows n: as many as
-        ``min(90 sqrt(n), 4 n)`` optimiser steps need, but at least 200 and at most 5,000; at
+        ``min(90 sqrt(n), 3 n)`` optimiser steps need, but at least 200 and at most 5,000; at
         most ten times that with `early_stopping`.
     batch_size : int or "auto", default="auto"
         Rows per optimiser step. "auto" is 64, or 128 from 10,000 rows up; twice as many for a
@@ -432,7 +432,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         if self.weight_decay == "auto":
             settings = replace(settings, weight_decay=0.0)
         if self.max_epochs == "auto":
-            n_steps = np.clip(min(90 * math.sqrt(rows.n_rows), 4 * rows.n_rows), *_STEPS)
+            n_steps = np.clip(min(90 * math.sqrt(rows.n_rows), 3 * rows.n_rows), *_STEPS)
             n_epochs = math.ceil(n_steps / n_batches(rows.n_rows, settings.batch_size))
             n_epochs *= EARLY_STOPPING_CEILING if self.early_stopping else 1
             settings = replace(settings, max_epochs=n_epochs)

@@ -697,7 +697,7 @@ def test_models_of_a_file_have_the_same_columns(fitted):
         quick()._set_state(state, "cpu")
 
 
-@pytest.mark.parametrize(("n_rows", "n_steps"), [(20, 200), (100, 400), (1000, 2847), (5000, 5000)])
+@pytest.mark.parametrize(("n_rows", "n_steps"), [(20, 200), (100, 300), (1000, 2847), (5000, 5000)])
 def test_auto_fits_the_number_of_steps_to_the_rows(n_rows, n_steps):
     rows = training_rows(np.random.default_rng(0).normal(size=(n_rows, 2)), None)
     n_batches = -(-n_rows // 64)
