@@ -25,6 +25,7 @@ from skvae._rows.arrays import (
     check_latent_rows,
     check_rows,
     column_of_numbers,
+    evenly_spaced,
     has_gaps,
     is_frame,
 )
@@ -818,8 +819,8 @@ def _gaps_of_rows(X: np.ndarray) -> np.ndarray | None:
     """Return where evenly spaced rows have missing values; None if none has any."""
     if not has_gaps(X):
         return None
-    n_rows = min(len(X), _MOST_PATTERNS, max(2, _MOST_PATTERN_CELLS // X.shape[1]))
-    return np.isnan(X[np.linspace(0, len(X) - 1, n_rows).astype(int)])
+    n_rows = min(_MOST_PATTERNS, max(2, _MOST_PATTERN_CELLS // X.shape[1]))
+    return np.isnan(X[evenly_spaced(len(X), n_rows)])
 
 
 def _checked_gaps(patterns: Any, n_features: int) -> np.ndarray | None:

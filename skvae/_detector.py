@@ -16,12 +16,11 @@ from skvae._base import BaseVAE, EmbeddingMixin
 from skvae._model import inference
 from skvae._model.module import Sizes, VAEModule
 from skvae._parts import Score
-from skvae._rows.arrays import is_frame
+from skvae._rows.arrays import evenly_spaced, is_frame
 from skvae._rows.batches import TrainingRows
 from skvae._specs import SHORT_NAMES, resolve
 from skvae._validation import Interval, StrOptions, _fit_context
 from skvae.scores._contributions import explain, explanation_frame
-from skvae.scores._neighbors import evenly_spaced
 
 # Score per value that the likelihood does not accept: finite, for metrics that refuse infinities.
 IMPOSSIBLE = -1e30

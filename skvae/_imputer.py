@@ -512,7 +512,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         if self._schema is not None and is_frame(X):
             decoded, gaps = self._schema.decode(filled, rng), missing & self._had_values
             return filled_frame(X, decoded, gaps, self._kept, self._indicated)
-        filled[:, is_empty] = np.where(missing[:, is_empty], 0.0, filled[:, is_empty])
+        filled = np.where(missing & is_empty, 0.0, filled)
         return np.hstack([filled[:, self._kept], missing[:, self._indicated].astype(filled.dtype)])
 
     def _get_state(self) -> dict[str, Any]:

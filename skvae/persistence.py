@@ -29,7 +29,6 @@ from skvae.scores import ModelScore
 __all__ = ["Autosave", "export_onnx", "load", "save"]
 
 _ESTIMATORS = {cls.__name__: cls for cls in (VAETransformer, VAEAnomalyDetector, VAEImputer)}
-_NAMES = "VAETransformer, VAEAnomalyDetector or VAEImputer"
 # A resumed fit may change these: they leave the weights alone, or are there to be raised.
 _FREE_PARAMETERS = {
     "max_epochs",
@@ -350,8 +349,9 @@ class Autosave(BaseEstimator, FitCallback):
 
 def _check_estimator(caller, estimator):
     if type(estimator) not in _ESTIMATORS.values():
+        *names, last = _ESTIMATORS
         raise ValueError(
-            f"skvae.{caller} takes a fitted {_NAMES}, got {estimator!r}. For a "
+            f"skvae.{caller} takes a fitted {', '.join(names)} or {last}, got {estimator!r}. For a "
             "pipeline, pass its step: pipeline[0]."
         )
     check_is_fitted(estimator)

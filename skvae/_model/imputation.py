@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skvae._model.inference import map_rows
+from skvae._model.inference import fill_gaps, map_rows
 from skvae._model.module import VAEModule
 from skvae._random import fixed_normal_draws, make_generator
 
@@ -27,7 +27,7 @@ def expected(modules: Sequence[VAEModule], X: np.ndarray, n_samples: int) -> np.
         return module.likelihood.mean_of_draws(outputs, weights)
 
     n_draws = len(modules) * n_samples
-    return _filled(X, lambda rows: map_rows(step, modules[0], rows, n_draws)[None])[0]
+    return fill_gaps(X, lambda rows: map_rows(step, modules[0], rows, n_draws))
 
 
 def drawn(
@@ -56,20 +56,7 @@ def drawn(
         n_passes = len(modules) * n_samples
         return map_rows(step, modules[0], rows, n_passes).swapaxes(0, 1)
 
-    return _filled(X, completed, n_draws)
-
-
-def _filled(
-    X: np.ndarray, complete: Callable[[np.ndarray], np.ndarray], n_copies: int = 1
-) -> np.ndarray:
-    """Return copies of X with the missing values that `complete` returns for incomplete rows."""
-    missing = np.isnan(X)
-    incomplete = missing.any(axis=1)
-    filled = np.repeat(X[None], n_copies, axis=0)
-    if incomplete.any():
-        rows = X[incomplete]
-        filled[:, incomplete] = np.where(missing[incomplete], complete(rows), rows)
-    return filled
+    return np.broadcast_to(fill_gaps(X, completed), (n_draws, *X.shape))
 
 
 def _weighted_outputs(

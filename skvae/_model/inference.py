@@ -148,17 +148,30 @@ def complete(module: VAEModule, X: np.ndarray) -> np.ndarray:
     It is moved to the nearest value that the likelihood accepts. Rows without gaps stay as they
     are.
     """
+    support = module.likelihood.support
+
+    def expected(rows: np.ndarray) -> np.ndarray:
+        decoded = decode(module, encode_mean(module, rows))
+        return decoded if support is None else support.nearest(decoded)
+
+    return fill_gaps(X, expected)
+
+
+def fill_gaps(X: np.ndarray, fill: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return X with other values in place of missing ones; X itself if none is missing.
+
+    `fill` takes the incomplete rows, (n_incomplete, n_features), and returns complete ones, of that
+    shape or of several copies, (n_copies, n_incomplete, n_features).
+    """
     missing = np.isnan(X)
     incomplete = missing.any(axis=1)
     if not incomplete.any():
         return X
     rows = X[incomplete]
-    expected = decode(module, encode_mean(module, rows))
-    if module.likelihood.support is not None:
-        expected = module.likelihood.support.nearest(expected)
-    completed = X.copy()
-    completed[incomplete] = np.where(missing[incomplete], expected, rows)
-    return completed
+    completed = np.where(missing[incomplete], fill(rows), rows)
+    filled = np.broadcast_to(X, (*completed.shape[:-2], *X.shape)).copy()
+    filled[..., incomplete, :] = completed
+    return filled
 
 
 def build_score(

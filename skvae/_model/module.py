@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule, Network, Prior, PriorModule
 from skvae._random import isolated_rng
-from skvae._rows.arrays import has_gaps
 from skvae._scaling import filled_by_ranks
 from skvae._validation import OutsideSupportError
 
@@ -237,7 +236,8 @@ def build_module(
     ValueError
         If a part returns an output of the wrong shape.
     """
-    density = _build_likelihood(likelihood, X)
+    filled = filled_by_ranks(X)  # X itself if nothing is missing
+    density = _build_likelihood(likelihood, X, filled)
 
     def examples(n_rows: int) -> Tensor:
         rows = X[torch.randint(len(X), (n_rows,)).numpy()]
@@ -245,7 +245,7 @@ def build_module(
         inputs = _encoder_inputs(density, x, observed, parts.has_gaps)
         return inputs.to(torch.get_default_dtype())
 
-    parts = Parts(network, density.spec, prior, X.shape[1], n_components, has_gaps(X))
+    parts = Parts(network, density.spec, prior, X.shape[1], n_components, filled is not X)
     module = _join(parts, density, examples)
     _check_shapes(module, torch.from_numpy(X[:2].copy()))
     return module
@@ -319,9 +319,10 @@ def _join(parts: Parts, density: LikelihoodModule, examples: Callable[[int], Ten
     )
 
 
-def _build_likelihood(likelihood: Likelihood, X: np.ndarray) -> LikelihoodModule:
-    """Build a likelihood for rows that may have gaps, from the values that are observed."""
-    filled = filled_by_ranks(X)
+def _build_likelihood(
+    likelihood: Likelihood, X: np.ndarray, filled: np.ndarray
+) -> LikelihoodModule:
+    """Build a likelihood for rows that may have gaps, from the rows without them."""
     try:
         return likelihood.build(filled)
     except OutsideSupportError as exc:  # the value may stand in a gap

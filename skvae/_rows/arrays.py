@@ -49,6 +49,11 @@ def has_gaps(X: np.ndarray) -> bool:
     return not np.isfinite(total) and any(np.isnan(row).any() for row in X)
 
 
+def evenly_spaced(n_rows: int, most: int) -> np.ndarray:
+    """Return indices of at most so many rows, from the first to the last."""
+    return np.linspace(0, n_rows - 1, min(most, n_rows)).astype(int)
+
+
 def is_frame(X: Any) -> bool:
     """Return whether X is a data frame of pandas or polars, or a table of pyarrow."""
     known = nw.dependencies

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
+from skvae._rows.arrays import evenly_spaced
 from skvae._scaling import LARGEST_SCALED, measure, winsorized
 from skvae._validation import Interval, StrOptions
 
@@ -372,11 +373,6 @@ def _spread(vectors, n_measured, kind):
         return np.concatenate([np.ones_like(inputs), np.sqrt(residuals) + _LEAST_SPREAD])
     shared = np.sqrt([inputs.mean(), residuals.mean()]) + _LEAST_SPREAD
     return np.repeat(shared, len(inputs))
-
-
-def evenly_spaced(n_rows: int, most: int) -> np.ndarray:
-    """Return indices of at most so many rows, from the first to the last."""
-    return np.linspace(0, n_rows - 1, min(most, n_rows)).astype(int)
 
 
 def nearest_distances(points: Tensor, rows: Tensor, n_nearest: int) -> Tensor:
