@@ -7,10 +7,10 @@ from numbers import Integral, Real
 
 from torch import nn
 
-from skvae._parts import Network
 from skvae._validation import Interval, StrOptions
 from skvae.networks._images import (
     AnyLeadingShape,
+    ImageNetwork,
     ImagesToRows,
     RowsToImages,
     halvings,
@@ -20,7 +20,7 @@ from skvae.networks._images import (
 from skvae.networks._mlp import ACTIVATIONS, Layer, activated, initialized
 
 
-class Conv(Network):
+class Conv(ImageNetwork):
     """Convolutional encoder and decoder for images.
 
     Every stage halves the height and the width (rounded up) by a 3x3 convolution of stride 2; a
@@ -85,71 +85,6 @@ class Conv(Network):
         self.activation = activation
         self.dropout = dropout
 
-    def build_encoder(self, n_features: int, n_outputs: int) -> nn.Module:
-        """Build a fresh encoder.
-
-        Parameters
-        ----------
-        n_features : int
-            Width of the rows: height times width times colours.
-        n_outputs : int
-            Number of values per row that parametrise q(z|x).
-
-        Returns
-        -------
-        encoder : torch.nn.Module
-            Maps (n_samples, n_features) to (n_samples, n_outputs).
-
-        Raises
-        ------
-        InvalidParameterError
-            If a parameter of this object is out of range.
-        ValueError
-            If the rows are not images of shape `image_shape`.
-        """
-        return self._encoder(n_features, 1, n_outputs)
-
-    def build_gap_encoder(self, n_features: int, n_indicators: int, n_outputs: int) -> nn.Module:
-        """Build a fresh encoder in which the indicators of gaps are further colours of the images.
-
-        Parameters
-        ----------
-        n_features : int
-            Width of the rows: height times width times colours.
-        n_indicators : int
-            The same.
-        n_outputs : int
-            Number of values per row that parametrise q(z|x).
-
-        Returns
-        -------
-        encoder : torch.nn.Module
-            Maps (n_samples, 2 * n_features) to (n_samples, n_outputs).
-
-        Raises
-        ------
-        InvalidParameterError
-            If a parameter of this object is out of range.
-        ValueError
-            If the rows are not images of shape `image_shape`.
-        """
-        return self._encoder(n_features, 2, n_outputs)
-
-    def _encoder(self, n_features: int, n_planes: int, n_outputs: int) -> nn.Module:
-        height, width, colours = shape_of_inputs(self, n_features)
-        stages = halvings(height, width, len(self.channels))
-        layers: list[nn.Module] = [RowsToImages(height, width, colours, n_planes)]
-        n_maps = n_planes * colours
-        for n_channels in self.channels:
-            layers += self._activated(nn.Conv2d(n_maps, n_channels, 3, stride=2, padding=1))
-            n_maps = n_channels
-        n_flat = n_maps * math.prod(stages[-1])
-        layers.append(nn.Flatten())
-        if self.hidden_units is not None:
-            layers += self._activated(nn.Linear(n_flat, self.hidden_units))
-        n_last = self.hidden_units or n_flat
-        return nn.Sequential(*layers, initialized(nn.Linear(n_last, n_outputs), None))
-
     def build_decoder(self, n_components: int, n_outputs: int, n_features: int) -> nn.Module:
         """Build a fresh decoder.
 
@@ -193,6 +128,21 @@ class Conv(Network):
             last = stage == len(self.channels) - 1
             layers += [initialized(grow, None)] if last else self._activated(grow)
         return AnyLeadingShape(nn.Sequential(*layers, ImagesToRows(colours)))
+
+    def _encoder(self, n_features: int, n_planes: int, n_outputs: int) -> nn.Module:
+        height, width, colours = shape_of_inputs(self, n_features)
+        stages = halvings(height, width, len(self.channels))
+        layers: list[nn.Module] = [RowsToImages(height, width, colours, n_planes)]
+        n_maps = n_planes * colours
+        for n_channels in self.channels:
+            layers += self._activated(nn.Conv2d(n_maps, n_channels, 3, stride=2, padding=1))
+            n_maps = n_channels
+        n_flat = n_maps * math.prod(stages[-1])
+        layers.append(nn.Flatten())
+        if self.hidden_units is not None:
+            layers += self._activated(nn.Linear(n_flat, self.hidden_units))
+        n_last = self.hidden_units or n_flat
+        return nn.Sequential(*layers, initialized(nn.Linear(n_last, n_outputs), None))
 
     def _activated(self, layer: Layer) -> list[nn.Module]:
         return activated(layer, self.activation, self.dropout)

@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from skvae._parts import Network
+
 
 def shape_of_inputs(network: Any, n_features: int) -> tuple[int, int, int]:
     """Return (height, width, colours) of the rows that a network encodes.
@@ -106,6 +108,64 @@ def check_counts(network: Any, name: str, lengths: tuple[int, ...] | None = None
 
 def _name(network: Any) -> str:
     return type(network).__name__
+
+
+class ImageNetwork(Network):
+    """Base of the networks of images, whose encoders see gaps as further colours."""
+
+    def build_encoder(self, n_features: int, n_outputs: int) -> nn.Module:
+        """Build a fresh encoder.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows: height times width times colours.
+        n_outputs : int
+            Number of values per row that parametrise q(z|x).
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Maps (n_samples, n_features) to (n_samples, n_outputs).
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter of this object is out of range.
+        ValueError
+            If the rows are not images of shape `image_shape`.
+        """
+        return self._encoder(n_features, 1, n_outputs)
+
+    def build_gap_encoder(self, n_features: int, n_indicators: int, n_outputs: int) -> nn.Module:
+        """Build a fresh encoder in which the indicators of gaps are further colours of the images.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows: height times width times colours.
+        n_indicators : int
+            The same.
+        n_outputs : int
+            Number of values per row that parametrise q(z|x).
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Maps (n_samples, 2 * n_features) to (n_samples, n_outputs).
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter of this object is out of range.
+        ValueError
+            If the rows are not images of shape `image_shape`.
+        """
+        return self._encoder(n_features, 2, n_outputs)
+
+    def _encoder(self, n_features: int, n_planes: int, n_outputs: int) -> nn.Module:
+        """Build an encoder of rows of so many images side by side."""
+        raise NotImplementedError
 
 
 class RowsToImages(nn.Module):

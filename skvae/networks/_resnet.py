@@ -8,10 +8,10 @@ from numbers import Integral, Real
 
 from torch import Tensor, nn
 
-from skvae._parts import Network
 from skvae._validation import Interval, StrOptions
 from skvae.networks._images import (
     AnyLeadingShape,
+    ImageNetwork,
     ImagesToRows,
     RowsToImages,
     halvings,
@@ -21,7 +21,7 @@ from skvae.networks._images import (
 from skvae.networks._mlp import ACTIVATIONS, activated, initialized
 
 
-class ResNet(Network):
+class ResNet(ImageNetwork):
     """Residual encoder and decoder for images.
 
     Every stage halves the height and the width (rounded up) by a 3x3 convolution of stride 2,
@@ -104,70 +104,6 @@ class ResNet(Network):
         self.activation = activation
         self.dropout = dropout
 
-    def build_encoder(self, n_features: int, n_outputs: int) -> nn.Module:
-        """Build a fresh encoder.
-
-        Parameters
-        ----------
-        n_features : int
-            Width of the rows: height times width times colours.
-        n_outputs : int
-            Number of values per row that parametrise q(z|x).
-
-        Returns
-        -------
-        encoder : torch.nn.Module
-            Maps (n_samples, n_features) to (n_samples, n_outputs).
-
-        Raises
-        ------
-        InvalidParameterError
-            If a parameter of this object is out of range.
-        ValueError
-            If the rows are not images of shape `image_shape`.
-        """
-        return self._encoder(n_features, 1, n_outputs)
-
-    def build_gap_encoder(self, n_features: int, n_indicators: int, n_outputs: int) -> nn.Module:
-        """Build a fresh encoder in which the indicators of gaps are further colours of the images.
-
-        Parameters
-        ----------
-        n_features : int
-            Width of the rows: height times width times colours.
-        n_indicators : int
-            The same.
-        n_outputs : int
-            Number of values per row that parametrise q(z|x).
-
-        Returns
-        -------
-        encoder : torch.nn.Module
-            Maps (n_samples, 2 * n_features) to (n_samples, n_outputs).
-
-        Raises
-        ------
-        InvalidParameterError
-            If a parameter of this object is out of range.
-        ValueError
-            If the rows are not images of shape `image_shape`.
-        """
-        return self._encoder(n_features, 2, n_outputs)
-
-    def _encoder(self, n_features: int, n_planes: int, n_outputs: int) -> nn.Module:
-        height, width, colours = shape_of_inputs(self, n_features)
-        smallest = halvings(height, width, len(self.channels))[-1]
-        layers: list[nn.Module] = [RowsToImages(height, width, colours, n_planes)]
-        for before, after in pairwise([n_planes * colours, *self.channels]):
-            halve = nn.Conv2d(before, after, 3, stride=2, padding=1)
-            layers += [initialized(halve, self.activation), *self._blocks(after, None)]
-        layers += [*self._normalized(self.channels[-1]), nn.Flatten()]
-        n_last = self.channels[-1] * math.prod(smallest)
-        if self.hidden_units is not None:
-            layers += activated(nn.Linear(n_last, self.hidden_units), self.activation, self.dropout)
-            n_last = self.hidden_units
-        return nn.Sequential(*layers, initialized(nn.Linear(n_last, n_outputs), None))
-
     def build_decoder(self, n_components: int, n_outputs: int, n_features: int) -> nn.Module:
         """Build a fresh decoder.
 
@@ -205,6 +141,20 @@ class ResNet(Network):
             )
         ]
         return AnyLeadingShape(_Decoder(start, stages, ImagesToRows(colours)))
+
+    def _encoder(self, n_features: int, n_planes: int, n_outputs: int) -> nn.Module:
+        height, width, colours = shape_of_inputs(self, n_features)
+        smallest = halvings(height, width, len(self.channels))[-1]
+        layers: list[nn.Module] = [RowsToImages(height, width, colours, n_planes)]
+        for before, after in pairwise([n_planes * colours, *self.channels]):
+            halve = nn.Conv2d(before, after, 3, stride=2, padding=1)
+            layers += [initialized(halve, self.activation), *self._blocks(after, None)]
+        layers += [*self._normalized(self.channels[-1]), nn.Flatten()]
+        n_last = self.channels[-1] * math.prod(smallest)
+        if self.hidden_units is not None:
+            layers += activated(nn.Linear(n_last, self.hidden_units), self.activation, self.dropout)
+            n_last = self.hidden_units
+        return nn.Sequential(*layers, initialized(nn.Linear(n_last, n_outputs), None))
 
     def _start(self, n_components: int, shape: tuple[int, ...]) -> nn.Sequential:
         """Return the layers from the latent vector to the smallest maps."""
