@@ -17,11 +17,12 @@ from sklearn.base import TransformerMixin
 from skvae._base import BaseVAE, LikelihoodScoreMixin
 from skvae._model import imputation
 from skvae._model.module import VAEModule
+from skvae._parts import Likelihood
 from skvae._random import draw_seed
 from skvae._rows.arrays import is_frame
 from skvae._rows.batches import TrainingRows, n_batches
 from skvae._rows.frames import filled_frame, with_gaps
-from skvae._specs import OF_GAPS, OF_TABLES
+from skvae._specs import OF_GAPS, OF_SELF_MASKING, OF_TABLES
 from skvae._training.budget import EARLY_STOPPING_CEILING
 from skvae._training.callbacks import FitCallback, is_a
 from skvae._training.net import Settings
@@ -34,6 +35,7 @@ from skvae._validation import (
     check_count,
     check_is_fitted,
 )
+from skvae.likelihoods import Gaussian, SelfMaskingGaussian
 
 _MOST_COMPONENTS = 10
 _STEPS = (200, 5000)  # the fewest and the most
@@ -126,6 +128,14 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         averages over several models have smaller errors than those of each of them.
     missing_values : int, float, str, None or np.nan, default=np.nan
         What stands for missing values in X, besides NaN, None, pandas' NA and NaT.
+    mechanism : {"mar", "self_masking"}, default="mar"
+        What the model assumes of the gaps. "mar" (missing at random): whether a value is missing
+        may depend on observed values, but not on itself. "self_masking": in columns with missing
+        values in training, large values are missing more often than small ones, or the reverse
+        [6]_. The likelihood is then :class:`~skvae.likelihoods.SelfMaskingGaussian`, a `Gaussian`
+        is replaced by it, and others are not possible. The other parts that are "auto" are
+        ``MLP(hidden_layer_sizes=(64, 64), activation="silu", linear_decoder=True)``, "normal" and
+        ``IWAE(n_samples=20)``.
     sample_posterior : bool, default=False
         Whether `transform` fills gaps with draws, as :meth:`impute` does, instead of expectations.
         Standard errors of what is computed from one filled table are too small either way; see
@@ -166,9 +176,12 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
 
     Notes
     -----
-    Values may be missing at random: whether a value is missing may depend on observed values, but
-    not on the value itself. Gaps in columns without any in `fit` are filled too, though the encoder
-    has not seen such rows.
+    Gaps in columns without any in `fit` are filled too, though the encoder has not seen such rows;
+    they are taken to be missing at random. With ``mechanism="self_masking"``, `score_samples` is
+    the log-likelihood of the observed values and of where values are missing, and what was never
+    observed is extrapolated: on which side values are missing, and how far they are from the
+    observed ones, follows from the columns that depend on them and from the shape of the column.
+    Without either, it remains unknown.
 
     References
     ----------
@@ -178,6 +191,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
     .. [4] Loshchilov & Hutter (2019), "Decoupled Weight Decay Regularization".
     .. [5] Mattei & Frellsen (2019), "MIWAE: Deep Generative Modelling and Imputation of Incomplete
        Data Sets".
+    .. [6] Ipsen, Mattei & Frellsen (2021), "not-MIWAE: Deep Generative Modelling with Missing not
+       at Random Data".
 
     Examples
     --------
@@ -198,6 +213,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         "n_components": [*BaseVAE._parameter_constraints["n_components"], StrOptions({"auto"})],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "missing_values": [MissingValues()],
+        "mechanism": [StrOptions({"mar", "self_masking"})],
         "sample_posterior": ["boolean"],
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
@@ -232,6 +248,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         random_state=None,
         n_estimators=4,
         missing_values=np.nan,
+        mechanism="mar",
         sample_posterior=False,
         add_indicator=False,
         keep_empty_features=False,
@@ -260,6 +277,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         )
         self.n_estimators = n_estimators
         self.missing_values = missing_values
+        self.mechanism = mechanism
         self.sample_posterior = sample_posterior
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
@@ -424,7 +442,14 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
     def _modules(self) -> list[VAEModule]:
         return [self.module_, *(other.module_ for other in self._others)]
 
+    def _resolve(self, role: str) -> Any:
+        part = super()._resolve(role)
+        masks_itself = role == "likelihood" and self.mechanism == "self_masking"
+        return _self_masking(part) if masks_itself else part
+
     def _autos(self) -> dict[str, Any]:
+        if self.mechanism == "self_masking" and not self._is_table:
+            return OF_SELF_MASKING
         return {**OF_GAPS, "likelihood": OF_TABLES["likelihood"]} if self._is_table else OF_GAPS
 
     def _settings(self, rows: TrainingRows, seed: int) -> Settings:
@@ -536,6 +561,24 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
                     f"one of its models has {other.n_features_in_} features, but the first has "
                     f"{self.n_features_in_}"
                 )
+
+
+def _self_masking(likelihood: Likelihood) -> Likelihood:
+    """Return the self-masking distribution in place of a Gaussian one.
+
+    Raises
+    ------
+    ValueError
+        If the likelihood is another one.
+    """
+    if isinstance(likelihood, SelfMaskingGaussian):
+        return likelihood
+    if isinstance(likelihood, Gaussian):
+        return SelfMaskingGaussian(**likelihood.get_params())
+    raise ValueError(
+        f"mechanism='self_masking' needs a Gaussian likelihood, got {likelihood!r}. Pass columns "
+        "of numbers with likelihood='auto', or set mechanism='mar'."
+    )
 
 
 def _checked_flags(name: str, state: dict[str, Any], n_features: int) -> np.ndarray:

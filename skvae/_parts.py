@@ -340,6 +340,29 @@ class Likelihood(Part):
         """
         raise NotImplementedError
 
+    def build_with_gaps(self, X: np.ndarray, filled: np.ndarray) -> LikelihoodModule:
+        """Build the distribution for training rows with missing values; by default from `filled`.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Training rows, with NaN for missing values.
+        filled : ndarray of shape (n_samples, n_features)
+            The rows with observed values of the same columns in place of missing ones, so that
+            every column keeps its distribution.
+
+        Returns
+        -------
+        likelihood : LikelihoodModule
+            The distribution, in the units of X.
+
+        Raises
+        ------
+        ValueError
+            If the likelihood does not accept the values of X.
+        """
+        return self.build(filled)
+
 
 class LikelihoodModule(nn.Module):
     """Base of what a likelihood builds: the distribution p(x|z), in the units of X.
@@ -365,6 +388,9 @@ class LikelihoodModule(nn.Module):
     has_atoms : bool
         Whether a single real value may have a probability of its own, so that draws of a
         continuous distribution cannot stand in for training rows.
+    self_masking : bool
+        Whether the probability that a value is missing depends on the value, so that the
+        likelihood of a row is that of its observed values and of its gaps.
     n_inputs : int or None
         Width of what `standardize` returns; None is the number of features.
     n_measured : int or None
@@ -386,6 +412,7 @@ class LikelihoodModule(nn.Module):
     scaling: str = "auto"
     heavy_tailed: bool = False
     has_atoms: bool = False
+    self_masking: bool = False
     n_inputs: int | None = None
     n_measured: int | None = None
 
@@ -444,6 +471,21 @@ class LikelihoodModule(nn.Module):
         """
         raise NotImplementedError
 
+    def log_missing(self, outputs: Tensor) -> Tensor:
+        """Return the log-probability that a value is missing, given z; by default zero.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (..., n_outputs)
+            Outputs of the decoder.
+
+        Returns
+        -------
+        log_missing : Tensor of shape (..., n_features), or one that broadcasts to it
+            Takes the place of log p(x_j|z) of missing values.
+        """
+        return outputs.new_zeros(())
+
     def mean(self, outputs: Tensor) -> Tensor:
         """Return E[x|z] in the units of X, (..., n_features).
 
@@ -455,7 +497,9 @@ class LikelihoodModule(nn.Module):
         raise NotImplementedError
 
     def mean_of_draws(self, outputs: Tensor, weights: Tensor) -> Tensor:
-        """Return the mean of a mixture of distributions, (n_samples, n_features).
+        """Return what missing values are filled with, (n_samples, n_features).
+
+        By default it is the mean of a mixture of distributions.
 
         Parameters
         ----------
@@ -478,6 +522,18 @@ class LikelihoodModule(nn.Module):
             Source of the draws.
         """
         raise NotImplementedError
+
+    def sample_missing(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw values that are missing, (..., n_features); by default from p(x|z).
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (..., n_outputs)
+            Outputs of the decoder.
+        generator : torch.Generator or None, default=None
+            Source of the draws.
+        """
+        return self.sample(outputs, generator)
 
     def measured(self, x: Tensor) -> Tensor:
         """Return the rows in numbers whose distances compare rows; by default as the encoder's.

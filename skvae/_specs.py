@@ -12,7 +12,7 @@ from sklearn.base import clone
 from skvae._parts import Part
 from skvae._training.optimizers import SGD, AdamW
 from skvae._validation import InvalidParameterError
-from skvae.likelihoods import Gaussian, Mixed
+from skvae.likelihoods import Gaussian, Mixed, SelfMaskingGaussian
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.networks import MLP, Conv, ResNet
 from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
@@ -53,8 +53,16 @@ OF_GAPS: dict[str, Part] = {
     "prior": MixturePrior(n_mixtures=20),
     "objective": IWAE(n_samples=8),
 }
+# "auto" for an imputer of values that are missing because of what they are
+OF_SELF_MASKING: dict[str, Part] = {
+    "likelihood": SelfMaskingGaussian(noise_floor=0.02),
+    "network": MLP(hidden_layer_sizes=(64, 64), activation="silu", linear_decoder=True),
+    "prior": StandardNormal(),
+    "objective": IWAE(n_samples=20),
+}
 SPEC_CLASSES: tuple[type[Part], ...] = tuple(
     {type(make()): None for names in SHORT_NAMES.values() for make in names.values()}
+    | {SelfMaskingGaussian: None}
 )
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": AdamW,

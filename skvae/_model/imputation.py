@@ -24,7 +24,10 @@ def expected(modules: Sequence[VAEModule], X: np.ndarray, n_samples: int) -> np.
 
     def step(module: VAEModule, x: Tensor) -> Tensor:
         outputs, weights = _weighted_outputs(modules, x, n_samples)
-        return module.likelihood.mean_of_draws(outputs, weights)
+        if not module.likelihood.self_masking:
+            return module.likelihood.mean_of_draws(outputs, weights)
+        own = zip(modules, outputs.split(n_samples, 1), weights.split(n_samples, 1), strict=True)
+        return torch.stack([one.likelihood.mean_of_draws(*pair) for one, *pair in own]).sum(0)
 
     n_draws = len(modules) * n_samples
     return fill_gaps(X, lambda rows: map_rows(step, modules[0], rows, n_draws))
@@ -89,7 +92,8 @@ def _draws_of_row(
     draws = outputs.new_empty(n_draws, modules[0].parts.n_features)
     for owner in owners.unique().tolist():
         own = owners == owner
-        draws[own] = modules[owner].likelihood.sample(outputs[chosen[own]], generator).to(draws)
+        drawn = modules[owner].likelihood.sample_missing(outputs[chosen[own]], generator)
+        draws[own] = drawn.to(draws)
     return draws
 
 

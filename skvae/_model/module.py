@@ -154,7 +154,8 @@ class VAEModule(nn.Module):
         x, observed = self.split_gaps(x)
         log_prob = self.likelihood.log_prob(outputs, x[:, None])
         if observed is not None:
-            log_prob = torch.where(observed[:, None], log_prob, 0.0)
+            log_missing = self.likelihood.log_missing(outputs)
+            log_prob = torch.where(observed[:, None], log_prob, log_missing)
         return log_prob.sum(-1)
 
     def redraw(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -324,7 +325,7 @@ def _build_likelihood(
 ) -> LikelihoodModule:
     """Build a likelihood for rows that may have gaps, from the rows without them."""
     try:
-        return likelihood.build(filled)
+        return likelihood.build(X) if filled is X else likelihood.build_with_gaps(X, filled)
     except OutsideSupportError as exc:  # the value may stand in a gap
         column = exc.column
         row = np.flatnonzero(X[:, column] == filled[exc.row, column])[0]

@@ -374,6 +374,11 @@ IMPUTER_PARAMETERS = {
         "number or text that stands for a missing value, besides empty cells",
         {"type": number_or_text, "metavar": "VALUE"},
     ),
+    "mechanism": Parameter(
+        "mar",
+        "mar if gaps may depend on observed values only, self_masking if on what is missing",
+        {"choices": ["mar", "self_masking"]},
+    ),
     "sample_posterior": Parameter(
         False, "fill gaps with draws instead of expectations", {"action": "store_true"}
     ),

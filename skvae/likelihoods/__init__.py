@@ -10,6 +10,7 @@ from skvae.likelihoods._histogram import Histogram
 from skvae.likelihoods._mixed import Mixed, mixed_likelihood
 from skvae.likelihoods._negative_binomial import NegativeBinomial
 from skvae.likelihoods._poisson import Poisson
+from skvae.likelihoods._self_masking import SelfMaskingGaussian
 from skvae.likelihoods._student_t import StudentT
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Mixed",
     "NegativeBinomial",
     "Poisson",
+    "SelfMaskingGaussian",
     "StudentT",
     "Support",
     "mixed_likelihood",

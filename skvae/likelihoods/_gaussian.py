@@ -133,6 +133,13 @@ class Gaussian(Likelihood):
         ValueError
             If `bounded` is True and every feature has its own scale.
         """
+        return self._module(*self._measured(X))
+
+    def _module(self, spec: Gaussian, statistics: Scaling) -> LikelihoodModule:
+        return GaussianModule(spec, statistics)
+
+    def _measured(self, X: np.ndarray) -> tuple[Gaussian, Scaling]:
+        """Return the spec with every "auto" resolved, and the statistics of the rows."""
         self.validate()
         statistics = measure(X, self.scaling)
         noise_floor = np.maximum(statistics.noise_floor, self.noise_floor)
@@ -148,13 +155,13 @@ class Gaussian(Likelihood):
                 f"(scaling={self.scaling!r}). Choose scaling='global', or bounded=False."
             )
         varies = statistics.low < statistics.high  # a constant table has no range
-        spec = Gaussian(
+        spec = type(self)(
             noise=noise,
             scaling=statistics.kind,
             bounded=bool(bounded and varies),
             noise_floor=self.noise_floor,
         )
-        return _Gaussian(spec, statistics)
+        return spec, statistics
 
 
 class ScaledModule(LikelihoodModule):
@@ -194,7 +201,9 @@ class ScaledModule(LikelihoodModule):
         return torch.where(self.unknown, 1.0, variance)
 
 
-class _Gaussian(ScaledModule):
+class GaussianModule(ScaledModule):
+    """Normal variables whose means are outputs of the decoder."""
+
     ends: Tensor
     fixed_noise: Tensor | None
     free_log_variance: nn.Parameter | None

@@ -60,6 +60,9 @@ class MLP(Network):
         Whether the outputs of every hidden layer but the first are added to its inputs [4]_, and a
         linear map of the network's inputs to its outputs, in encoder and decoder. Deep networks
         then train as fast as shallow ones. All hidden layers must have the same width.
+    linear_decoder : bool, default=False
+        Whether the decoder is a linear map, as in factor analysis, whatever the hidden layers of
+        the encoder.
 
     See Also
     --------
@@ -102,6 +105,7 @@ class MLP(Network):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "skip_connections": ["boolean"],
         "residual": ["boolean"],
+        "linear_decoder": ["boolean"],
     }
 
     def __init__(
@@ -112,12 +116,14 @@ class MLP(Network):
         dropout=0.0,
         skip_connections=False,
         residual=False,
+        linear_decoder=False,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
         self.skip_connections = skip_connections
         self.residual = residual
+        self.linear_decoder = linear_decoder
 
     def build_encoder(self, n_features: int, n_outputs: int) -> nn.Module:
         """Build a fresh encoder.
@@ -188,6 +194,8 @@ class MLP(Network):
             If a parameter of this object is out of range.
         """
         hidden_sizes = self._hidden_sizes(n_features)[::-1]
+        if self.linear_decoder:
+            return initialized(nn.Linear(n_components, n_outputs), None)
         if self.skip_connections:
             return self._skip_stack(n_components, hidden_sizes, n_outputs)
         return self._stack(n_components, hidden_sizes, n_outputs)

@@ -41,6 +41,7 @@ VALUES = {
     "calibration_fraction": ("0.3", 0.3),
     "n_estimators": ("2", 2),
     "missing_values": ("?", "?"),
+    "mechanism": ("self_masking", "self_masking"),
     "sample_posterior": (None, True),
     "add_indicator": (None, True),
     "keep_empty_features": (None, True),
