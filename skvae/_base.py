@@ -567,7 +567,7 @@ class BaseVAE(BaseEstimator):
         generator = make_generator(seed, net.device)
         net.module_.prior.conclude(lambda: inference.draw_posterior(net.module_, X, generator))
         self._adopt(net.module_, net.history, net.settings.precision, X.dtype)
-        self._gap_patterns = _gaps_of_rows(X)
+        self._gap_patterns = gaps_of_rows(X)
         # callbacks belong to the run, and may hold objects that cannot be copied
         net.settings = replace(net.settings, callbacks=())
         self._net = net
@@ -815,7 +815,7 @@ def _schema_of(state: dict[str, Any] | None, n_features: int) -> TableSchema | N
     return schema
 
 
-def _gaps_of_rows(X: np.ndarray) -> np.ndarray | None:
+def gaps_of_rows(X: np.ndarray) -> np.ndarray | None:
     """Return where evenly spaced rows have missing values; None if none has any."""
     if not has_gaps(X):
         return None

@@ -8,14 +8,14 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import TransformerMixin
 
-from skvae._base import BaseVAE, LikelihoodScoreMixin
-from skvae._model import imputation
+from skvae._base import BaseVAE, LikelihoodScoreMixin, gaps_of_rows
+from skvae._model import calibration, imputation
 from skvae._model.module import VAEModule
 from skvae._parts import Likelihood
 from skvae._random import draw_seed
@@ -136,6 +136,11 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         is replaced by it, and others are not possible. The other parts that are "auto" are
         ``MLP(hidden_layer_sizes=(64, 64), activation="silu", linear_decoder=True)``, "normal" and
         ``IWAE(n_samples=20)``.
+    hidden_fraction : float or None, default=0.05
+        Share of the observed values that `fit` hides from each model. They are compared with their
+        draws: if draws vary too little, as after training on few rows, those of `impute` are
+        widened. None hides no value and leaves draws as they are. So do likelihoods whose values
+        are not continuous, as in data frames with text, and ``mechanism="self_masking"``.
     sample_posterior : bool, default=False
         Whether `transform` fills gaps with draws, as :meth:`impute` does, instead of expectations.
         Standard errors of what is computed from one filled table are too small either way; see
@@ -214,12 +219,14 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "missing_values": [MissingValues()],
         "mechanism": [StrOptions({"mar", "self_masking"})],
+        "hidden_fraction": [None, Interval(Real, 0, 0.5, closed="neither")],
         "sample_posterior": ["boolean"],
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
     }
 
     _others: Sequence[VAEImputer] = ()
+    _widths: np.ndarray | None = None  # factors of the deviations of draws from their mean
     _had_gaps: np.ndarray | None = None  # which columns had missing and observed values in training
     _had_values: np.ndarray | None = None
 
@@ -249,6 +256,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         n_estimators=4,
         missing_values=np.nan,
         mechanism="mar",
+        hidden_fraction=0.05,
         sample_posterior=False,
         add_indicator=False,
         keep_empty_features=False,
@@ -278,6 +286,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         self.n_estimators = n_estimators
         self.missing_values = missing_values
         self.mechanism = mechanism
+        self.hidden_fraction = hidden_fraction
         self.sample_posterior = sample_posterior
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
@@ -314,7 +323,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         with self._unchanged_on_failure():
             goes_on = self._goes_on()
             rows = self._check_training_rows(X, sample_weight)
-            self._fit_rows(rows)
+            self._fit_calibrated(rows)
             self._note_gaps(rows.X)
             kept = self._others if goes_on else ()
             self._train_others(kept, lambda other: other.fit(X, sample_weight=sample_weight))
@@ -438,9 +447,27 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         indicators = [f"missingindicator_{name}" for name in names[self._indicated]]
         return np.array([*names[self._kept], *indicators], dtype=object)
 
+    def _fit_calibrated(self, rows: TrainingRows) -> None:
+        """Train the first model without some of the values, which then calibrate its draws."""
+        likelihood = self._resolve("likelihood")
+        hides = likelihood.real_valued and not likelihood.self_masking
+        if self.hidden_fraction is None or not hides:
+            self._fit_rows(rows)
+            self._widths = np.ones(self.n_features_in_)
+            return
+        X, seed = rows.X, draw_seed(self.random_state)
+        hidden = calibration.hidden_cells(X, self.hidden_fraction, seed)
+        self._fit_rows(replace(rows, X=np.where(hidden, np.nan, X)))
+        self._gap_patterns = gaps_of_rows(X)
+        self._widths = calibration.widths(self.module_, X, hidden, self.n_importance_samples, seed)
+
+    @property
+    def _models(self) -> list[VAEImputer]:
+        return [self, *self._others]
+
     @property
     def _modules(self) -> list[VAEModule]:
-        return [self.module_, *(other.module_ for other in self._others)]
+        return [model.module_ for model in self._models]
 
     def _resolve(self, role: str) -> Any:
         part = super()._resolve(role)
@@ -515,13 +542,23 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         """Note which columns have gaps and values, in these rows or in those before."""
         missing = np.isnan(X)
         self._had_gaps, self._had_values = missing.any(axis=0), ~missing.all(axis=0)
+        if self._widths is None:
+            self._widths = np.ones(X.shape[1])
         if had_gaps is not None:
             self._had_gaps |= had_gaps
             self._had_values |= had_values
 
     def _drawn(self, X: Any, rows: np.ndarray, n_draws: int, seed: int) -> list[Any]:
         """Return copies of X with draws in the gaps."""
-        copies = imputation.drawn(self._modules, rows, n_draws, self.n_importance_samples, seed)
+        widths = np.stack([model._widths for model in self._models])
+        copies = imputation.drawn(
+            self._modules,
+            rows,
+            n_draws,
+            self.n_importance_samples,
+            seed,
+            widths=None if (widths == 1).all() else widths,
+        )
         rng = np.random.default_rng(seed)  # of levels too rare to be told apart by the model
         return [self._output(X, rows, filled, rng) for filled in copies]
 
@@ -545,6 +582,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             **super()._get_state(),
             "had_gaps": self._had_gaps.tolist(),
             "had_values": self._had_values.tolist(),
+            "widths": [model._widths.tolist() for model in self._models],
             "others": [BaseVAE._get_state(other) for other in self._others],
         }
 
@@ -561,6 +599,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
                     f"one of its models has {other.n_features_in_} features, but the first has "
                     f"{self.n_features_in_}"
                 )
+        for model, own in zip(self._models, _checked_widths(state, self._models), strict=True):
+            model._widths = own
 
 
 def _self_masking(likelihood: Likelihood) -> Likelihood:
@@ -579,6 +619,21 @@ def _self_masking(likelihood: Likelihood) -> Likelihood:
         f"mechanism='self_masking' needs a Gaussian likelihood, got {likelihood!r}. Pass columns "
         "of numbers with likelihood='auto', or set mechanism='mar'."
     )
+
+
+def _checked_widths(state: dict[str, Any], models: Sequence[VAEImputer]) -> np.ndarray:
+    """Return the widths of draws that were read from a file, (n_models, n_features).
+
+    Raises
+    ------
+    ValueError
+        If they are not a finite factor of at least 1 for each model and column.
+    """
+    expected = (len(models), models[0].n_features_in_)
+    widths = np.asarray(state["widths"], dtype=np.float64)
+    if widths.shape != expected or not np.all(np.isfinite(widths) & (widths >= 1)):
+        raise ValueError(f"its 'widths' are not finite numbers of at least 1, of shape {expected}")
+    return widths
 
 
 def _checked_flags(name: str, state: dict[str, Any], n_features: int) -> np.ndarray:

@@ -268,6 +268,12 @@ class Likelihood(Part):
         likelihood receives as codes and numbers.
     kinds : dict or None
         Kinds of columns of a data frame by their names, which overrule the rule for kinds.
+    real_valued : bool
+        Whether all features are real numbers with a density, so that draws of missing values may
+        be spread wider and averaged.
+    self_masking : bool
+        Whether the probability that a value is missing depends on the value, so that the likelihood
+        of a row is that of its observed values and of its gaps.
 
     See Also
     --------
@@ -302,6 +308,8 @@ class Likelihood(Part):
 
     accepts_names: bool = False
     kinds: dict[Any, str] | None = None
+    real_valued: bool = False
+    self_masking: bool = False
 
     def for_table(self, columns: Sequence[Any], X: np.ndarray) -> Likelihood:
         """Return the likelihood for a data frame; by default itself.
@@ -388,9 +396,6 @@ class LikelihoodModule(nn.Module):
     has_atoms : bool
         Whether a single real value may have a probability of its own, so that draws of a
         continuous distribution cannot stand in for training rows.
-    self_masking : bool
-        Whether the probability that a value is missing depends on the value, so that the
-        likelihood of a row is that of its observed values and of its gaps.
     n_inputs : int or None
         Width of what `standardize` returns; None is the number of features.
     n_measured : int or None
@@ -412,7 +417,6 @@ class LikelihoodModule(nn.Module):
     scaling: str = "auto"
     heavy_tailed: bool = False
     has_atoms: bool = False
-    self_masking: bool = False
     n_inputs: int | None = None
     n_measured: int | None = None
 

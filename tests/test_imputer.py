@@ -285,6 +285,15 @@ def test_flags_of_a_file_are_checked(fitted, name, flags):
         quick()._set_state(state, "cpu")
 
 
+@pytest.mark.parametrize(
+    "widths", [[[1.0] * 3], [[1.0, 1.0, 1.0, 0.5]], [[nan] * 4], [], [["a"] * 4]]
+)
+def test_widths_of_a_file_are_checked(fitted, widths):
+    state = {**fitted._get_state(), "widths": widths}
+    with pytest.raises(ValueError, match="'widths' are not finite|could not convert string"):
+        quick()._set_state(state, "cpu")
+
+
 def test_a_pipeline_with_a_classifier_can_be_searched():
     rows, y = load_iris(return_X_y=True)
     rows[np.random.default_rng(0).random(rows.shape) < 0.2] = nan

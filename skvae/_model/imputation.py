@@ -24,23 +24,28 @@ def expected(modules: Sequence[VAEModule], X: np.ndarray, n_samples: int) -> np.
 
     def step(module: VAEModule, x: Tensor) -> Tensor:
         outputs, weights = _weighted_outputs(modules, x, n_samples)
-        if not module.likelihood.self_masking:
-            return module.likelihood.mean_of_draws(outputs, weights)
-        own = zip(modules, outputs.split(n_samples, 1), weights.split(n_samples, 1), strict=True)
-        return torch.stack([one.likelihood.mean_of_draws(*pair) for one, *pair in own]).sum(0)
+        if module.likelihood.spec.real_valued:  # the models may differ in their scales
+            return _means(modules, outputs, weights).mean(0)
+        return module.likelihood.mean_of_draws(outputs, weights)
 
     n_draws = len(modules) * n_samples
     return fill_gaps(X, lambda rows: map_rows(step, modules[0], rows, n_draws))
 
 
 def drawn(
-    modules: Sequence[VAEModule], X: np.ndarray, n_draws: int, n_samples: int, seed: int
+    modules: Sequence[VAEModule],
+    X: np.ndarray,
+    n_draws: int,
+    n_samples: int,
+    seed: int,
+    widths: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return copies of rows with draws from p(missing|observed values) in place of missing values.
 
     These are drawn by sampling-importance resampling from `n_samples` draws from q(z|x) of each
     module (Mattei & Frellsen, 2019, section 3.4). The draws of a row depend on the seed, on its
-    values, and on how many equal rows come before it.
+    values, and on how many equal rows come before it. Deviations of draws from their mean under
+    the module that they come from are multiplied by `widths`, (n_modules, n_features).
 
     Returns
     -------
@@ -51,10 +56,16 @@ def drawn(
         seeds = iter(_seeds_of_rows(rows, seed))
 
         def step(module: VAEModule, x: Tensor) -> Tensor:
-            pairs = zip(*_weighted_outputs(modules, x, n_samples), strict=True)
-            return torch.stack(
-                [_draws_of_row(modules, *pair, n_draws, next(seeds)) for pair in pairs]
-            )
+            outputs, weights = _weighted_outputs(modules, x, n_samples)
+            drawn = [
+                _draws_of_row(modules, *pair, n_draws, next(seeds))
+                for pair in zip(outputs, weights, strict=True)
+            ]
+            draws, owners = (torch.stack(parts) for parts in zip(*drawn, strict=True))
+            if widths is None:
+                return draws
+            means = _means(modules, outputs, weights)[owners, torch.arange(len(x))[:, None]]
+            return means + torch.from_numpy(widths).to(means)[owners] * (draws - means)
 
         n_passes = len(modules) * n_samples
         return map_rows(step, modules[0], rows, n_passes).swapaxes(0, 1)
@@ -82,10 +93,29 @@ def _weighted_outputs(
     return torch.cat(outputs, 1), torch.cat(weights, 1)
 
 
+def _means(modules: Sequence[VAEModule], outputs: Tensor, weights: Tensor) -> Tensor:
+    """Return the expectation of missing values by each module, (n_modules, n_rows, n_features)."""
+    of_modules = zip(
+        modules, outputs.chunk(len(modules), 1), weights.chunk(len(modules), 1), strict=True
+    )
+    means = [
+        module.likelihood.mean_of_draws(outputs, weights * len(modules))
+        for module, outputs, weights in of_modules
+    ]
+    return torch.stack(means)
+
+
 def _draws_of_row(
     modules: Sequence[VAEModule], outputs: Tensor, weights: Tensor, n_draws: int, seed: int
-) -> Tensor:
-    """Resample latent draws by their weights, and draw from p(x|z) of their module for each."""
+) -> tuple[Tensor, Tensor]:
+    """Resample latent draws by their weights, and draw from p(x|z) of their module for each.
+
+    Returns
+    -------
+    draws : Tensor of shape (n_draws, n_features)
+    owners : Tensor of int of shape (n_draws,)
+        Positions of their modules.
+    """
     generator = make_generator(seed, outputs.device)
     chosen = weights.multinomial(n_draws, replacement=True, generator=generator)
     owners = chosen // (len(weights) // len(modules))
@@ -94,7 +124,7 @@ def _draws_of_row(
         own = owners == owner
         drawn = modules[owner].likelihood.sample_missing(outputs[chosen[own]], generator)
         draws[own] = drawn.to(draws)
-    return draws
+    return draws, owners
 
 
 def _seeds_of_rows(X: np.ndarray, seed: int) -> list[int]:

@@ -63,7 +63,7 @@ def pseudo_rows(module: VAEModule, X: np.ndarray, share: float) -> PseudoRows | 
     likelihood, n_components = module.likelihood, module.parts.n_components
     if likelihood.support is not None or likelihood.heavy_tailed or likelihood.has_atoms:
         return None
-    if likelihood.self_masking:  # a factor analysis of the observed values would be biased
+    if likelihood.spec.self_masking:  # a factor analysis of the observed values would be biased
         return None
     X = X[:: -(-len(X) // _MOST_ROWS)]
     filled = filled_by_ranks(X)

@@ -379,6 +379,11 @@ IMPUTER_PARAMETERS = {
         "mar if gaps may depend on observed values only, self_masking if on what is missing",
         {"choices": ["mar", "self_masking"]},
     ),
+    "hidden_fraction": Parameter(
+        0.05,
+        "share of the values hidden from training to calibrate draws, between 0 and 0.5",
+        _NUMBER,
+    ),
     "sample_posterior": Parameter(
         False, "fill gaps with draws instead of expectations", {"action": "store_true"}
     ),

@@ -97,6 +97,8 @@ class Gaussian(Likelihood):
     'feature'
     """
 
+    real_valued = True
+
     _parameter_constraints: dict = {
         "noise": [
             StrOptions({"auto", "shared", "per_feature", "per_sample"}),

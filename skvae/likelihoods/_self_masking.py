@@ -86,6 +86,8 @@ class SelfMaskingGaussian(Gaussian):
     True
     """
 
+    self_masking = True
+
     def build_with_gaps(self, X: np.ndarray, filled: np.ndarray) -> LikelihoodModule:
         """Build the distribution for training rows with missing values.
 
@@ -112,7 +114,6 @@ class SelfMaskingGaussian(Gaussian):
 
 
 class _SelfMaskingGaussian(GaussianModule):
-    self_masking = True
     is_masked: Tensor  # columns with missing values in training
     has_edge: Tensor  # columns whose threshold is known
     free_slope: nn.Parameter

@@ -64,6 +64,8 @@ class StudentT(Likelihood):
     tensor([[4.]], dtype=torch.float64)
     """
 
+    real_valued = True
+
     _parameter_constraints: dict = {
         "df": [Interval(Real, 0, None, closed="neither"), StrOptions({"learned"})],
         "scaling": [StrOptions({"auto", "feature", "global", "none"})],

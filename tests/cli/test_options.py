@@ -41,6 +41,7 @@ VALUES = {
     "calibration_fraction": ("0.3", 0.3),
     "n_estimators": ("2", 2),
     "missing_values": ("?", "?"),
+    "hidden_fraction": ("0.1", 0.1),
     "mechanism": ("self_masking", "self_masking"),
     "sample_posterior": (None, True),
     "add_indicator": (None, True),
