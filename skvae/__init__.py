@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from skvae._detector import VAEAnomalyDetector
     from skvae._imputer import VAEImputer
     from skvae._transformer import VAETransformer
-    from skvae.persistence import Autosave, export_onnx, load, save
+    from skvae.persistence import Autosave, describe, export_onnx, load, save
 
 __all__ = [
     "Autosave",
@@ -18,6 +18,7 @@ __all__ = [
     "VAEImputer",
     "VAETransformer",
     "__version__",
+    "describe",
     "export_onnx",
     "load",
     "save",
@@ -30,6 +31,7 @@ _HOMES = {
     "VAEAnomalyDetector": "skvae._detector",
     "VAEImputer": "skvae._imputer",
     "VAETransformer": "skvae._transformer",
+    "describe": "skvae.persistence",
     "export_onnx": "skvae.persistence",
     "load": "skvae.persistence",
     "save": "skvae.persistence",

@@ -601,13 +601,13 @@ class BaseVAE(BaseEstimator):
     def _set_state(self, state: dict[str, Any], device: str) -> None:
         """Set what `_get_state` returned; the module is built on a device before it is filled."""
         module = restore_module(Parts(**state["parts"]), state["weights"], device)
-        _check_plain_state(state, module.parts.n_features)
         self.n_features_in_ = module.parts.n_features
-        if state["feature_names"] is not None:
-            self.feature_names_in_ = np.array(state["feature_names"], dtype=object)
+        names = _checked_names(state["feature_names"], module.parts.n_features)
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
         self._schema = _schema_of(state["table"], module.parts.n_features)
         module.to(_device_here(self.device))
-        self._gap_patterns = _checked_gaps(state.get("gap_patterns"), module.parts.n_features)
+        self._gap_patterns = _checked_gaps(state["gap_patterns"], module.parts.n_features)
         history, dtype = history_of(state["history"]), np.dtype(state["dtype"])
         self._adopt(module, history, state["precision"], dtype)
 
@@ -778,23 +778,17 @@ def history_of(columns: dict[str, Any]) -> History:
     return history
 
 
-def _check_plain_state(state: dict[str, Any], n_features: int) -> None:
-    """Refuse values, read from a file, that `fit` cannot have set.
+def _checked_names(names: list[str] | None, n_features: int) -> list[str] | None:
+    """Return names of features that were read from a file.
 
     Raises
     ------
     ValueError
-        Naming the first of them.
+        If they are not as many as the features of the model.
     """
-    names = state["feature_names"]
-    named = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    for name, sound in {
-        "feature_names": names is None or (named and len(names) == n_features),
-        "dtype": state["dtype"] in ("float32", "float64"),
-        "precision": state["precision"] in ("float32", "bfloat16"),
-    }.items():
-        if not sound:
-            raise ValueError(f"its {name!r} cannot be {str(state[name])[:100]!r}")
+    if names is not None and len(names) != n_features:
+        raise ValueError(f"it names {len(names)} features, but its model has {n_features}")
+    return names
 
 
 def _schema_of(state: dict[str, Any] | None, n_features: int) -> TableSchema | None:
@@ -823,19 +817,18 @@ def gaps_of_rows(X: np.ndarray) -> np.ndarray | None:
     return np.isnan(X[evenly_spaced(len(X), n_rows)])
 
 
-def _checked_gaps(patterns: Any, n_features: int) -> np.ndarray | None:
+def _checked_gaps(patterns: np.ndarray | None, n_features: int) -> np.ndarray | None:
     """Return patterns of gaps that were read from a file.
 
     Raises
     ------
     ValueError
-        If they are not rows of booleans, one for each feature.
+        If they are not as wide as the model.
     """
-    if patterns is None:
-        return None
-    sound = isinstance(patterns, np.ndarray) and patterns.dtype == bool and patterns.ndim == 2
-    if not sound or len(patterns) == 0 or patterns.shape[1] != n_features:
-        raise ValueError(f"its patterns of gaps are not rows of {n_features} booleans")
+    if patterns is not None and patterns.shape[1] != n_features:
+        raise ValueError(
+            f"its patterns of gaps have {patterns.shape[1]} columns, but its model {n_features}"
+        )
     return patterns
 
 

@@ -642,10 +642,9 @@ def _checked_flags(name: str, state: dict[str, Any], n_features: int) -> np.ndar
     Raises
     ------
     ValueError
-        If they are not as many booleans as columns.
+        If they are not as many as the columns.
     """
     flags = state[name]
-    sound = isinstance(flags, list) and len(flags) == n_features
-    if not sound or not all(isinstance(flag, bool) for flag in flags):
-        raise ValueError(f"its {name!r} is not a list of {n_features} booleans")
+    if len(flags) != n_features:
+        raise ValueError(f"its {name!r} are {len(flags)}, but it has {n_features} columns")
     return np.array(flags)

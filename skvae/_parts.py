@@ -9,6 +9,7 @@ weights. Users' own parts derive from these classes under their public names, su
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +30,13 @@ class Part(BaseEstimator):
 
     _parameter_constraints: dict = {}
 
+    def __repr__(self, N_CHAR_MAX=700):
+        # scikit-learn's own takes time that is exponential in the depth of parts in parts
+        shown = copy.copy(self)
+        for name, value in self.get_params(deep=False).items():
+            setattr(shown, name, _with_texts(value))
+        return BaseEstimator.__repr__(shown, N_CHAR_MAX)
+
     def validate(self) -> None:
         """Refuse parameters that are out of range, before any row is seen.
 
@@ -38,6 +46,27 @@ class Part(BaseEstimator):
             Naming the parameter, its value, and what was expected.
         """
         self._validate_params()
+
+
+class _Text:
+    """Stands for a part of which the representation is known."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _with_texts(value: Any) -> Any:
+    """Return a value with the representations of parts in their place."""
+    if isinstance(value, Part):
+        return _Text(repr(value))
+    if type(value) in (list, tuple):
+        return type(value)(map(_with_texts, value))
+    if type(value) is dict:
+        return {key: _with_texts(item) for key, item in value.items()}
+    return value
 
 
 class Network(Part):
@@ -370,6 +399,23 @@ class Likelihood(Part):
             If the likelihood does not accept the values of X.
         """
         return self.build(filled)
+
+    def least_values(self, n_features: int) -> int:
+        """Return how many values the module that `build` returns holds at least.
+
+        A model file with fewer is refused before anything is built.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of columns of X.
+
+        Returns
+        -------
+        n_values : int
+            By default 0. The parameters of the likelihood are valid.
+        """
+        return 0
 
 
 class LikelihoodModule(nn.Module):

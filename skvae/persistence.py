@@ -14,8 +14,11 @@ from sklearn.base import BaseEstimator
 from skvae._base import BaseVAE, history_of
 from skvae._detector import VAEAnomalyDetector
 from skvae._files import onnx_graphs
+from skvae._files.allowance import Allowance
+from skvae._files.card import card
 from skvae._files.checkpoint_folder import CheckpointFolder
 from skvae._files.model_file import read_file, unsound, write_file
+from skvae._files.schema import check_header, check_parameters, check_run, check_state
 from skvae._files.values import Decoder, Encoder
 from skvae._imputer import VAEImputer
 from skvae._model.inference import SCORES
@@ -26,7 +29,7 @@ from skvae._transformer import VAETransformer
 from skvae._validation import Interval, check_is_fitted
 from skvae.scores import ModelScore
 
-__all__ = ["Autosave", "export_onnx", "load", "save"]
+__all__ = ["Autosave", "describe", "export_onnx", "load", "save"]
 
 _ESTIMATORS = {cls.__name__: cls for cls in (VAETransformer, VAEAnomalyDetector, VAEImputer)}
 # A resumed fit may change these: they leave the weights alone, or are there to be raised.
@@ -87,8 +90,13 @@ def save(estimator, path):
     True
     """
     _check_estimator("save", estimator)
-    header, tensors = _described(estimator, estimator._get_state())
-    write_file(path, {**header, "kind": "model"}, tensors)
+    encoder = Encoder(SPEC_CLASSES)
+    header = {"kind": "model", **_described(estimator, estimator._get_state(), encoder)}
+    try:
+        _decoded(header, Decoder(SPEC_CLASSES, encoder.custom, encoder.tensors))
+    except ValueError as exc:
+        raise ValueError(f"The estimator cannot be saved, as {exc}.") from exc
+    write_file(path, header, encoder.tensors)
 
 
 def load(path, *, trusted=()):
@@ -142,15 +150,90 @@ def load(path, *, trusted=()):
 def rebuild(path, header, tensors, *, trusted=()):
     """Rebuild the estimator from what was read of a file; `path` names it in errors."""
     try:
-        decoder = Decoder(SPEC_CLASSES, trusted, tensors)
-        estimator = _ESTIMATORS[header["estimator"]](**decoder.decode(header["parameters"]))
-        estimator._validate_params()
-        state = {name: decoder.decode(node) for name, node in header["state"].items()}
+        check_header(header)
+        estimator, state = _decoded(header, Decoder(SPEC_CLASSES, trusted, tensors))
         # a user's own parts may compute with their weights when they are built
-        estimator._set_state(state, "cpu" if trusted else "meta")
-    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as exc:
+        with Allowance(tensors.values()):
+            estimator._set_state(state, "cpu" if trusted else "meta")
+    except Exception as exc:  # whatever NumPy, torch or a library of tables raises for such values
         raise unsound(path, exc) from exc
     return estimator
+
+
+def _decoded(header, decoder):
+    """Return the unfitted estimator and the state in a header, each field of which is checked."""
+    cls, kind = _ESTIMATORS[header["estimator"]], header["kind"]
+    params = decoder.decode(header["parameters"])
+    check_parameters(params, cls._get_param_names())
+    estimator = cls(**params)
+    estimator._validate_params()
+    state = {name: decoder.decode(node) for name, node in header["state"].items()}
+    check_state(cls.__name__, kind, state)
+    if kind == "checkpoint":
+        check_run(decoder.decode(header["run"]))
+        if cls is not VAETransformer:
+            raise ValueError(
+                f"it is a checkpoint of a {cls.__name__}, which is complete only when training "
+                "ends; finish the fit with Autosave(..., resume=True)"
+            )
+    if decoder.unused:
+        raise ValueError(f"it holds the tensor {min(decoder.unused)[:80]!r}, which has no use")
+    return estimator, state
+
+
+def describe(path):
+    """Describe a model file or a checkpoint without building the model.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    card : dict
+        Plain values, which JSON can hold: `kind` ("model" or "checkpoint"), `estimator`, the
+        `parameters` that differ from their defaults, as text, `n_features`, `feature_names`, the
+        `columns` of a data frame with kind, type and values, `n_components`, `n_weights`, the
+        number of `training_rows` in the file (as they are, embedded or as pseudo-inputs), `losses`
+        of the last epoch, `bytes`, `versions` of the libraries that wrote it, `sha256`, and others.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, is not a model of skvae, or comes from a newer version.
+    FileNotFoundError
+        If there is no such file.
+
+    See Also
+    --------
+    load : Load the model.
+
+    Notes
+    -----
+    The time is proportional to the size of the file, whatever is in it. The checksum is compared
+    with the content; whether the weights fit the parameters is checked by :func:`load` alone.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import skvae
+    >>> from sklearn.datasets import load_iris
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> detector = skvae.VAEAnomalyDetector(2, max_epochs=2, random_state=0).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "iris.skvae"
+    ...     skvae.save(detector, path)
+    ...     card = skvae.describe(path)
+    >>> card["estimator"], card["n_features"], card["training_rows"]
+    ('VAEAnomalyDetector', 4, 150)
+    """
+    header, tensors = read_file(path)
+    try:
+        return card(path, header, tensors, _ESTIMATORS)
+    except Exception as exc:  # as in `rebuild`
+        raise unsound(path, exc) from exc
 
 
 def export_onnx(estimator, path, *, part="encoder"):
@@ -331,8 +414,10 @@ class Autosave(BaseEstimator, FitCallback):
         snapshot = copy.copy(self.estimator_)
         snapshot._adopt(net.module_, net.history, net.settings.precision, self.dtype_)
         run = {"identity": self.identity_, **self.start_._asdict(), **net.run_state()}
-        header, tensors = _described(snapshot, BaseVAE._get_state(snapshot), run)
-        self.folder_.write(epoch, {**header, "kind": "checkpoint"}, tensors)
+        encoder = Encoder(SPEC_CLASSES)
+        header = _described(snapshot, BaseVAE._get_state(snapshot), encoder)
+        header |= {"kind": "checkpoint", "run": encoder.encode(run, "run")}
+        self.folder_.write(epoch, header, encoder.tensors)
 
     def on_train_end(self, net, **kwargs):
         """Release the estimator and the identity of the rows.
@@ -357,18 +442,14 @@ def _check_estimator(caller, estimator):
     check_is_fitted(estimator)
 
 
-def _described(estimator, state, run=None):
-    """Return the header and the tensors of a file."""
-    encoder = Encoder(SPEC_CLASSES)
+def _described(estimator, state, encoder):
+    """Return what a header says of an estimator, of which the encoder keeps the tensors."""
     params = estimator.get_params(deep=False) | {"callbacks": None}
-    header = {
+    return {
         "estimator": type(estimator).__name__,
         "parameters": encoder.encode(params, "parameters"),
         "state": {name: encoder.encode(value, name) for name, value in state.items()},
     }
-    if run is not None:
-        header["run"] = encoder.encode(run, "run")
-    return header, encoder.tensors
 
 
 def _identity(estimator, X):

@@ -63,7 +63,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
         written = header["format"]
         if not isinstance(written, int) or written < 1:
             raise ValueError(f"its format version is {written!r}")
-        if written <= FORMAT_VERSION and header.pop("sha256") != _digest(header, tensors):
+        if written <= FORMAT_VERSION and header["sha256"] != _digest(header, tensors):
             raise ValueError("its content does not match its checksum; save or copy it again")
     except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as exc:
         raise unsound(path, exc) from exc
@@ -96,6 +96,7 @@ def _dumps(header: dict[str, Any]) -> str:
 
 
 def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    header = {name: value for name, value in header.items() if name != "sha256"}
     digest = hashlib.sha256(_dumps(header).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

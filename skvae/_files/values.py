@@ -1,13 +1,17 @@
 """Python values to JSON and back, exactly: tuples stay tuples, configured objects are rebuilt.
 
 Every JSON object that `encode` returns has one key, a tag that states the type of its content.
-Decoding builds only the classes that the caller passes, and optimisers of torch.
+Decoding builds only the classes that the caller passes, and optimisers of torch. Values that are
+nested too deeply or too large are refused in both directions: what is written can be read.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,8 +19,32 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from skvae._files.fields import array, brief, number, one_of, require, whole
 
-class Encoder:
+_MOST_LEVELS = 64  # of nested values; a configured object takes three or four
+_LARGEST_WHOLE = 2**128  # a float holds it
+# torch would import a module by the name of any other kind of device
+_DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d{1,3})?")
+_FLOATS = {repr(value): value for value in (math.nan, math.inf, -math.inf)}
+
+
+class _Nested:
+    """Counts the levels of nested values."""
+
+    _level = 0
+
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
+        self._level += 1
+        try:
+            if self._level > _MOST_LEVELS:
+                raise ValueError(f"it holds values nested in more than {_MOST_LEVELS} levels")
+            yield
+        finally:
+            self._level -= 1
+
+
+class Encoder(_Nested):
     """Turns values into nodes for :func:`json.dumps`, and collects the tensors and arrays in them.
 
     Parameters
@@ -28,11 +56,14 @@ class Encoder:
     ----------
     tensors : dict of str to Tensor
         The tensors and arrays found so far, by their path.
+    custom : set of type
+        The classes found so far that a reader has to trust.
     """
 
     def __init__(self, classes: Iterable[type]):
         self.names = {cls: cls.__name__ for cls in classes}
         self.tensors: dict[str, Tensor] = {}
+        self.custom: set[type] = set()
 
     def encode(self, value: Any, where: str) -> Any:
         """Return the node of a value.
@@ -47,16 +78,20 @@ class Encoder:
         Raises
         ------
         ValueError
-            If the value cannot be written without pickle.
+            If the value cannot be written without pickle, or is nested too deeply or too large.
         """
         if value is None or isinstance(value, bool | str):
             return value
         if isinstance(value, np.bool_ | np.integer | np.floating):
             return self.encode(value.item(), where)
         if isinstance(value, int):
-            return int(value)
+            return _checked_whole(int(value), where)
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else {"float": repr(float(value))}
+        with self._deeper():
+            return self._encode_object(value, where)
+
+    def _encode_object(self, value: Any, where: str) -> Any:
         if isinstance(value, list):
             return [self.encode(item, f"{where}.{i}") for i, item in enumerate(value)]
         if isinstance(value, tuple):
@@ -70,10 +105,10 @@ class Encoder:
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
             return {"array": self._keep(torch.from_numpy(value.copy()), where)}
         if isinstance(value, torch.device):
-            return {"device": str(value)}
+            return {"device": checked_device(str(value), where)}
         if isinstance(value, type) and issubclass(value, torch.optim.Optimizer):
             known = _is_torch_optimizer(value)
-            return {"optimizer": value.__name__} if known else {"custom": [value.__qualname__]}
+            return {"optimizer": value.__name__} if known else self._custom(value)
         if isinstance(value, np.random.RandomState):
             return {"random_state": self.encode(value.get_state(), where)}
         if isinstance(value, BaseEstimator):
@@ -91,15 +126,19 @@ class Encoder:
         params = self.encode(value.get_params(deep=False), where)
         name = self.names.get(type(value))
         if name is None:
-            return {"custom": [type(value).__qualname__, params]}
+            return self._custom(type(value), params)
         return {"spec": [name, params]}
+
+    def _custom(self, cls: type, *params: Any) -> dict[str, Any]:
+        self.custom.add(cls)
+        return {"custom": [cls.__qualname__, *params]}
 
     def _keep(self, tensor: Tensor, where: str) -> str:
         self.tensors[where] = tensor
         return where
 
 
-class Decoder:
+class Decoder(_Nested):
     """Turns nodes of :class:`Encoder` back into values.
 
     Parameters
@@ -109,7 +148,14 @@ class Decoder:
     trusted : iterable of type
         The reader's own classes.
     tensors : dict of str to Tensor
-        The encoder's tensors.
+        The encoder's tensors, each of which may be used once.
+    builds : bool, default=True
+        Whether configured objects are built. If False, each is a :class:`Call`, whatever its class.
+
+    Attributes
+    ----------
+    unused : set of str
+        Names of the tensors that no node has named so far.
     """
 
     def __init__(
@@ -117,10 +163,14 @@ class Decoder:
         classes: Iterable[type],
         trusted: Iterable[type] = (),
         tensors: dict[str, Tensor] | None = None,
+        *,
+        builds: bool = True,
     ):
         self.classes = {cls.__name__: cls for cls in classes}
         self.trusted = {cls.__qualname__: cls for cls in trusted}
         self.tensors: dict[str, Tensor] = tensors or {}
+        self.builds = builds
+        self.unused = set(self.tensors)
 
     def decode(self, node: Any) -> Any:
         """Return the value of a node.
@@ -130,38 +180,56 @@ class Decoder:
         ValueError
             If a custom class is not trusted, or the node is malformed.
         """
-        if node is None or isinstance(node, bool | str | int | float):
+        if node is None or isinstance(node, bool | str | float):
             return node
-        if isinstance(node, list):
-            return [self.decode(item) for item in node]
-        tag, content = next(iter(node.items()), ("", None))
+        if isinstance(node, int):
+            return _checked_whole(node, "number")
+        with self._deeper():
+            if isinstance(node, list):
+                return [self.decode(item) for item in node]
+            return self._decode_tagged(node)
+
+    def _decode_tagged(self, node: dict[str, Any]) -> Any:
+        tag, content = next(iter(node.items())) if len(node) == 1 else ("", None)
         if tag not in self._READERS:
             raise ValueError(f"it holds a value of the unknown type {tag[:40]!r}")
         try:
             return self._READERS[tag](self, content)
         except (TypeError, LookupError, AttributeError) as exc:
-            raise ValueError(f"it holds a malformed {tag!r} ({exc!r})") from exc
+            raise ValueError(f"it holds a malformed {tag!r} ({brief(exc)})") from exc
 
     def _dict(self, content: Any) -> dict[Any, Any]:
-        return {self.decode(key): self.decode(item) for key, item in content}
+        decoded = {self.decode(key): self.decode(item) for key, item in content}
+        require(len(decoded) == len(content), content, "dict", "a dictionary of different keys")
+        return decoded
+
+    def _tensor(self, name: Any) -> Tensor:
+        """Return a tensor; two places that share one would change together in training."""
+        self.unused.remove(name)
+        return self.tensors[name]
 
     def _spec(self, content: Any) -> Any:
         name, params = content
-        return self.classes[name](**self.decode(params))
+        cls, values = self.classes[name], self.decode(params)
+        return cls(**values) if self.builds else Call(name, values, cls)
 
     def _custom(self, content: Any) -> Any:
         name, *params = content
+        if not self.builds:
+            return Call(name, self.decode(params[0]) if params else {})
         cls = self.trusted.get(name)
         if cls is None:
             raise ValueError(
-                f"it was saved with the class {name!r}, which is not part of skvae. If you trust "
-                f"the file, pass your class: skvae.load(path, trusted=[{name}])"
+                f"it was saved with the class {brief(name)}, which is not part of skvae. If you "
+                f"trust the file, pass your class: skvae.load(path, trusted=[{str(name)[:80]}])"
             )
         return cls(**self.decode(params[0])) if params else cls
 
     def _random_state(self, content: Any) -> np.random.RandomState:
+        parts = self.decode(content)
+        _check_random_state(parts)
         state = np.random.RandomState()
-        state.set_state(self.decode(content))
+        state.set_state(parts)
         return state
 
     def _optimizer(self, content: Any) -> type[torch.optim.Optimizer]:
@@ -174,15 +242,75 @@ class Decoder:
         "tuple": lambda self, content: tuple(self.decode(content)),
         "slice": lambda self, content: slice(*self.decode(content)),
         "dict": _dict,
-        "float": lambda self, content: float(content),
-        "tensor": lambda self, content: self.tensors[content],
-        "array": lambda self, content: self.tensors[content].numpy(),
-        "device": lambda self, content: torch.device(content),
+        "float": lambda self, content: _FLOATS[content],
+        "tensor": _tensor,
+        "array": lambda self, content: self._tensor(content).numpy(),
+        "device": lambda self, content: torch.device(checked_device(content, "device")),
         "optimizer": _optimizer,
         "random_state": _random_state,
         "spec": _spec,
         "custom": _custom,
     }
+
+
+class Call:
+    """Stands for a configured object that is not built, and is shown as the call that builds it.
+
+    Parameters
+    ----------
+    name : str
+        Name of the class.
+    params : dict
+        Its parameters.
+    cls : type or None, default=None
+        The class, to leave out the parameters that have their defaults; None if it is not known.
+    """
+
+    def __init__(self, name: str, params: dict[str, Any], cls: type | None = None):
+        self.name, self.params, self.cls = str(name), dict(params), cls
+
+    def changed(self) -> dict[str, str]:
+        """Return the representations of the parameters that differ from their defaults."""
+        defaults = inspect.signature(self.cls).parameters if self.cls else {}
+        texts = {name: repr(value) for name, value in self.params.items()}
+        return {
+            name: text
+            for name, text in texts.items()
+            if name not in defaults or text != repr(defaults[name].default)
+        }
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={text}" for name, text in self.changed().items())
+        return f"{self.name}({shown})"
+
+
+def checked_device(device: Any, where: str) -> str:
+    """Return the name of a device, if it is of a known kind.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    is_known = isinstance(device, str) and _DEVICE.fullmatch(device) is not None
+    require(is_known, device, where, "'auto', 'cpu', 'cuda', 'mps' or 'xpu'")
+    return device
+
+
+def _checked_whole(value: int, where: str) -> int:
+    require(abs(value) <= _LARGEST_WHOLE, value, where, "an integer below 2**128")
+    return value
+
+
+def _check_random_state(parts: Any) -> None:
+    """Refuse the state of a generator that NumPy would take, and then read beyond its end."""
+    kind, keys, place, has_gauss, gauss = parts
+    one_of("MT19937")(kind, "random_state")
+    array("uint32", 1)(keys, "random_state")
+    require(len(keys) == 624, len(keys), "random_state", "a state of 624 integers")
+    whole(0, 624)(place, "random_state")
+    whole(0, 1)(has_gauss, "random_state")
+    number(-100, 100)(gauss, "random_state")
 
 
 def _is_torch_optimizer(cls: Any) -> bool:

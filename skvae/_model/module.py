@@ -263,12 +263,9 @@ def restore_module(parts: Parts, weights: dict[str, Tensor], device: str = "meta
     ValueError
         If the weights are not those of such a module.
     """
-    n_values = sum(tensor.numel() for tensor in weights.values())
-    if not all(1 <= size <= n_values for size in (parts.n_features, parts.n_components)):
-        raise ValueError(
-            f"it declares {parts.n_features} features and {parts.n_components} components, but "
-            f"holds {n_values} weights"
-        )
+    for spec in (parts.network, parts.likelihood, parts.prior):
+        spec.validate()
+    _check_sizes(parts, weights)
     rows = np.zeros((2, parts.n_features), dtype=np.float32)
     rows[1] = 1.0  # every likelihood accepts zeros and ones
     with isolated_rng(0), torch.device(device):
@@ -277,6 +274,20 @@ def restore_module(parts: Parts, weights: dict[str, Tensor], device: str = "meta
         module = _join(parts, density, lambda n_rows: torch.zeros(n_rows, width))
     load_weights(module, weights, assign=True)
     return module.eval()
+
+
+def _check_sizes(parts: Parts, weights: dict[str, Tensor]) -> None:
+    """Refuse sizes that the weights cannot fill, before anything of these sizes is built."""
+    n_values = sum(tensor.numel() for tensor in weights.values())
+    n_own = sum(w.numel() for name, w in weights.items() if name.startswith("likelihood."))
+    if (
+        max(parts.n_features, parts.n_components) > n_values
+        or parts.likelihood.least_values(parts.n_features) > n_own
+    ):
+        raise ValueError(
+            f"it declares {parts.n_features} features and {parts.n_components} components, but "
+            f"holds {n_values} weights, {n_own} of them of the likelihood"
+        )
 
 
 def load_weights(module: VAEModule, weights: dict[str, Tensor], *, assign: bool = False) -> None:

@@ -15,7 +15,13 @@ from skvae._validation import (
     OutsideSupportError,
     StrOptions,
 )
-from skvae.likelihoods._column_cells import CellsModule, check_sizes, points, sizes_of_columns
+from skvae.likelihoods._column_cells import (
+    CellsModule,
+    check_sizes,
+    least_cells,
+    points,
+    sizes_of_columns,
+)
 from skvae.likelihoods._one_scale import OneScaleModule
 from skvae.likelihoods._support import CODES, ROUNDING, categories
 
@@ -124,6 +130,9 @@ class Categorical(Likelihood):
         categories(n_categories).check(X, self)
         spec = Categorical(n_categories=n_categories, ordered=self.ordered, levels="range")
         return _Categorical(spec, X)
+
+    def least_values(self, n_features: int) -> int:
+        return least_cells(self.n_categories, n_features)
 
     def validate(self) -> None:
         super().validate()

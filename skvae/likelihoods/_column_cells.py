@@ -279,6 +279,12 @@ def check_sizes(name: str, sizes: Any, most: int) -> None:
         )
 
 
+def least_cells(sizes: Any, n_features: int) -> int:
+    """Return how many values a module of cells of these numbers holds at least."""
+    n_most = 1 if isinstance(sizes, str | Integral) else max(map(int, sizes), default=1)
+    return 2 * n_most * n_features  # bounds of cells, for every column as many as for the largest
+
+
 def sizes_of_columns(name: str, sizes: Sequence[int], n_features: int) -> list[int]:
     """Return the numbers of cells in a list, one per column.
 

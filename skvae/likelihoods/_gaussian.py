@@ -165,6 +165,9 @@ class Gaussian(Likelihood):
         )
         return spec, statistics
 
+    def least_values(self, n_features: int) -> int:
+        return 4 * n_features  # centre, scale, least noise and largest input
+
 
 class ScaledModule(LikelihoodModule):
     """Base of the distributions that centre and scale every feature."""

@@ -8,7 +8,13 @@ import numpy as np
 
 from skvae._parts import Likelihood, LikelihoodModule
 from skvae._validation import Interval, StrOptions
-from skvae.likelihoods._column_cells import Cells, CellsModule, check_sizes, sizes_of_columns
+from skvae.likelihoods._column_cells import (
+    Cells,
+    CellsModule,
+    check_sizes,
+    least_cells,
+    sizes_of_columns,
+)
 
 _MOST_BINS = 2**12
 _NAME = "'n_bins' parameter of Histogram"
@@ -104,10 +110,13 @@ class Histogram(Likelihood):
         """
         self.validate()
         most = self._most_bins(*X.shape)
-        cells = [_bins(column, size) for column, size in zip(X.T, most, strict=True)]
+        cells = _cells(X, most)
         is_settled = not isinstance(self.n_bins, str | Integral)
         sizes = most if is_settled else [len(own.low) for own in cells]
         return CellsModule(Histogram(n_bins=sizes), X, cells, sizes, nominal=False, dense=True)
+
+    def least_values(self, n_features: int) -> int:
+        return least_cells(self.n_bins, n_features)
 
     def validate(self) -> None:
         super().validate()
@@ -120,6 +129,18 @@ class Histogram(Likelihood):
         if isinstance(self.n_bins, Integral):
             return [int(self.n_bins)] * n_features
         return sizes_of_columns(_NAME, self.n_bins, n_features)
+
+
+def _cells(X: np.ndarray, most: list[int]) -> list[Cells]:
+    """Return the cells of all columns; equal columns of two rows, as of model files, share them."""
+    known: dict[tuple[float, ...], Cells] = {}
+    cells = []
+    for column, size in zip(X.T, most, strict=True):
+        key = (*column[:2].tolist(), size)
+        if len(X) > 2 or key not in known:
+            known[key] = _bins(column, size)
+        cells.append(known[key])
+    return cells
 
 
 def _bins(column: np.ndarray, n_bins: int) -> Cells:

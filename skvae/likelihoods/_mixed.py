@@ -119,6 +119,12 @@ class Mixed(Likelihood):
         names = [column.name for column in columns]
         return Mixed(columns=_resolved(self.columns, names), kinds=kinds)
 
+    def least_values(self, n_features: int) -> int:
+        if self.columns == "auto":
+            return 10 * n_features  # for the rows of a model file, whose columns are two levels
+        groups = _resolved(self.columns, range(n_features))
+        return sum(spec.least_values(len(columns)) for spec, columns in groups)
+
     def validate(self) -> None:
         super().validate()
         if self.columns != "auto":

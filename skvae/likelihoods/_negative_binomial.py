@@ -67,6 +67,9 @@ class NegativeBinomial(Likelihood):
         COUNTS.check(X, self)
         return _NegativeBinomial(self, X)
 
+    def least_values(self, n_features: int) -> int:
+        return 4 * n_features  # centre, scale, largest input and training mean
+
 
 class _NegativeBinomial(CountModule):
     start_log_theta: Tensor

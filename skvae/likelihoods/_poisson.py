@@ -60,6 +60,9 @@ class Poisson(Likelihood):
         COUNTS.check(X, self)
         return _Poisson(self, X)
 
+    def least_values(self, n_features: int) -> int:
+        return 4 * n_features  # centre, scale, largest input and training mean
+
 
 class _Poisson(CountModule):
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:

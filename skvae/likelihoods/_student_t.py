@@ -97,6 +97,9 @@ class StudentT(Likelihood):
         statistics = measure(within_fences(X), self.scaling)
         return _StudentT(StudentT(df=self.df, scaling=statistics.kind), statistics)
 
+    def least_values(self, n_features: int) -> int:
+        return 4 * n_features  # centre, scale, least noise and largest input
+
 
 class _StudentT(ScaledModule):
     heavy_tailed = True
