@@ -23,6 +23,7 @@ from skvae._files.fields import array, brief, number, one_of, require, whole
 
 _MOST_LEVELS = 64  # of nested values; a configured object takes three or four
 _LARGEST_WHOLE = 2**128  # a float holds it
+_SPARE_OBJECTS = 64  # configured objects beyond one for each tensor
 # torch would import a module by the name of any other kind of device
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d{1,3})?")
 _FLOATS = {repr(value): value for value in (math.nan, math.inf, -math.inf)}
@@ -170,6 +171,7 @@ class Decoder(_Nested):
         self.trusted = {cls.__qualname__: cls for cls in trusted}
         self.tensors: dict[str, Tensor] = tensors or {}
         self.builds = builds
+        self._n_objects = 0
         self.unused = set(self.tensors)
 
     def decode(self, node: Any) -> Any:
@@ -210,6 +212,9 @@ class Decoder(_Nested):
 
     def _spec(self, content: Any) -> Any:
         name, params = content
+        self._n_objects += 1
+        if self._n_objects > len(self.tensors) + _SPARE_OBJECTS:
+            raise ValueError(f"it holds more objects than its {len(self.tensors)} tensors need")
         cls, values = self.classes[name], self.decode(params)
         return cls(**values) if self.builds else Call(name, values, cls)
 

@@ -356,9 +356,14 @@ def _plane_by_plane(columns: Sequence[list[int]], n_outputs: list[int]) -> Tenso
 
 def _resolved(columns: Any, names: Sequence[Any]) -> list[Group]:
     """Return configured likelihoods with positions of columns, each of which occurs once."""
-    groups = [(_likelihood(spec), _positions(which, names)) for spec, which in _pairs(columns)]
-    counts = np.bincount(list(chain(*(which for _, which in groups))), minlength=len(names))
-    for owners, wrong in (("none", counts == 0), ("several", counts > 1)):
+    numbers, counts = np.arange(len(names)), np.zeros(len(names), dtype=int)
+    groups: list[Group] = []
+    for spec, which in _pairs(columns):
+        groups.append((_likelihood(spec), _positions(which, names, numbers)))
+        np.add.at(counts, groups[-1][1], 1)
+        if counts[groups[-1][1]].max() > 1:  # at once: a file may repeat all columns many times
+            break
+    for owners, wrong in (("several", counts > 1), ("none", counts == 0)):
         if wrong.any():
             which = [names[position] for position in np.flatnonzero(wrong).tolist()]
             raise ValueError(
@@ -389,11 +394,11 @@ def _likelihood(spec: Any) -> Likelihood:
     return spec
 
 
-def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
+def _positions(columns: Any, names: Sequence[Any], numbers: np.ndarray) -> list[int]:
     """Return the positions of columns that are given by names or by positions."""
-    of_name = {name: position for position, name in enumerate(names)}
     chosen: Any = [columns] if isinstance(columns, str | Integral) else columns
     if not isinstance(chosen, slice) and any(isinstance(name, str) for name in chosen):
+        of_name = {name: position for position, name in enumerate(names)}
         if unknown := [name for name in chosen if name not in of_name]:
             raise ValueError(
                 f"'columns' of Mixed has {unknown[0]!r} as the name of a column, but X has "
@@ -401,7 +406,7 @@ def _positions(columns: Any, names: Sequence[Any]) -> list[int]:
             )
         return [of_name[name] for name in chosen]
     try:
-        positions = np.atleast_1d(np.arange(len(names))[chosen]).tolist()
+        positions = np.atleast_1d(numbers[chosen]).tolist()
     except IndexError:
         positions = []
     if not positions:
