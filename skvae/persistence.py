@@ -16,7 +16,8 @@ from skvae._detector import VAEAnomalyDetector
 from skvae._files import onnx_graphs
 from skvae._files.allowance import Allowance
 from skvae._files.card import card
-from skvae._files.checkpoint_folder import CheckpointFolder
+from skvae._files.checkpoint_folder import CheckpointFolder, epoch_of
+from skvae._files.fields import require
 from skvae._files.model_file import read_file, unsound, write_file
 from skvae._files.schema import check_header, check_parameters, check_run, check_state
 from skvae._files.values import Decoder, Encoder
@@ -372,14 +373,15 @@ class Autosave(BaseEstimator, FitCallback):
         self.folder_ = CheckpointFolder(self.path, self.keep)
         self.estimator_, self.dtype_ = estimator, X.dtype
         self.identity_, self.start_, self.found_ = _identity(estimator, X), start, None
+        self.path_, self.stateless_ = None, set()
         newest = self.folder_.newest() if self.resume else None
         if newest:
             path, header, tensors = newest
             if header.get("kind") != "checkpoint":
                 raise unsound(path, "it is a finished model and not a checkpoint")
-            self.found_ = _read_run(path, header, tensors)
+            self.path_, self.found_ = path, _read_run(path, header, tensors)
             _check_identity(path, self.found_["identity"], self.identity_)
-            self.start_ = Start(self.found_["seed"], self.found_["epochs_before"])
+            self.start_ = _checked_start(path, self.found_, start, self.identity_)
         return self.start_
 
     def on_train_begin(self, net, **kwargs):
@@ -392,11 +394,33 @@ class Autosave(BaseEstimator, FitCallback):
         **kwargs
             Not used.
         """
-        if self.found_:
+        if not self.found_:
+            return
+        try:
             load_weights(net.module_, self.found_["weights"])
             net.history_ = history_of(self.found_["history"])
-            net.restore_run(self.found_)
-            self.found_ = None
+            self.stateless_ = net.restore_run(self.found_)
+        except Exception as exc:  # as in `rebuild`
+            raise unsound(self.path_, exc) from exc
+        self.found_ = None
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        """Refuse a checkpoint without the optimiser's state of a weight that is being trained.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        named_parameters : iterable of (str, Tensor)
+            Weights with their gradients.
+        **kwargs
+            Not used.
+        """
+        if self.stateless_:
+            trained = {name for name, weights in named_parameters if weights.grad is not None}
+            if lost := sorted(self.stateless_ & trained):
+                raise unsound(self.path_, f"it lacks the optimiser's state of {lost[0]!r}")
+            self.stateless_ = set()
 
     def on_epoch_end(self, net, **kwargs):
         """Write the checkpoint of the epoch that has just ended.
@@ -429,7 +453,8 @@ class Autosave(BaseEstimator, FitCallback):
         **kwargs
             Not used.
         """
-        del self.folder_, self.estimator_, self.dtype_, self.identity_, self.start_, self.found_
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
 
 
 def _check_estimator(caller, estimator):
@@ -469,12 +494,29 @@ def _identity(estimator, X):
 
 def _read_run(path, header, tensors):
     """Return the run in a checkpoint, with its weights and history."""
-    decoder = Decoder(SPEC_CLASSES, (), tensors)
+    decoder = Decoder(SPEC_CLASSES, (), tensors, builds=False)  # the parts are those of the fit
     try:
-        state = {name: decoder.decode(header["state"][name]) for name in ("weights", "history")}
-        return {**decoder.decode(header["run"]), **state}
-    except (ValueError, LookupError, TypeError) as exc:
+        check_header(header)
+        decoder.decode(header["parameters"])
+        state = {name: decoder.decode(node) for name, node in header["state"].items()}
+        run = decoder.decode(header["run"])
+        check_state(header["estimator"], "checkpoint", state)
+        check_run(run)
+        n_epochs = len(state["history"]["epoch"])
+        require(n_epochs == epoch_of(path), n_epochs, "epoch", f"that of its name, {path.name!r}")
+    except Exception as exc:  # as in `rebuild`
         raise unsound(path, exc) from exc
+    return {**run, "weights": state["weights"], "history": state["history"]}
+
+
+def _checked_start(path, run, start, identity):
+    """Return where the run in a checkpoint started, if this fit could have started there."""
+    seed, epochs_before = run["seed"], run["epochs_before"]
+    if "random_state" in identity["parameters"] and seed != start.seed:
+        raise unsound(path, f"its seed is {seed}, but that of the fit is {start.seed}")
+    if epochs_before >= len(run["history"]["epoch"]):
+        raise unsound(path, f"it has {epochs_before} epochs before its first one")
+    return Start(seed, epochs_before)
 
 
 def _check_identity(path, before, now):

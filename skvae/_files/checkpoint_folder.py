@@ -16,6 +16,11 @@ _NAME = "epoch-{:05d}.skvae"
 _PATTERN = re.compile(r"epoch-(\d{5,})\.skvae")
 
 
+def epoch_of(path: Path) -> int:
+    """Return the epoch in the name of a checkpoint."""
+    return int(path.name[len("epoch-") : -len(".skvae")])
+
+
 class CheckpointFolder:
     """The checkpoints of one fit, in one folder.
 
@@ -46,9 +51,9 @@ class CheckpointFolder:
     def files(self) -> list[Path]:
         """Return the paths of the checkpoints, oldest epoch first."""
         found = {
-            path: int(match[1])
+            path: epoch_of(path)
             for path in self.path.iterdir()
-            if (match := _PATTERN.fullmatch(path.name))
+            if _PATTERN.fullmatch(path.name) and path.is_file()
         }
         return sorted(found, key=lambda path: found[path])
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skvae._model.inference import fill_gaps, map_rows
+from skvae._model.inference import fill_gaps, map_rows, require_finite
 from skvae._model.module import VAEModule
 from skvae._random import fixed_normal_draws, make_generator
 
@@ -86,10 +86,10 @@ def _weighted_outputs(
         mean, log_var = module.encode(x)
         noise = torch.from_numpy(fixed_normal_draws(n_samples, mean.shape[1]).copy()).to(mean)
         z = mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
-        outputs.append(module.decode(z))
+        outputs.append(require_finite(module.decode(z)))
         log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
         log_weights = module.log_observed(x, outputs[-1]) + module.log_prior(z) - log_q
-        weights.append(log_weights.softmax(1) / len(modules))
+        weights.append(require_finite(log_weights.softmax(1)) / len(modules))
     return torch.cat(outputs, 1), torch.cat(weights, 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ _BLOCK_DRAWS = 2**13  # from the prior, for draws that meet a condition
 _MOST_BLOCKS = 16
 _ENOUGH_CONDITIONAL = 500  # effective draws
 _FEWEST_CONDITIONAL = 20
+_LARGEST_SCORE = 1e300  # so that differences of two scores are finite
+
+Values = TypeVar("Values", Tensor, np.ndarray)
 
 
 def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,9 +117,11 @@ def sample_conditional(
 
 def draw_rows(module: VAEModule, Z: np.ndarray, generator: torch.Generator) -> np.ndarray:
     """Draw from p(x|z) for every z, in the dtype of Z."""
-    return map_rows(
-        lambda module, z: module.likelihood.sample(module.decode(z), generator), module, Z
-    )
+
+    def step(module: VAEModule, z: Tensor) -> Tensor:
+        return module.likelihood.sample(require_finite(module.decode(z)), generator)
+
+    return map_rows(step, module, Z)
 
 
 def draw_posterior(module: VAEModule, X: np.ndarray, generator: torch.Generator) -> np.ndarray:
@@ -136,7 +142,7 @@ def score(module: VAEModule, X: np.ndarray, kind: str, n_samples: int) -> np.nda
     """
 
     def step(module: VAEModule, x: Tensor) -> Tensor:
-        return score_rows(module, x, kind, n_samples)
+        return saturated(score_rows(module, x, kind, n_samples), x.dtype)
 
     n_draws = max(FEWEST_DRAWS, n_samples)
     return map_rows(step, module, X, n_draws).astype(np.float64)
@@ -190,7 +196,7 @@ def evaluate(
     known = {name: tensor.double().to(device) for name, tensor in known.items()}
 
     def step(module: VAEModule, x: Tensor) -> Tensor:
-        return score(module, x, known, n_samples)
+        return saturated(score(module, x, known, n_samples), x.dtype)
 
     return map_rows(step, module, X, score.n_draws(n_samples)).astype(np.float64)
 
@@ -308,4 +314,27 @@ def map_rows(
             if start == 0:
                 result = np.empty((len(X), *values.shape[1:]), dtype=X.dtype)
             result[start : start + n_rows] = values
-    return result
+    return require_finite(result)
+
+
+def saturated(scores: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return scores within the range of a type, so that those of far rows are finite too."""
+    largest = min(torch.finfo(dtype).max, _LARGEST_SCORE)
+    return scores.clamp(-largest, largest)
+
+
+def require_finite(values: Values) -> Values:
+    """Return what a model computed, if it is finite.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    is_finite = torch.isfinite if isinstance(values, Tensor) else np.isfinite
+    if not is_finite(values).all():
+        raise ValueError(
+            "The model returns values that are not finite. Either its weights are too large, or "
+            "X lies too far from the training rows."
+        )
+    return values

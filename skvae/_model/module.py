@@ -298,6 +298,18 @@ def load_weights(module: VAEModule, weights: dict[str, Tensor], *, assign: bool 
     ValueError
         If a name, shape, dtype or value cannot be right.
     """
+    check_weights(module, weights)
+    module.load_state_dict(weights, assign=assign)
+
+
+def check_weights(module: VAEModule, weights: dict[str, Tensor]) -> None:
+    """Refuse weights and buffers that are not those of a module.
+
+    Raises
+    ------
+    ValueError
+        If a name, shape, dtype or value cannot be right.
+    """
     expected = module.state_dict()
     if expected.keys() != weights.keys():
         names = sorted(expected.keys() ^ weights.keys())
@@ -311,7 +323,6 @@ def load_weights(module: VAEModule, weights: dict[str, Tensor], *, assign: bool 
             )
         if not tensor.isfinite().all():
             raise ValueError(f"its weights {name!r} are not finite")
-    module.load_state_dict(weights, assign=assign)
 
 
 def _join(parts: Parts, density: LikelihoodModule, examples: Callable[[int], Tensor]) -> VAEModule:

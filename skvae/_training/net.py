@@ -16,14 +16,21 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import clip_grad_norm_
 
-from skvae._model.module import VAEModule
+from skvae._model.module import VAEModule, check_weights
 from skvae._random import make_generator
 from skvae._rows.batches import Batches
 from skvae._training.optimizers import AdamW
 from skvae._training.pseudo_rows import PseudoRows
+from skvae._training.resume import (
+    EARLY_STOPPING_STATE,
+    check_early_stopping,
+    check_generator,
+    check_optimizer,
+    check_schedule,
+    names_of,
+)
 
 _VALIDATION_SEED = 0  # the same draws at every epoch, so that epochs can be compared
-_EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
 
 # Healthy fits stay below 2e7, reached with noise fixed at a thousandth of the range; others stayed
 # below 4e3. Larger gradients would square to values beyond the range of float32 in Adam.
@@ -246,30 +253,49 @@ class VAENet(NeuralNet):
             "optimizer": self.optimizer_.state_dict(),
             "random_state": self._random_state(),
             "early_stopping": [
-                {name: getattr(stopping, name) for name in _EARLY_STOPPING_STATE}
+                {name: getattr(stopping, name) for name in EARLY_STOPPING_STATE}
                 for stopping in self.callbacks_of(EarlyStopping)
             ],
             "schedules": [dict(schedule.state_dict()) for schedule in self._schedules()],
         }
 
-    def restore_run(self, state: dict[str, Any]) -> None:
-        """Continue from what `run_state` returned.
+    def restore_run(self, state: dict[str, Any]) -> set[str]:
+        """Continue from what `run_state` returned, after the epochs of the history.
+
+        Returns
+        -------
+        stateless : set of str
+            Names of the weights that the optimiser has not trained yet.
 
         Raises
         ------
         ValueError
             If the callbacks that stop training or schedule the learning rate are not as many as
-            they were.
+            they were, or the state is not one that this fit would have written.
         """
         stoppings, schedules = self.callbacks_of(EarlyStopping), self._schedules()
         _check_number("EarlyStopping callbacks", len(state["early_stopping"]), len(stoppings))
         _check_number("learning-rate schedulers", len(state["schedules"]), len(schedules))
+        n_steps = sum(epoch["train_batch_count"] for epoch in self.history_)
+        stateless = check_optimizer(
+            self.optimizer_, state["optimizer"], n_steps, scheduled=bool(schedules)
+        )
+        for stopping, before in zip(stoppings, state["early_stopping"], strict=True):
+            check_early_stopping(stopping, before, self.history_[state["epochs_before"] :])
+            if before["best_model_weights_"] is not None:
+                check_weights(self.module_, before["best_model_weights_"])
+        for schedule, before in zip(schedules, state["schedules"], strict=True):
+            check_schedule(schedule, before)
+        rate = self.optimizer_.param_groups[0]["lr"]
         self.optimizer_.load_state_dict(state["optimizer"])
+        if not schedules:
+            self.set_learning_rate(rate)
         self._set_random_state(state["random_state"])
         for stopping, before in zip(stoppings, state["early_stopping"], strict=True):
             vars(stopping).update(before)
         for schedule, before in zip(schedules, state["schedules"], strict=True):
             schedule.load_state_dict(before)
+        return names_of(self.optimizer_, self.module_, stateless)
 
     def _schedules(self) -> list[torch.optim.lr_scheduler.LRScheduler]:
         return [callback.lr_scheduler_ for callback in self.callbacks_of(LRScheduler)]
@@ -287,6 +313,8 @@ class VAENet(NeuralNet):
 
     def _set_random_state(self, states: dict[str, Any]) -> None:
         device = torch.device(self.device)
+        check_generator(states["rows"], self.generator_)
+        check_generator(states["torch"], torch.default_generator)
         self.generator_.set_state(states["rows"])
         torch.default_generator.set_state(states["torch"])
         if states["device"] == device.type:  # a generator of another device has another state

@@ -121,7 +121,11 @@ class _ExPostMixture(StandardNormalModule):
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         if self.training:
             return super().sample(n_samples, generator)
-        weights = self.log_weights.exp().to(device_of_draws(generator, self.means))
+        weights = (
+            (self.log_weights - self.log_weights.max())
+            .exp()
+            .to(device_of_draws(generator, self.means))
+        )
         chosen = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
         chosen = chosen.to(self.means.device)
         noise = normal_draws(n_samples, self.n_components, generator, like=self.means)
