@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from skvae._files.model_file import SCRATCH, read_file, write_file
+from skvae._files.model_file import read_file, write_file
 
 _NAME = "epoch-{:05d}.skvae"
 _PATTERN = re.compile(r"epoch-(\d{5,})\.skvae")
@@ -92,6 +92,5 @@ class CheckpointFolder:
         """Delete all but the newest checkpoints of this fit, including its interrupted part."""
         mine = [path for path in self.files() if path in self._written]
         kept = mine if self.keep is None else mine[-self.keep :]
-        torn = self.path.glob(SCRATCH.format(name="epoch-*", token="*"))  # left by a killed process
-        for path in {*self.files(), *torn} - set(kept):
+        for path in set(self.files()) - set(kept):
             path.unlink()

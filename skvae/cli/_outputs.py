@@ -8,6 +8,7 @@ import errno
 import gzip
 import io
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -197,6 +198,8 @@ def _replacing(path: str) -> Iterator[Path]:
     with scratch_folder(target.parent) as folder:
         scratch = Path(folder) / target.name
         yield scratch
+        if target.exists():
+            shutil.copymode(target, scratch)
         os.replace(scratch, target)
 
 

@@ -78,7 +78,7 @@ def test_other_files_are_left_alone(tmp_path):
 
 
 def test_a_half_written_file_is_deleted(tmp_path):
-    (tmp_path / ".epoch-00001.skvae.0123abcd.tmp").write_bytes(b"half")
+    (tmp_path / ".skvae-scratch-0123abcd").write_bytes(b"half")
     write(folder(tmp_path), 2)
     assert names(tmp_path) == ["epoch-00002.skvae"]
 

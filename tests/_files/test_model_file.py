@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 import safetensors
@@ -140,3 +142,123 @@ def test_the_file_has_the_permissions_of_any_new_file(path):
     plain = path.with_name("plain")
     plain.touch()
     assert path.stat().st_mode == plain.stat().st_mode
+
+
+# Permissions, links, and what killed processes leave.
+
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions and links of POSIX")
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
+def test_a_file_that_is_replaced_keeps_its_permissions(path, mode):
+    path.chmod(mode)
+    write_file(path, {"kind": "other"}, {})
+    assert path.stat().st_mode & 0o7777 == mode
+    assert read_file(path)[0]["kind"] == "other"
+
+
+@posix
+def test_the_scratch_file_is_never_more_open_than_the_file(path, monkeypatch):
+    path.chmod(0o600)
+    seen, replace = [], os.replace
+    monkeypatch.setattr(
+        _model_file.os,
+        "replace",
+        lambda source, target: (seen.append(source.stat().st_mode), replace(source, target)),
+    )
+    monkeypatch.setattr(_model_file, "_take_permissions", lambda scratch, before: None)
+    write_file(path, {}, {})
+    assert [mode & 0o777 for mode in seen] == [0o600]
+
+
+@posix
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_symbolic_link_stays_one_and_its_target_is_replaced(path, tmp_path, relative):
+    (tmp_path / "links").mkdir()
+    first, second = tmp_path / "links" / "first", tmp_path / "second"
+    second.symlink_to(path.name if relative else path)
+    first.symlink_to("../second" if relative else second)
+    write_file(first, {"kind": "other"}, {})
+    assert first.is_symlink() and second.is_symlink() and not path.is_symlink()
+    assert read_file(path)[0]["kind"] == "other"
+    assert sorted(os.listdir(tmp_path)) == ["links", path.name, "second"]
+
+
+@posix
+def test_a_link_to_a_file_that_does_not_exist_creates_it(tmp_path):
+    (tmp_path / "link").symlink_to("absent")
+    write_file(tmp_path / "link", {}, {})
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "absent").is_file()
+
+
+@posix
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match="exists and is not a file") as caught:
+            write_file(tmp_path / name, {}, {})
+        assert caught.value.filename == str(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@posix
+def test_the_next_write_removes_scratch_files_that_no_process_holds(path):
+    fcntl = pytest.importorskip("fcntl")
+    folder = path.parent
+    for name in ("0123abcd", "89abcdef"):
+        (folder / f".skvae-scratch-{name}").write_bytes(b"half")
+    (folder / ".skvae-scratch-folder").mkdir()
+    with open(folder / ".skvae-scratch-89abcdef", "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        write_file(path, {}, {})
+        names = [".skvae-scratch-89abcdef", ".skvae-scratch-folder", path.name]
+        assert sorted(os.listdir(folder)) == names
+    write_file(path, {}, {})
+    assert sorted(os.listdir(folder)) == names[1:]
+
+
+def test_errors_name_the_path_that_was_given(path, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(tmp_path / ".skvae-scratch-x"))
+
+    monkeypatch.setattr(_model_file, "_open_scratch", fail)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PermissionError, match="the file was not written") as caught:
+        write_file(path.name, {}, {})
+    assert caught.value.filename == path.name
+    assert "scratch" not in str(caught.value)
+
+
+@posix
+def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
+    path = tmp_path / ("a" * 255)
+    write_file(path, {"kind": "long"}, {})
+    assert read_file(path)[0]["kind"] == "long"
+
+
+WRITE = """
+import resource, sys
+from skvae._files.model_file import write_file
+import torch
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    write_file(sys.argv[1], {"kind": "other"}, {"weights": torch.ones(5000)})
+except OSError as exc:
+    assert exc.filename == sys.argv[1], exc
+    print("failed")
+"""
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("n_bytes", [0, 1, 100, 511, 4095, 4096, 8192, 12_000, 16_384, 20_000])
+def test_a_disk_that_fills_up_at_any_place_leaves_the_old_file(path, n_bytes):
+    before = path.read_bytes()
+    program = [sys.executable, "-c", WRITE, path, str(n_bytes)]
+    run = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert run.stdout == "failed\n"
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
