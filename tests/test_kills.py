@@ -66,6 +66,7 @@ def test_killed_training_resumes_to_the_same_bits(
             n_kills += killed
             if folder.is_dir():
                 epochs_seen.add(newest_epoch(folder))
+        assert not list(folder.glob(".skvae-scratch-*"))
         found = load(path).module_.state_dict()
         assert all(torch.equal(found[name], weights) for name, weights in expected.items())
         n_runs += 1
@@ -78,3 +79,29 @@ def newest_epoch(folder):
         warnings.simplefilter("error")
         found = CheckpointFolder(folder, keep=None).newest()
     return found and int(found[0].stem.removeprefix("epoch-"))
+
+
+def save_for_ever(estimator, path):
+    while True:
+        save(estimator, path)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+@pytest.mark.parametrize("n_kills", [5, pytest.param(200, marks=pytest.mark.slow)])
+def test_killed_saves_leave_a_sound_file_its_permissions_and_its_link(tmp_path, n_kills):
+    X = np.random.default_rng(0).normal(size=(40, 2000)).astype(np.float32)
+    estimators = [model().set_params(max_epochs=n).fit(X) for n in (1, 2)]
+    target, link = tmp_path / "target.skvae", tmp_path / "link.skvae"
+    save(estimators[0], target)
+    target.chmod(0o600)
+    link.symlink_to(target.name)
+    context, rng, abandoned = multiprocessing.get_context("fork"), np.random.default_rng(0), 0
+    for number in range(n_kills):
+        process = context.Process(target=save_for_ever, args=(estimators[number % 2], link))
+        assert run(process, rng.uniform(0.005, 0.05))
+        assert load(link).n_iter_ in (1, 2)
+        assert link.is_symlink() and target.stat().st_mode & 0o777 == 0o600
+        abandoned += len(list(tmp_path.glob(".skvae-scratch-*")))
+    save(estimators[0], link)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [link.name, target.name]
+    assert abandoned > n_kills / 20 or n_kills < 100  # kills did hit while files were written

@@ -16,7 +16,7 @@ import traceback
 import warnings
 from typing import Any
 
-from skvae.cli._failures import describe, exit_code, show_warning
+from skvae.cli._failures import describe, exit_code, printable, show_warning
 from skvae.cli._outputs import Result
 from skvae.cli._parser import build_parser
 
@@ -60,7 +60,7 @@ def main(argv=None):
             return arguments.signals.exit_code
         except Exception as exc:
             if arguments.traceback:
-                traceback.print_exc()
+                print(printable(traceback.format_exc()), end="", file=sys.stderr)
             _complain(arguments, f"error: {describe(exc)}")
             return exit_code(exc)
 
@@ -140,9 +140,15 @@ def _run(argv: list[str] | None, arguments: argparse.Namespace) -> int:
 
 def _print(result: Result, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(_without_nan(result.record), ensure_ascii=False, allow_nan=False))
+        text = json.dumps(_without_nan(result.record), ensure_ascii=False, allow_nan=False)
+        print(printable(text, _json_escape))
     elif result.text:
-        print(result.text)
+        print(printable(result.text))
+
+
+def _json_escape(sign: str) -> str:
+    """Return a sign as JSON text has it, without the quotes."""
+    return json.dumps(sign)[1:-1]
 
 
 def _without_nan(value: Any) -> Any:
@@ -153,4 +159,5 @@ def _without_nan(value: Any) -> Any:
 
 
 def _complain(arguments: argparse.Namespace, message: str) -> None:
-    print(f"skvae {arguments.verb or ''}".rstrip() + f": {message}", file=sys.stderr)
+    text = f"skvae {arguments.verb or ''}".rstrip() + f": {message}"
+    print(printable(text), file=sys.stderr)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 import warnings
+from collections.abc import Callable
 
 FAILURE, USAGE = 1, 2  # exit codes; after a signal the code is 128 plus its number
 
@@ -15,14 +17,26 @@ class UsageError(Exception):
 _EXPECTED = (UsageError, OSError, ValueError, FloatingPointError, ImportError)
 
 
+def printable(text: str, escape: Callable[[str], str] = ascii) -> str:
+    """Return text with escapes for the signs by which a file could control the terminal.
+
+    These are control codes and all others that are not shown; lines, tabs and spaces stay.
+    """
+    return "".join(sign if _is_shown(sign) else escape(sign).strip("'") for sign in text)
+
+
+def _is_shown(sign: str) -> bool:
+    return sign.isprintable() or sign in "\n\t" or unicodedata.category(sign) == "Zs"
+
+
 def note(message: str) -> None:
     """Print a message that is neither a result nor a warning."""
-    print(f"skvae: {message}", file=sys.stderr)
+    print(f"skvae: {printable(message)}", file=sys.stderr)
 
 
 def show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     """Print a warning on one line, in place of :func:`warnings.showwarning`."""
-    print(f"skvae: warning: {_on_one_line(str(message))}", file=sys.stderr)
+    print(f"skvae: warning: {printable(_on_one_line(str(message)))}", file=sys.stderr)
 
 
 def exit_code(exc: Exception) -> int:

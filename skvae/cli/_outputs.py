@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from skvae.cli._failures import UsageError
+from skvae.cli._failures import UsageError, printable
 from skvae.cli._table_files import import_parquet
 
 TABLES = (".npy", ".npz", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
@@ -67,6 +67,7 @@ def check_output(arguments: argparse.Namespace, endings: tuple[str, ...] | None)
         os.environ.setdefault("MPLBACKEND", "agg")  # draws without a display
     if path.exists() and not path.is_file():
         raise UsageError(f"-o {path} exists and is not a file")
+    _refuse_inputs(arguments)
     if not path.parent.exists():
         problem = f"cannot be written: the folder {path.parent} does not exist; create it first"
         raise FileNotFoundError(errno.ENOENT, problem, str(path))
@@ -75,6 +76,17 @@ def check_output(arguments: argparse.Namespace, endings: tuple[str, ...] | None)
             pass
     except OSError as exc:
         raise type(exc)(exc.errno, f"cannot be written: {exc.strerror}", str(path)) from exc
+
+
+def _refuse_inputs(arguments: argparse.Namespace) -> None:
+    """Refuse to replace the data or the model that the verb reads, under whatever name."""
+    given = vars(arguments)
+    for option, name in (("--data", given.get("data")), ("MODEL", given.get("model"))):
+        if name and os.path.exists(name) and os.path.exists(arguments.output):
+            if os.path.samefile(name, arguments.output):
+                raise UsageError(
+                    f"-o {arguments.output} is the file that {option} names: choose another one"
+                )
 
 
 def ending(path: str) -> str:
@@ -98,7 +110,7 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
         Name of the array in an ``.npz`` file.
     """
     if path == STDOUT:
-        _write_text(sys.stdout, X, names, delimiter=",")
+        _write_text(_standard_output(), X, names, delimiter=",")
         return
     with _replacing(path) as scratch:
         if ending(path) == ".npy":
@@ -124,7 +136,7 @@ def write_frame(path: str, frame: Any, first: dict[str, np.ndarray]) -> None:
     ]
     table = table.select(*columns, nw.all())
     if path == STDOUT:
-        _write_cells(sys.stdout, table, delimiter=",")
+        _write_cells(_standard_output(), table, delimiter=",")
         return
     with _replacing(path) as scratch:
         if ending(path) == ".parquet":
@@ -132,6 +144,17 @@ def write_frame(path: str, frame: Any, first: dict[str, np.ndarray]) -> None:
         else:
             with _open_text(scratch) as file:
                 _write_cells(file, table, _delimiter(path))
+
+
+class _Terminal:
+    """Standard output on a terminal, which names and cells are not to control."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(printable(text))
+
+
+def _standard_output() -> Any:
+    return _Terminal() if sys.stdout.isatty() else sys.stdout
 
 
 def _write_cells(file: TextIO, table: Any, delimiter: str) -> None:

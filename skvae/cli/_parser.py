@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 from skvae.cli import _apply_commands, _fit_command, _info_command, _plot_command
-from skvae.cli._failures import USAGE
+from skvae.cli._failures import USAGE, printable
 from skvae.cli._outputs import Result
 
 
@@ -127,7 +127,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message):
-        self.exit(USAGE, f"{self.prog}: error: {message}\nTry '{self.prog} --help'.\n")
+        text = f"{self.prog}: error: {message}\nTry '{self.prog} --help'.\n"
+        self.exit(USAGE, printable(text))
 
 
 def _add_general_options(command: argparse.ArgumentParser) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
@@ -30,6 +31,11 @@ from skvae.cli._table_files import (
 
 _NAMES = ("digits", "mnist", "emnist")
 _ENDINGS = (".npy", ".npz", ".csv", ".tsv", ".parquet")
+_READ_HEADER = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_CHUNK = 2**20  # bytes read at a time
 _TEXT = re.compile(r"\.[ct]sv(\.gz)?$", re.IGNORECASE)
 _IDX = re.compile(r"[.-]idx\d?(-ubyte)?(\.gz)?$")
 
@@ -142,9 +148,14 @@ def _read_named(arguments: argparse.Namespace) -> Rows:
 
 def _read_array(arguments: argparse.Namespace, kind: str) -> Rows:
     """Read an array of rows, or of images, which become rows of pixels."""
-    from skvae.datasets import read_idx
+    from skvae.datasets._idx import read_first
 
-    X = read_idx(arguments.data) if kind == "IDX" else _load_array(arguments, kind)
+    if kind == "IDX":
+        X = read_first(arguments.data, arguments.limit)
+    elif kind == ".npy":
+        X = _load_rows(arguments.data, arguments.limit)
+    else:
+        X = _load_member(arguments)
     if X.ndim < 2 or X.dtype.kind not in "biuf" or not X.size:
         raise ValueError(
             f"{arguments.data} contains {X.dtype} of shape {X.shape}; expected numbers, with one "
@@ -153,10 +164,64 @@ def _read_array(arguments: argparse.Namespace, kind: str) -> Rows:
     return Rows(X.reshape(len(X), -1)[: arguments.limit])
 
 
-def _load_array(arguments: argparse.Namespace, kind: str) -> np.ndarray:
-    with _array_errors(arguments.data, kind), open(arguments.data, "rb") as file:
-        found = np.load(file, allow_pickle=False)
-        return found if isinstance(found, np.ndarray) else found[_key(arguments, found)]
+def _load_rows(path: str, limit: int | None) -> np.ndarray:
+    with _array_errors(path, ".npy"), open(path, "rb") as file:
+        return _first_rows(file, limit)
+
+
+def _load_member(arguments: argparse.Namespace) -> np.ndarray:
+    with open(arguments.data, "rb") as file:
+        if file.read(6) == np.lib.format.MAGIC_PREFIX:  # an array of another name
+            return _load_rows(arguments.data, arguments.limit)
+    with _array_errors(arguments.data, ".npz"), np.load(arguments.data) as archive:
+        name = _key(arguments, archive)
+        members = archive.zip.namelist()
+        member = name if name in members else f"{name}.npy"
+        with archive.zip.open(member) as file:
+            return _first_rows(file, arguments.limit)
+
+
+def _first_rows(file: BinaryIO, limit: int | None) -> np.ndarray:
+    """Read the first rows of an array, without decompressing more of it than they need.
+
+    Raises
+    ------
+    ValueError
+        If it is not an array of numbers, or is shorter than its header says.
+    """
+    shape, by_column, dtype = _READ_HEADER[np.lib.format.read_magic(file)](file)
+    if dtype.hasobject or not shape:
+        raise ValueError(f"it contains {dtype} of shape {shape}, but rows are expected")
+    n_rows = shape[0] if limit is None else min(limit, shape[0])
+    n_bytes = n_rows * math.prod(shape[1:]) * dtype.itemsize
+    if not by_column or n_rows == shape[0]:
+        content = _exactly(file, n_bytes)
+    else:
+        n_columns = math.prod(shape[1:])
+        content = bytearray()
+        while len(content) < n_bytes:
+            content += _exactly(file, n_bytes // n_columns)
+            _skip(file, (shape[0] - n_rows) * dtype.itemsize)
+    array = np.frombuffer(content, dtype)
+    return array.reshape((n_rows, *shape[1:]), order="F" if by_column else "C")
+
+
+def _exactly(file: BinaryIO, n_bytes: int) -> bytearray:
+    content = bytearray()
+    while len(content) < n_bytes:
+        chunk = file.read(min(_CHUNK, n_bytes - len(content)))
+        if not chunk:
+            raise ValueError(f"it ends {n_bytes - len(content)} bytes too early")
+        content += chunk
+    return content
+
+
+def _skip(file: BinaryIO, n_bytes: int) -> None:
+    while n_bytes > 0:
+        chunk = file.read(min(_CHUNK, n_bytes))
+        if not chunk:
+            return
+        n_bytes -= len(chunk)
 
 
 def _check_array(arguments: argparse.Namespace, kind: str) -> None:
@@ -171,7 +236,7 @@ def _check_array(arguments: argparse.Namespace, kind: str) -> None:
 def _array_errors(path: str, kind: str) -> Iterator[None]:
     try:
         yield
-    except (ValueError, EOFError, BadZipFile, zlib.error) as exc:
+    except (ValueError, KeyError, EOFError, BadZipFile, NotImplementedError, zlib.error) as exc:
         raise ValueError(f"{path} is not a valid {kind} file: {exc}") from exc
 
 

@@ -23,6 +23,8 @@ from skvae.cli._typed_columns import is_gap, typed_frame
 
 STDIN = "-"
 _WORDS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+_BATCH_ROWS = 2**16  # of a Parquet file, read at a time
+_LONGEST_LINE = 2**24  # characters
 _NUMERIC = ("int", "uint", "float", "halffloat", "double", "decimal")  # types of Arrow
 _UNNAMED = ("", "Unnamed: 0", "__index_level_0__")  # the index of pandas in CSV and Parquet files
 
@@ -176,7 +178,7 @@ class Rewindable:
         self._read: list[str] | None = None if file.seekable() else []
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._file:
+        for line in _lines(self._file):
             if self._read is not None:
                 self._read.append(line)
             yield line
@@ -184,9 +186,17 @@ class Rewindable:
     def from_start(self) -> Iterator[str]:
         """Return all lines; nothing else can be read afterwards."""
         if self._read is not None:
-            return chain(self._read, self._file)
+            return chain(self._read, _lines(self._file))
         self._file.seek(0)
-        return self._file
+        return _lines(self._file)
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file; a compressed one may have a line that fills the memory."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error(f"it has a line of more than {_LONGEST_LINE} characters")
+        yield line
 
 
 def csv_lines(path: str, file: Iterator[str]):
@@ -427,13 +437,29 @@ def _read_parquet(
     }
     if broken and schema is None and not text:
         raise ValueError(f"{path}: {_not_numeric(broken)}")
-    table = import_parquet().read_table(path, columns=[*types, *choice.others]).slice(0, limit)
+    table = _parquet_rows(path, [*types, *choice.others], limit)
     others = {name: table[name].to_numpy() for name in choice.others}
     has_gaps = any(table[name].null_count for name in types)
     if frame or schema is not None or (text and (broken or has_gaps)):
         return _rows(table.select([*types]), [*types], choice, others)
     X = np.column_stack([table[name].to_numpy().astype(_dtype(types[name])) for name in types])
     return _rows(X, [*types], choice, others)
+
+
+def _parquet_rows(path: str, columns: list[str], limit: int | None):
+    """Return the first rows; a few bytes may stand for millions of equal ones."""
+    if limit is None:
+        return import_parquet().read_table(path, columns=columns)
+    import pyarrow as pa
+
+    with import_parquet().ParquetFile(path) as file:
+        batches, n_left = [], limit
+        for batch in file.iter_batches(min(limit, _BATCH_ROWS), columns=columns):
+            batches.append(batch.slice(0, n_left))
+            n_left -= len(batches[-1])
+            if not n_left:
+                break
+        return pa.Table.from_batches(batches, None if batches else file.schema_arrow)
 
 
 def _dtype(kind: str) -> type:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import math
 import os
 import struct
@@ -80,6 +81,14 @@ def read_idx(path):
     array([[  0,   1],
            [  2, 300]], dtype=int16)
     """
+    return read_first(path, None)
+
+
+def read_first(path, n_first):
+    """Return the first entries along the first dimension, or all for None, as `read_idx` does.
+
+    No more of the file is read than they need.
+    """
     path = Path(path)
     with open(path, "rb") as raw:
         compressed = raw.read(2) == _GZIP_MAGIC
@@ -87,9 +96,9 @@ def read_idx(path):
         capacity = os.fstat(raw.fileno()).st_size * (_MAX_DEFLATE_RATIO if compressed else 1)
         try:
             if not compressed:
-                return _read_stream(raw, path, capacity)
+                return _read_stream(raw, path, capacity, n_first)
             with gzip.GzipFile(fileobj=raw) as stream:
-                return _read_stream(stream, path, capacity)
+                return _read_stream(stream, path, capacity, n_first)
         except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
             raise _error(path, f"its gzip stream is damaged or cut short ({exc})") from exc
 
@@ -158,13 +167,17 @@ def _write_parts(raw, parts, *, compress):
         stream.writelines(parts)
 
 
-def _read_stream(stream, path, capacity):
+def _read_stream(stream, path, capacity, n_first):
     """Read header and elements from `stream`, which holds at most `capacity` bytes."""
     dtype, shape = _read_header(stream, path)
     n_bytes = math.prod(shape) * dtype.itemsize
     declared = f"its header declares shape {shape} of {dtype}, which is {n_bytes} bytes"
     if n_bytes > capacity:
         raise _error(path, f"{declared}, more than a file of its size can hold")
+    if n_first is not None and shape and n_first < shape[0]:
+        shape = (n_first, *shape[1:])
+        n_bytes = math.prod(shape) * dtype.itemsize
+        stream = io.BytesIO(stream.read(n_bytes))
     buffer = bytearray()
     while chunk := stream.read(min(_CHUNK, n_bytes + 1 - len(buffer))):
         buffer += chunk

@@ -101,7 +101,7 @@ def test_the_error_for_a_damaged_file_contains_its_name(tmp_path, ending, kind, 
 
 def test_pickled_objects_are_not_loaded(tmp_path):
     np.save(tmp_path / "t.npy", np.array([[object()]]), allow_pickle=True)
-    with pytest.raises(ValueError, match="not a valid .npy file: Object arrays cannot be loaded"):
+    with pytest.raises(ValueError, match="not a valid .npy file: it contains object of shape"):
         read(tmp_path / "t.npy")
 
 
