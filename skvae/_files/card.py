@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skvae._files.schema import check_header, check_state
+from skvae._files.schema import check_header, check_parameters, check_state, is_measured
 from skvae._files.values import Call, Decoder
 from skvae._rows.table import TableSchema
 from skvae._specs import SPEC_CLASSES
@@ -27,7 +28,7 @@ def card(
     path: str | os.PathLike[str],
     header: dict[str, Any],
     tensors: dict[str, Tensor],
-    estimators: Mapping[str, type],
+    estimators: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return what was read from a file as plain values.
 
@@ -39,6 +40,7 @@ def card(
     check_header(header)
     decoder = Decoder(SPEC_CLASSES, (), tensors, builds=False)
     params = decoder.decode(header["parameters"])
+    check_parameters(params, estimators[header["estimator"]]._get_param_names())
     state = {name: decoder.decode(node) for name, node in header["state"].items()}
     check_state(header["estimator"], header["kind"], state)
     schema = None if state["table"] is None else TableSchema.from_state(state["table"])
@@ -84,11 +86,9 @@ def _kept_rows(state: dict[str, Any]) -> int:
 
 
 def _of_history(history: dict[str, Any]) -> dict[str, Any]:
-    losses = {
-        name: float(values[-1])
-        for name, values in history.items()
-        if name.startswith(("train_", "valid_")) and not name.endswith(("_count", "_best"))
-    }
+    measured = {name: column for name, column in history.items() if is_measured(name)}
+    last = {name: float(column[-1]) for name, column in measured.items()}
+    losses = {name: value for name, value in last.items() if not math.isnan(value)}
     return {
         "n_epochs": len(history["epoch"]),
         "n_steps": sum(history["train_batch_count"]),

@@ -160,7 +160,7 @@ def _open_scratch(folder: Path, mode: int) -> tuple[Path, BinaryIO]:
     mode = stat.S_IMODE(mode)
     while True:
         scratch = folder / f"{_SCRATCH}{secrets.token_hex(4)}"
-        file = open(scratch, "xb", opener=lambda path, flags: os.open(path, flags, mode))
+        file = open(scratch, "xb", opener=lambda path, flags: os.open(path, flags, mode))  # noqa: SIM115
         if _lock(file) and os.fstat(file.fileno()).st_nlink:
             return scratch, file
         file.close()  # deleted as abandoned between its creation and its lock

@@ -51,6 +51,11 @@ _HEADERS = {
 }
 
 
+def is_measured(name: str) -> bool:
+    """Return whether a column of a history holds a loss or another part of the objective."""
+    return name.startswith(("train_", "valid_")) and not name.endswith(("_count", "_best"))
+
+
 def _part(cls: type) -> Check:
     """Return the check of a part, which may stand there as a call."""
     return either(instance(Call), instance(cls))
@@ -78,11 +83,13 @@ def _history(value: Any, where: str) -> None:
         list_of(whole(1, 2**53))(value.get(name), f"{where}.{name}")
     for name in ("dur", "train_loss"):
         array("float64", 1)(value.get(name), f"{where}.{name}")
+    seconds = value["dur"]
+    require(bool((abs(seconds) < 1e10).all()), "dur", where, "durations in seconds")
     n_epochs = len(value["epoch"])
     require("batches" not in value, "batches", where, "a history of epochs")
     for name, column in value.items():
         require(len(column) == n_epochs, len(column), f"{where}.{name}", f"{n_epochs} values")
-        if name.startswith(("train_", "valid_")) and not name.endswith(("_count", "_best")):
+        if is_measured(name):
             array("float64", 1, finite=False)(column, f"{where}.{name}")
             require(not np.isinf(column).any(), name, where, "no infinite value")
     numbers = list(range(1, n_epochs + 1))

@@ -26,6 +26,7 @@ _LARGEST_WHOLE = 2**128  # a float holds it
 _SPARE_OBJECTS = 64  # configured objects beyond one for each tensor
 # torch would import a module by the name of any other kind of device
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d{1,3})?")
+_KEYS = (str, int, float, tuple)
 _FLOATS = {repr(value): value for value in (math.nan, math.inf, -math.inf)}
 
 
@@ -203,6 +204,8 @@ class Decoder(_Nested):
     def _dict(self, content: Any) -> dict[Any, Any]:
         decoded = {self.decode(key): self.decode(item) for key, item in content}
         require(len(decoded) == len(content), content, "dict", "a dictionary of different keys")
+        plain = all(key is None or isinstance(key, _KEYS) for key in decoded)
+        require(plain, content, "dict", "a dictionary of plain keys")
         return decoded
 
     def _tensor(self, name: Any) -> Tensor:

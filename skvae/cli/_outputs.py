@@ -82,11 +82,11 @@ def _refuse_inputs(arguments: argparse.Namespace) -> None:
     """Refuse to replace the data or the model that the verb reads, under whatever name."""
     given = vars(arguments)
     for option, name in (("--data", given.get("data")), ("MODEL", given.get("model"))):
-        if name and os.path.exists(name) and os.path.exists(arguments.output):
-            if os.path.samefile(name, arguments.output):
-                raise UsageError(
-                    f"-o {arguments.output} is the file that {option} names: choose another one"
-                )
+        both_exist = name and os.path.exists(name) and os.path.exists(arguments.output)
+        if both_exist and os.path.samefile(name, arguments.output):
+            raise UsageError(
+                f"-o {arguments.output} is the file that {option} names: choose another one"
+            )
 
 
 def ending(path: str) -> str:

@@ -35,10 +35,10 @@ class LikelihoodRegret(Score):
     Notes
     -----
     The score is ``-(max over the steps of ELBO(x; q) - ELBO(x; q(z|x)))``, which is never above
-    zero. Every row is optimised independently. For rows so far out that rounding errors of the bound
-    exceed one nat, a thousand times the excess is subtracted as well. Scoring a row costs about
-    ``3 * n_steps * n_bound_samples`` passes through the decoder; a log-likelihood costs 16. `fit`
-    scores the training rows too, and is slow for that reason.
+    zero. Every row is optimised independently. For rows so far out that the rounding error of the
+    bound exceeds one nat, a thousand times the excess is subtracted as well. Scoring a row costs
+    about ``3 * n_steps * n_bound_samples`` passes through the decoder; a log-likelihood costs 16.
+    `fit` scores the training rows too, and is slow for that reason.
 
     References
     ----------

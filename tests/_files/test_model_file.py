@@ -180,7 +180,9 @@ def test_a_symbolic_link_stays_one_and_its_target_is_replaced(path, tmp_path, re
     second.symlink_to(path.name if relative else path)
     first.symlink_to("../second" if relative else second)
     write_file(first, {"kind": "other"}, {})
-    assert first.is_symlink() and second.is_symlink() and not path.is_symlink()
+    assert first.is_symlink()
+    assert second.is_symlink()
+    assert not path.is_symlink()
     assert read_file(path)[0]["kind"] == "other"
     assert sorted(os.listdir(tmp_path)) == ["links", path.name, "second"]
 
