@@ -768,13 +768,17 @@ def _history_columns(history: History) -> dict[str, Any]:
 def history_of(columns: dict[str, Any]) -> History:
     """Return the history that `_history_columns` took apart."""
     history = History()
-    for values in zip(*(column for column in columns.values()), strict=True):
-        history.new_epoch()
-        for name, value in zip(columns, values, strict=True):
-            if isinstance(value, np.floating):
-                value = None if np.isnan(value) else float(value)
-            if value is not None:
-                history.record(name, value)
+    plain = [
+        [None if value != value else value for value in column.tolist()]
+        if isinstance(column, np.ndarray)
+        else column
+        for column in columns.values()
+    ]
+    for values in zip(*plain, strict=True):
+        known = {
+            name: value for name, value in zip(columns, values, strict=True) if value is not None
+        }
+        history.append({"batches": [], **known})  # `record` takes time for every earlier epoch
     return history
 
 

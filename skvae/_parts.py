@@ -30,7 +30,7 @@ class Part(BaseEstimator):
 
     _parameter_constraints: dict = {}
 
-    def __repr__(self, N_CHAR_MAX=700):
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         # scikit-learn's own takes time that is exponential in the depth of parts in parts
         shown = copy.copy(self)
         for name, value in self.get_params(deep=False).items():

@@ -300,7 +300,7 @@ def change_tensor(tensors, rng):
 
 def check_methods(model, rows):
     """Call every public method; each ends with finite results or a ValueError."""
-    draws = dict(random_state=0)
+    draws = {"random_state": 0}
     Z = np.zeros((3, model.n_components_))
     calls = {
         "transform": (rows,),

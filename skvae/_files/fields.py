@@ -5,8 +5,7 @@ A check takes a value and its place, which it names if the value is refused.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from reprlib import Repr
 from typing import Any
 
@@ -105,8 +104,10 @@ def instance(cls: type) -> Check:
     return check
 
 
-def list_of(inner: Check, n_items: int | None = None, kind: type = list) -> Check:
-    """Return the check of a list, each item of which another check accepts."""
+def list_of(
+    inner: Check, n_items: int | None = None, kind: type[list] | type[tuple] = list
+) -> Check:
+    """Return the check of a list or a tuple, each item of which another check accepts."""
 
     def check(value: Any, where: str) -> None:
         is_list = type(value) is kind and n_items in (None, len(value))
@@ -186,23 +187,8 @@ def either(*checks: Check) -> Check:
     return check
 
 
-def is_finite_number(value: Any) -> bool:
-    """Return whether a value is a finite number and no boolean."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
-
 def _kind(value: Any) -> Any:
     """Return what an error says of a tensor or an array: not its values."""
     if not isinstance(value, Tensor | np.ndarray):
         return value
     return f"{type(value).__name__} of {value.dtype} of shape {tuple(value.shape)}"
-
-
-def same(value: Any, expected: Any, where: str) -> None:
-    """Refuse a value that differs from the expected one in type or content."""
-    is_same = type(value) is type(expected) and value == expected
-    require(is_same, value, where, brief(expected))
-
-
-Items = Sequence[Any]

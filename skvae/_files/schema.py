@@ -181,8 +181,8 @@ def check_header(header: Any) -> None:
     ValueError
         Naming the field.
     """
-    kind = header.get("kind") if isinstance(header, dict) else None
-    require(kind in tuple(_HEADERS), kind, "kind", f"one of {tuple(_HEADERS)}")
+    kind = str(header.get("kind")) if isinstance(header, dict) else ""
+    require(kind in _HEADERS, kind, "kind", f"one of {tuple(_HEADERS)}")
     _HEADERS[kind](header, "header")
     estimator = header["estimator"]
     require(estimator in _STATES, estimator, "estimator", f"one of {tuple(_STATES)}")

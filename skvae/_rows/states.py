@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from importlib.util import find_spec
 from typing import Any
@@ -33,8 +34,8 @@ def column_state(column: Column) -> dict[str, Any]:
     return state | {"name": _plain_name(column.name)}
 
 
-def column_of(state: Any, library: Library) -> Column:
-    """Return the column of such values.
+def column_of(state: Any) -> Column:
+    """Return the column of such values. Its type is checked by `check_types`.
 
     Raises
     ------
@@ -48,10 +49,28 @@ def column_of(state: Any, library: Library) -> Column:
     _check_bounds(state)
     _check_lattice(state)
     lists = {name: tuple(value) for name, value in state.items() if isinstance(value, list)}
-    column = Column(**state | lists | {"name": _name_of(state["name"])})
-    if find_spec(library.name) is not None:
-        _check_type(column, library)
-    return column
+    return Column(**state | lists | {"name": _name_of(state["name"])})
+
+
+def check_types(columns: Sequence[Column], library: Library) -> None:
+    """Refuse columns whose bounds the native type does not give back, if there is the library.
+
+    Raises
+    ------
+    ValueError
+        Naming the column.
+    """
+    if find_spec(library.name) is None:
+        return
+    of_length: dict[int, list[Column]] = {}
+    for column in columns:
+        of_length.setdefault(len(_bounds_of(column)), []).append(column)
+    for own in of_length.values():  # a frame for each column would take most of the time
+        try:
+            _check_together(own, library)
+        except Exception:  # of which column?
+            for column in own:
+                _check_type(column, library)
 
 
 def _check_texts(state: dict[str, Any]) -> None:
@@ -115,21 +134,32 @@ def _check_lattice(state: dict[str, Any]) -> None:
 
 def _check_type(column: Column, library: Library) -> None:
     """Refuse bounds that the native type does not give back."""
-    state = {"name": column.name, "dtype": column.dtype, "low": column.low}
+    state = {"name": column.name, "dtype": column.dtype}
     _require(state, "dtype", library.has_type(column.dtype))
-    bounds = [] if column.low is None else [column.low, column.high]
-    gap = [np.nan] if column.missing else []
     try:
-        x = np.array([*bounds, *gap], dtype=np.float64)
-        frame = library.frame(["column"], [decode(column, x, library, None)])
-        (cells,) = read(frame, library)
-        same = cells.dtype == column.dtype and np.array_equal(encode(column, cells), x, True)
+        _check_together([column], library)
     except Exception as exc:  # whatever a library raises for values that do not fit
         raise ValueError(
-            f"Column {column.name!r} has bounds, levels or units that its type, {column.dtype}, "
-            f"does not hold ({type(exc).__name__}: {exc})."
+            f"Column {_brief(column.name)} has bounds, levels or units that its type, "
+            f"{_brief(column.dtype)}, does not hold ({type(exc).__name__}: {exc})."
         ) from exc
-    _require(state, "low", same)
+
+
+def _check_together(columns: Sequence[Column], library: Library) -> None:
+    """Refuse bounds of equally many values, if a frame of them does not give them back."""
+    values = [_bounds_of(column) for column in columns]
+    pairs = zip(columns, values, strict=True)
+    names = [f"column {place}" for place in range(len(columns))]
+    frame = library.frame(names, [decode(column, x, library, None) for column, x in pairs])
+    for column, x, cells in zip(columns, values, read(frame, library), strict=True):
+        same = cells.dtype == column.dtype and np.array_equal(encode(column, cells), x, True)
+        _require({"name": column.name, "low": column.low}, "low", same)
+
+
+def _bounds_of(column: Column) -> np.ndarray:
+    """Return the bounds of a column, and a gap if it has missing values."""
+    bounds = [] if column.low is None else [column.low, column.high]
+    return np.array([*bounds, *([np.nan] if column.missing else [])], dtype=np.float64)
 
 
 def _require(state: dict[str, Any], field: str, is_right: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from skvae._rows import columns as _columns
 from skvae._rows.cells import read
 from skvae._rows.columns import Column
 from skvae._rows.native import LIBRARIES, Library, library_of
-from skvae._rows.states import column_of, column_state
+from skvae._rows.states import check_types, column_of, column_state
 
 __all__ = ["Column", "TableSchema"]
 
@@ -198,8 +199,9 @@ class TableSchema:
             raise ValueError(f"Expected a library among {sorted(LIBRARIES)}, got {name!r}.")
         if not isinstance(columns, list) or not columns:
             raise ValueError("The schema of a table must have a list of columns.")
-        schema = cls(tuple(column_of(each, LIBRARIES[name]) for each in columns), name)
+        schema = cls(tuple(map(column_of, columns)), name)
         _refuse_duplicates(schema.names)
+        check_types(schema.columns, LIBRARIES[name])
         return schema
 
     def _check_names(self, names: list[Any]) -> None:
@@ -226,7 +228,7 @@ def _library_of(frame: Any) -> Library:
 
 
 def _refuse_duplicates(names: list[Any]) -> None:
-    repeated = sorted({str(name) for name in names if names.count(name) > 1})
+    repeated = sorted(str(name) for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(
             f"X has several columns of the same name: {', '.join(map(repr, repeated))}. Rename "

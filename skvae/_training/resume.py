@@ -64,12 +64,11 @@ def check_early_stopping(stopping: EarlyStopping, before: dict[str, Any], histor
     ValueError
         If it differs.
     """
-    twin, past = copy.copy(stopping), History()
+    twin = copy.copy(stopping)
     twin.load_best = False
     try:
-        for epoch in history:
-            past.append(epoch)
-            twin.on_epoch_end(SimpleNamespace(history=past, verbose=0))
+        for epoch in history:  # of which it reads the last alone
+            twin.on_epoch_end(SimpleNamespace(history=History([epoch]), verbose=0))
     except KeyboardInterrupt:
         raise ValueError("its losses would have stopped the fit before") from None
     for name in EARLY_STOPPING_STATE[:-1]:
@@ -120,7 +119,7 @@ def _state_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     for group in twin.param_groups:
         for weights in group["params"]:
             weights.grad = torch.ones_like(weights)
-    twin.step(lambda: torch.zeros(()))
+    twin.step(lambda: 0.0)
     return twin.state_dict()
 
 

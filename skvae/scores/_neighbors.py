@@ -484,6 +484,7 @@ def rank(scores: Tensor, quantiles: Tensor) -> Tensor:
     tolerance = _tolerance(quantiles)
     above = torch.searchsorted(quantiles, scores - tolerance)  # the first that is not less
     below = torch.searchsorted(quantiles, scores + tolerance, right=True) - 1  # the last not more
+    above, below = (place.clamp(0, len(quantiles) - 1) for place in (above, below))
     first, last = torch.minimum(above, below), torch.maximum(above, below)
     gap = quantiles[last] - quantiles[first]
     between = (scores - quantiles[first]) / torch.where(gap > 0, gap, 1.0)
