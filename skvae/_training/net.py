@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler
@@ -89,6 +91,7 @@ class VAENet(NeuralNet):
         )
         self.settings = settings
         self.pseudo_rows: PseudoRows | None = None
+        self._named_weights: list[tuple[str, nn.Parameter]] = []  # during a run
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -136,6 +139,9 @@ class VAENet(NeuralNet):
         """Epochs trained so far, counted in fractions while one is under way."""
         return len(self.history) - 1 + self.batches_done_ / self.batches_per_epoch_
 
+    def get_all_learnable_params(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return iter(self._named_weights or self.module_.named_parameters())
+
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         x, _ = batch
         if self.pseudo_rows is not None:
@@ -143,7 +149,7 @@ class VAENet(NeuralNet):
         with self._errors_of_single_rows(x):
             record = self._evaluate(x, self.epochs_done, self.noise_generator_)
         record["loss"].backward()
-        clip_grad_norm_(self.module_.parameters(), LARGEST_GRADIENT)
+        limit_gradients([weights for _, weights in self._named_weights])
         return record
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
@@ -188,21 +194,26 @@ class VAENet(NeuralNet):
 
     def fit_loop(self, X: Any, y: Any = None, epochs: Any = None, **fit_params: Any) -> VAENet:
         n_epochs = self.max_epochs - len(self.history)
+        self._named_weights = list(self.module_.named_parameters())  # a walk per step is slow
         try:
             return super().fit_loop(X, y, epochs=max(0, n_epochs), **fit_params)
         except KeyboardInterrupt:  # early stopping raises it too, and the parent swallows both
             stopping = self.callbacks_of(EarlyStopping)
             self.interrupted_ = not any(part.misses_ >= part.patience for part in stopping)
             raise
+        finally:
+            self._named_weights = []
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
         if iterator is None:
             return
-        self._set_training(training)
+        if self.module_.training is not training:
+            self._set_training(training)
         self.batches_done_, self.batches_per_epoch_ = 0, len(iterator)
-        self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
+        if not training:
+            self.validation_generator_ = make_generator(_VALIDATION_SEED, self.device)
         sizes: list[int] = []
         values: Tensor | None = None
         record: dict[str, Tensor] = {}
@@ -222,17 +233,24 @@ class VAENet(NeuralNet):
     def _record_epoch(
         self, prefix: str, names: list[str], values: Tensor, sizes: list[int]
     ) -> None:
-        finite = values.isfinite().all(dim=1)
+        rows = values.double().cpu().numpy()
+        finite = np.isfinite(rows).all(axis=1)
         if not finite.all():
             phase = "training" if prefix == "train" else "validation"
-            self._stop_diverged(f"{phase} loss", int((~finite).nonzero()[0]) + 1)
-        weights = torch.tensor(sizes, dtype=values.dtype, device=values.device)
-        means = weights @ values / weights.sum()
-        for name, mean in zip(names, means.tolist(), strict=True):
-            self.history.record(f"{prefix}_{name}", mean)
-        losses = [row[f"{prefix}_loss"] for row in self.history if f"{prefix}_loss" in row]
-        self.history.record(f"{prefix}_loss_best", losses[-1] <= min(losses))  # for callbacks
-        self.history.record(f"{prefix}_batch_count", len(sizes))
+            self._stop_diverged(f"{phase} loss", int(finite.argmin()) + 1)
+        means = np.asarray(sizes) @ rows / sum(sizes)
+        epoch = next(reversed(self.history))  # an index would be parsed
+        epoch.update(zip([f"{prefix}_{name}" for name in names], means.tolist(), strict=True))
+        best = self._best_loss(prefix)
+        epoch[f"{prefix}_loss_best"] = epoch[f"{prefix}_loss"] <= best  # for callbacks
+        epoch[f"{prefix}_batch_count"] = len(sizes)
+
+    def _best_loss(self, prefix: str) -> float:
+        """Return the lowest loss of the earlier epochs, which the last best of them has."""
+        for row in reversed(self.history):
+            if row.get(f"{prefix}_loss_best"):
+                return row[f"{prefix}_loss"]
+        return math.inf
 
     def check_weights(self) -> None:
         """Refuse weights that the last step broke, which no later loss would show."""
@@ -335,6 +353,19 @@ class VAENet(NeuralNet):
             self.noise_generator_ = make_generator(self.settings.seed, self.device)
             if len(noise) == len(self.noise_generator_.get_state()):  # else of another device
                 self.noise_generator_.set_state(noise)
+
+
+def limit_gradients(weights: Iterable[nn.Parameter]) -> None:
+    """Scale all gradients down if their norm is above the limit."""
+    weights = [one for one in weights if one.grad is not None]
+    on_gpu = any(one.is_cuda for one in weights)  # where waiting for the norm costs more
+    if on_gpu or _norm_of_gradients(weights) > LARGEST_GRADIENT:
+        clip_grad_norm_(weights, LARGEST_GRADIENT)
+
+
+def _norm_of_gradients(weights: Iterable[nn.Parameter]) -> float:
+    norms = [torch.linalg.vector_norm(one.grad) for one in weights]
+    return float(torch.stack(norms).norm())
 
 
 def new_net(module: VAEModule, settings: Settings, history: History | None = None) -> VAENet:

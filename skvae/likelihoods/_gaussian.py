@@ -15,7 +15,7 @@ from skvae._validation import Interval, StrOptions
 
 _LOG_2PI = math.log(2 * math.pi)
 _LARGEST_LOG_VARIANCE = 20.0
-_LARGEST_RESIDUAL = 1e14  # its square over the least variance is still finite in float32
+_LARGEST_SCALED = 1e14  # the square over the least variance is still finite in float32
 NOISE_SPEED = 10.0  # step of a log variance per step of a weight, as it may change by decades
 
 
@@ -231,8 +231,8 @@ class GaussianModule(ScaledModule):
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         mean, variance = self._moments(outputs)
-        residual = self.scaled(x).to(mean.dtype) - mean  # (..., n_features)
-        residual = residual.clamp(-_LARGEST_RESIDUAL, _LARGEST_RESIDUAL)
+        scaled = self.scaled(x).clamp(-_LARGEST_SCALED, _LARGEST_SCALED).to(mean.dtype)
+        residual = scaled - mean  # (..., n_features)
         log_peak = -0.5 * (variance.log() + _LOG_2PI) - self.scale.log().to(mean.dtype)
         return log_peak - residual.square() / (2 * variance)
 
@@ -249,7 +249,7 @@ class GaussianModule(ScaledModule):
         # squared errors would let a single wild value decide the fit of all other rows
         reach = self.largest_input * self.scale
         low, high = (self.loc - reach).to(x.dtype), (self.loc + reach).to(x.dtype)
-        return torch.minimum(torch.maximum(x, low), high)
+        return x.clamp(low, high)
 
     def _moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of p(x|z) in units of the scale; they broadcast."""

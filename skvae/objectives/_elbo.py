@@ -100,13 +100,10 @@ class ELBO(Objective):
         reconstruction = module.log_conditional(x, z).mean()
         terms = module.kl(mean[:, None], log_var[:, None], z).mean((0, 1))  # (n_terms,)
         free = self.free_bits * mean.shape[1] / len(terms)
-        counted = terms.clamp_min(free) if self.free_bits else terms
+        kl = terms.sum()
+        counted = terms.clamp_min(free).sum() if self.free_bits else kl
         beta = self.beta * self._warmed_up(epoch, module)
-        return {
-            "loss": beta * counted.sum() - reconstruction,
-            "reconstruction": reconstruction,
-            "kl": terms.sum(),
-        }
+        return {"loss": beta * counted - reconstruction, "reconstruction": reconstruction, "kl": kl}
 
     def _warmed_up(self, epoch: float | None, module: Any) -> float:
         if epoch is None:
