@@ -19,7 +19,7 @@ from skorch.history import History
 
 from skvae._model import inference
 from skvae._model.module import Parts, VAEModule, build_module, restore_module
-from skvae._parts import Likelihood, Network, Objective, Prior
+from skvae._parts import Likelihood, Network, Objective, Prior, Score, Support
 from skvae._random import draw_seed, isolated_rng, make_generator
 from skvae._rows.arrays import (
     check_latent_rows,
@@ -31,6 +31,8 @@ from skvae._rows.arrays import (
 )
 from skvae._rows.batches import TrainingRows, training_rows, with_values
 from skvae._rows.frames import check_table, encoded_value
+from skvae._rows.opening import check_source, opened, opened_to_train
+from skvae._rows.source import Source, SparseRows
 from skvae._rows.table import TableSchema
 from skvae._scaling import filled_by_ranks
 from skvae._specs import OF_TABLES, OPTIMIZERS, SHORT_NAMES, resolve, resolve_optimizer
@@ -83,6 +85,7 @@ class BaseVAE(BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    _takes_sources = False  # whether X may be sparse, or too large for the memory
     _schema: TableSchema | None = None  # of the training rows, if they were a data frame
     _gap_patterns: np.ndarray | None = None  # where some training rows had missing values
 
@@ -354,6 +357,7 @@ class BaseVAE(BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = self._takes_sources
         return tags
 
     @property
@@ -362,17 +366,26 @@ class BaseVAE(BaseEstimator):
         return str(next(self.module_.parameters()).device)
 
     def _check_training_rows(self, X, sample_weight) -> TrainingRows:
-        X = self._array_of(X, reset=not self._goes_on(), min_samples=2)
+        X = self._array_of(self._opened(X), reset=not self._goes_on(), min_samples=2)
         return self._weighted(X, sample_weight, min_samples=2)
 
     def _check_chunk(self, X, sample_weight) -> TrainingRows:
         first = not hasattr(self, "module_")
         min_samples = 2 if first else 1
-        X = self._array_of(X, reset=first, min_samples=min_samples)
+        X = self._array_of(self._opened(X), reset=first, min_samples=min_samples)
         return self._weighted(X, sample_weight, min_samples)
 
-    def _array_of(self, X, *, reset: bool, min_samples: int = 1) -> np.ndarray:
-        """Return checked rows as an array; names and dates of a frame as their codes."""
+    def _opened(self, X) -> Any:
+        """Return rows to train on as an array, a data frame, or a source of rows."""
+        return opened_to_train(X) if self._takes_sources else X
+
+    def _array_of(self, X, *, reset: bool, min_samples: int = 1) -> Any:
+        """Return checked rows as an array or a source; names and dates of a frame as their codes."""
+        if self._takes_sources:
+            X = opened(X)
+        if isinstance(X, Source) and not self._is_table:
+            self._schema = None if reset else self._schema
+            return check_source(self, X, reset=reset, min_samples=min_samples)
         if reset:
             self._schema = self._learned_schema(X)
         if not self._is_table:
@@ -446,7 +459,7 @@ class BaseVAE(BaseEstimator):
         _refuse_kinds(spec)
         return spec
 
-    def _weighted(self, X: np.ndarray, sample_weight, min_samples: int) -> TrainingRows:
+    def _weighted(self, X: Any, sample_weight, min_samples: int) -> TrainingRows:
         weights = None if sample_weight is None else check_weights(sample_weight, X)
         rows = with_values(training_rows(X, weights))
         if weights is None and len(rows.X) < min_samples <= len(X):
@@ -461,12 +474,12 @@ class BaseVAE(BaseEstimator):
             )
         return rows
 
-    def _check_rows(self, X) -> np.ndarray:
+    def _check_rows(self, X) -> Any:
         X = self._check_any_rows(X)
         self._check_support(TrainingRows(X))
         return X
 
-    def _check_any_rows(self, X) -> np.ndarray:
+    def _check_any_rows(self, X) -> Any:
         """Check rows whose values the likelihood need not accept."""
         check_is_fitted(self)
         return self._array_of(X, reset=False)
@@ -474,7 +487,7 @@ class BaseVAE(BaseEstimator):
     def _check_support(self, rows: TrainingRows) -> None:
         support = self.module_.likelihood.support
         if support is not None:
-            self._placed(lambda X: support.check(X, self.likelihood), rows)
+            self._placed(lambda X: _check_support(support, X, self.likelihood), rows)
 
     def _placed(self, function: Callable[[np.ndarray], Any], rows: TrainingRows) -> Any:
         """Apply a function to rows; an error for a value gives its first place in the table.
@@ -504,7 +517,7 @@ class BaseVAE(BaseEstimator):
         with isolated_rng(start.seed, resolve_device(self.device)):
             net = self._net_to_train(rows, start.seed, self._goes_on())
             train(net, rows.X, start.epochs_before, rows.shares)
-        self._adopt_trained(net, X, start.seed)
+        self._adopt_trained(net, rows.sample(), start.seed)
 
     def _fit_pass(self, rows: TrainingRows) -> None:
         """Train for one epoch on rows that were checked."""
@@ -512,7 +525,7 @@ class BaseVAE(BaseEstimator):
         with isolated_rng(seed, resolve_device(self.device)):
             net = self._net_to_train(rows, seed, hasattr(self, "module_"))
             train_one_pass(net, rows.X, rows.shares)
-        self._adopt_trained(net, rows.drawn(), seed)
+        self._adopt_trained(net, rows.sample(), seed)
 
     def _goes_on(self) -> bool:
         return self.warm_start and hasattr(self, "module_")
@@ -522,8 +535,13 @@ class BaseVAE(BaseEstimator):
         if not goes_on:
             network, prior = self._resolve("network"), self._resolve("prior")
 
-            def build(X: np.ndarray) -> VAEModule:
-                return build_module(network, self._likelihood_of(X), prior, X, n_components)
+            def build(X: Any) -> VAEModule:
+                likelihood = self._likelihood_of(X)
+                with _examples(likelihood, X) as examples:
+                    module = build_module(network, likelihood, prior, examples, n_components)
+                if isinstance(X, Source) and module.likelihood.support is not None:
+                    _check_support(module.likelihood.support, X, likelihood)
+                return module
 
             return new_net(self._placed(build, rows), settings)
         if n_components != self.n_components_:
@@ -731,6 +749,39 @@ class LikelihoodScoreMixin:
             If the estimator is not fitted.
         """
         return float(self.score_samples(X).mean())
+
+
+def reads(part: Likelihood | Score, X: Any) -> bool:
+    """Return whether a part is built from all rows, and not from a sample of them."""
+    if not isinstance(X, Source):
+        return True
+    return part.reads_sparse and isinstance(X, SparseRows) and not X.survey.has_gaps
+
+
+@contextmanager
+def _examples(likelihood: Likelihood, X: Any) -> Iterator[Any]:
+    """Lend the rows, or a sample of a source; an error for a value gives its row in the source."""
+    if reads(likelihood, X):
+        yield X
+        return
+    examples = X.examples()
+    try:
+        yield examples
+    except OutsideSupportError as exc:
+        row = X.first_row_with(exc.column, examples[exc.row, exc.column])
+        raise exc.at(row=row) from None
+
+
+def _check_support(support: Support, X: Any, likelihood: Any) -> None:
+    """Raise an error if a value is outside the support, with its row."""
+    if not isinstance(X, Source):
+        support.check(X, likelihood)
+        return
+    for start, rows in zip(X.starts(), X.blocks(), strict=True):
+        try:
+            support.check(rows, likelihood)
+        except OutsideSupportError as exc:
+            raise exc.at(row=start + exc.row) from None
 
 
 def _refuse_kinds(likelihood: Likelihood) -> None:

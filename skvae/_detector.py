@@ -11,12 +11,13 @@ import numpy as np
 from sklearn.base import OutlierMixin
 from torch import Tensor
 
-from skvae._base import BaseVAE, EmbeddingMixin
+from skvae._base import BaseVAE, EmbeddingMixin, reads
 from skvae._model import inference
 from skvae._model.module import Sizes, VAEModule
 from skvae._parts import Score
 from skvae._rows.arrays import evenly_spaced, is_frame
-from skvae._rows.batches import TrainingRows
+from skvae._rows.batches import TrainingRows, taken
+from skvae._rows.source import Source
 from skvae._specs import SHORT_NAMES, resolve
 from skvae._validation import Interval, StrOptions, _fit_context
 from skvae.scores._contributions import explain, explanation_frame
@@ -196,6 +197,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
     array([ 1, -1])
     """
 
+    _takes_sources = True
     _parameter_constraints = {
         **BaseVAE._parameter_constraints,
         "anomaly_score": [StrOptions(set(SHORT_NAMES["anomaly_score"])), Score],
@@ -304,7 +306,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             score = resolve("anomaly_score", self.anomaly_score)
             rows, held_out = self._set_aside(self._check_training_rows(X, sample_weight))
             self._fit_rows(rows)
-            self._calibrate(score, rows.drawn(), held_out)
+            self._calibrate(score, rows, held_out)
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -350,7 +352,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             score = resolve("anomaly_score", self.anomaly_score)
             rows, held_out = self._set_aside(self._check_chunk(X, sample_weight))
             self._fit_pass(rows)
-            self._calibrate(score, rows.drawn(), held_out)
+            self._calibrate(score, rows, held_out)
         return self
 
     def score_samples(self, X):
@@ -510,6 +512,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
     def _explained(self, X) -> tuple[np.ndarray, Any]:
         """Return contributions and expected values, which are a frame if X is one."""
         rows = self._check_any_rows(X)
+        rows = rows[:] if isinstance(rows, Source) else rows
         contributions, expected = explain(self._scores, self.module_, rows)
         if self._usual_contributions is None or not is_frame(X):
             return contributions, expected
@@ -524,6 +527,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
     def _scores(self, X) -> np.ndarray:
         """Return the scores, far below all others for values outside the likelihood's support."""
+        if isinstance(X, Source):
+            return np.concatenate([self._scores(rows) for rows in X.blocks()])
         support = self.module_.likelihood.support
         n_outside = np.zeros(len(X)) if support is None else support.n_outside(X)
         if not n_outside.any():
@@ -550,8 +555,9 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         held_out[np.random.default_rng(_SPLIT_SEED).permutation(n_rows)[:n_calibration]] = True
         return rows.take(~held_out), rows.take(held_out).drawn()
 
-    def _calibrate(self, score: Score, X, held_out) -> None:
+    def _calibrate(self, score: Score, rows: TrainingRows, held_out) -> None:
         """Fit the score, and set the threshold by the rows set aside or else the training rows."""
+        X = rows.drawn() if reads(score, rows.X) else rows.sample()
         known = inference.build_score(score, self.module_, X, self.n_importance_samples)
         self.anomaly_score_ = FittedScore(score, known)
         if len(held_out):
@@ -560,7 +566,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
             self.offset_ = max(threshold, IMPOSSIBLE / 2)  # impossible rows are never inliers
         else:
             self.calibration_scores_ = None
-            sample = X[evenly_spaced(len(X), _MOST_RANKED)]
+            sample = taken(X, evenly_spaced(len(X), _MOST_RANKED))
             scores = _below_ties(self._scores(sample))
             self.offset_ = float(np.percentile(scores, 100 * self.contamination))
         self._usual_contributions = None if self._schema is None else self._usual(X)

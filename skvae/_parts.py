@@ -263,9 +263,10 @@ class Support:
         if len(wrong):
             row = int(wrong[0])
             column = int(self._outside(X[[row]])[0].argmax())
-            value = str(X[row, column]).removesuffix(".0")
+            rows = X if isinstance(X, np.ndarray) else X[[row]]  # of a sparse matrix
+            value = str(X[[row]][0, column]).removesuffix(".0")
             expected = f"{likelihood!r} accepts {self.expected}"
-            raise OutsideSupportError(expected, value, self.remedy(X), row, column)
+            raise OutsideSupportError(expected, value, self.remedy(rows), row, column)
 
     def n_outside(self, X: np.ndarray) -> np.ndarray:
         """Return how many values of each row are outside the support; NaN is a missing value.
@@ -303,6 +304,10 @@ class Likelihood(Part):
     self_masking : bool
         Whether the probability that a value is missing depends on the value, so that the likelihood
         of a row is that of its observed values and of its gaps.
+    reads_sparse : bool
+        Whether `build` accepts the rows of a large sparse matrix, which are an object with a shape,
+        a dtype, `min` and `max` by column, and slices, single columns and lists of rows that are
+        arrays. If not, it receives some of the rows as an array, as it does of rows on disk.
 
     See Also
     --------
@@ -339,6 +344,7 @@ class Likelihood(Part):
     kinds: dict[Any, str] | None = None
     real_valued: bool = False
     self_masking: bool = False
+    reads_sparse: bool = False
 
     def for_table(self, columns: Sequence[Any], X: np.ndarray) -> Likelihood:
         """Return the likelihood for a data frame; by default itself.
@@ -840,6 +846,9 @@ class Score(Part):
     accepts_gaps : bool
         Whether rows come with NaN for missing values. By default they come with the values that the
         model expects instead.
+    reads_sparse : bool
+        Whether `build` accepts the rows of a large sparse matrix, see
+        :class:`~skvae.likelihoods.Likelihood`. If not, it receives some of them as an array.
 
     See Also
     --------
@@ -864,6 +873,7 @@ class Score(Part):
 
     unit: str = ""
     accepts_gaps: bool = False
+    reads_sparse: bool = False
 
     def build(self, module: Any, X: np.ndarray, n_samples: int) -> dict[str, Tensor]:
         """Learn from the training rows; by default nothing.

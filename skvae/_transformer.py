@@ -138,3 +138,5 @@ class VAETransformer(LikelihoodScoreMixin, EmbeddingMixin, BaseVAE):
     >>> vae.sample(3, random_state=0).shape
     (3, 4)
     """
+
+    _takes_sources = True

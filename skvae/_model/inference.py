@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from torch import Tensor
 from skvae._model.module import VAEModule
 from skvae._parts import Score
 from skvae._random import fixed_normal_draws
+from skvae._rows.arrays import has_gaps
+from skvae._rows.source import Source
 
 # Size of a chunk: small enough for the cache, large enough for the cores. From 2,048 rows on,
 # convolutions take twice the time per row (benchmarks/inference.py).
@@ -181,16 +183,20 @@ def fill_gaps(X: np.ndarray, fill: Callable[[np.ndarray], np.ndarray]) -> np.nda
 
 
 def build_score(
-    score: Score, module: VAEModule, X: np.ndarray, n_samples: int
+    score: Score, module: VAEModule, X: Any, n_samples: int
 ) -> dict[str, Tensor]:
     """Return what a score learns from the training rows, which it may need to be complete."""
-    return score.build(module, X if score.accepts_gaps else complete(module, X), n_samples)
+    is_ready = score.accepts_gaps or not has_gaps(X)
+    return score.build(module, X if is_ready else complete(module, X), n_samples)
 
 
 def evaluate(
-    score: Score, module: VAEModule, X: np.ndarray, known: dict[str, Tensor], n_samples: int
+    score: Score, module: VAEModule, X: Any, known: dict[str, Tensor], n_samples: int
 ) -> np.ndarray:
     """Return what a score makes of every row, float64; `known` is what its `build` returned."""
+    if isinstance(X, Source):
+        parts = [evaluate(score, module, rows, known, n_samples) for rows in X.blocks()]
+        return np.concatenate(parts)
     X = X if score.accepts_gaps else complete(module, X)
     device = next(module.parameters()).device
     known = {name: tensor.double().to(device) for name, tensor in known.items()}
@@ -291,7 +297,7 @@ def _chunk_size(n_values: int, n_rows: int, n_outputs: int) -> int:
 def map_rows(
     function: Callable[[VAEModule, Tensor], Tensor],
     module: VAEModule,
-    X: np.ndarray,
+    X: np.ndarray | Source,
     n_draws: int = 1,
 ) -> np.ndarray:
     """Apply ``function(module, x)`` chunk by chunk into one array with the dtype of X.
@@ -300,6 +306,8 @@ def map_rows(
     depends on that number and on the widths of rows and outputs alone, and no row sees its
     neighbours.
     """
+    if isinstance(X, Source):
+        return np.concatenate([map_rows(function, module, rows, n_draws) for rows in X.blocks()])
     module = module.in_precision(X.dtype)
     device = next(module.parameters()).device
     n_passes = max(1, n_draws)

@@ -15,9 +15,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
+from skvae._rows.source import Source
+
 # every value of these types is a float32; the names are those of NumPy, pandas, polars and Arrow
-_NARROW = {"bool", "boolean", "int8", "uint8", "int16", "uint16"}
-_NARROW |= {"float16", "halffloat", "float", "float32"}
+NARROW = {"bool", "boolean", "int8", "uint8", "int16", "uint16"}
+NARROW |= {"float16", "halffloat", "float", "float32"}
 _TIMES = ("date", "time", "duration", "period")  # how the names of such types begin
 
 
@@ -42,8 +44,10 @@ def check_rows(
     return _checked(X, convert, allow_gaps=True)
 
 
-def has_gaps(X: np.ndarray) -> bool:
+def has_gaps(X: Any) -> bool:
     """Return whether a value is missing, which is NaN, of rows without infinite values."""
+    if isinstance(X, Source):
+        return X.survey.has_gaps
     with np.errstate(over="ignore", invalid="ignore"):
         total = X.sum(dtype=np.float64)  # needs no memory, unlike a mask
     return not np.isfinite(total) and any(np.isnan(row).any() for row in X)
@@ -134,7 +138,7 @@ def _type_names(X: Any) -> list[str]:
 
 
 def _precision(X: Any) -> type[np.floating]:
-    return np.float32 if _NARROW.issuperset(_type_names(X)) else np.float64
+    return np.float32 if NARROW.issuperset(_type_names(X)) else np.float64
 
 
 def _with_nan(X: Any) -> Any:
@@ -226,14 +230,19 @@ def _is_missing(cell: Any) -> bool:
     return cell is None or str(cell) in ("<NA>", "NaT")
 
 
-def refuse_infinite(rows: np.ndarray, names: list[Any] | None, *, allow_gaps: bool = True) -> None:
-    """Raise an error that names the first infinite value or, if gaps are not allowed, NaN."""
+def refuse_infinite(
+    rows: np.ndarray, names: list[Any] | None, *, allow_gaps: bool = True, first: int = 0
+) -> None:
+    """Raise an error that names the first infinite value or, if gaps are not allowed, NaN.
+
+    `first` is the number of the first row.
+    """
     try:
         assert_all_finite(rows, input_name="X", allow_nan=allow_gaps)
     except ValueError:
         wrong = np.isinf(rows) if allow_gaps else ~np.isfinite(rows)
         row, column = divmod(int(wrong.argmax()), rows.shape[1])
-        place = place_of(names[column] if names else column, row)
+        place = place_of(names[column] if names else column, first + row)
         if np.isnan(rows[row, column]):
             raise _error_of_missing(place, int(np.isnan(rows[:, column]).sum())) from None
         raise ValueError(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from skvae._rows.arrays import has_gaps
+from skvae._rows.source import SlicedRows, Source
 
 _MOST_SORTED = 2**20  # values; sorting so many takes less than a hundredth of their fit
 _MOST_COPIES = 100_000  # if there are fewer rows; more copies would only take more time
@@ -27,7 +28,7 @@ class TrainingRows:
 
     Parameters
     ----------
-    X : ndarray of shape (n_copies, n_features)
+    X : ndarray or Source of shape (n_copies, n_features)
         The copies of the rows. Each row of positive weight has at least one, however light it is,
         so that a likelihood is built for all values that occur.
     source : ndarray of shape (n_copies,) or None, default=None
@@ -37,7 +38,7 @@ class TrainingRows:
         case if all weights are whole numbers.
     """
 
-    X: np.ndarray
+    X: Any
     source: np.ndarray | None = None
     shares: np.ndarray | None = None
 
@@ -46,9 +47,14 @@ class TrainingRows:
         """Number of rows in an epoch."""
         return n_drawn(self.X, self.shares)
 
-    def drawn(self) -> np.ndarray:
+    def drawn(self) -> Any:
         """Return as many copies as there are in an epoch, the same at every call."""
-        return self.X if self.shares is None else self.X[draw(self.shares, self.n_rows)]
+        return self.X if self.shares is None else taken(self.X, draw(self.shares, self.n_rows))
+
+    def sample(self) -> np.ndarray:
+        """Return the same as an array: of rows that do not fit in memory, evenly spaced ones."""
+        drawn = self.drawn()
+        return drawn.sample if isinstance(drawn, Source) else drawn
 
     def in_order_of_table(self) -> TrainingRows:
         """Return the same rows in the order of the table from which they come."""
@@ -58,10 +64,15 @@ class TrainingRows:
         """Return the copies at these places, which are numbers, a mask or a slice."""
         source = np.arange(len(self.X)) if self.source is None else self.source
         shares = None if self.shares is None else self.shares[chosen]
-        return TrainingRows(self.X[chosen], source[chosen], shares)
+        return TrainingRows(taken(self.X, chosen), source[chosen], shares)
 
 
-def training_rows(X: np.ndarray, weights: np.ndarray | None) -> TrainingRows:
+def taken(X: Any, chosen: Any) -> Any:
+    """Return the rows at these places, which are numbers, a mask or a slice."""
+    return X.take(chosen) if isinstance(X, Source) else X[chosen]
+
+
+def training_rows(X: Any, weights: np.ndarray | None) -> TrainingRows:
     """Return the rows of a table, each as often as its weight says.
 
     A row of weight 2.5 has three copies, each of which takes part in 2.5 of 3 epochs. Rows of
@@ -81,14 +92,20 @@ def training_rows(X: np.ndarray, weights: np.ndarray | None) -> TrainingRows:
     if len(rows) * X.shape[1] <= _MOST_SORTED:
         rows = rows[_canonical_order(X[rows])]
     shares = None if (copies == n_copies).all() else (copies[rows] / n_copies[rows])
-    return TrainingRows(X[rows], rows, shares)
+    if isinstance(X, SlicedRows) and shares is not None:
+        raise ValueError(
+            "Rows on disk take whole numbers as 'sample_weight'. Round the weights, or pass an "
+            "array in memory."
+        )
+    return TrainingRows(taken(X, rows), rows, shares)
 
 
 def with_values(rows: TrainingRows) -> TrainingRows:
     """Return the rows without those of which every value is missing, as they teach nothing."""
     if not has_gaps(rows.X):
         return rows
-    is_empty = np.isnan(rows.X).all(axis=1)
+    X = rows.X
+    is_empty = X.is_empty() if isinstance(X, Source) else np.isnan(X).all(axis=1)
     return rows.take(~is_empty) if is_empty.any() else rows
 
 
@@ -117,6 +134,23 @@ def n_batches(n_rows: int, batch_size: int) -> int:
     return -(-n_rows // batch_size) - alone
 
 
+class RowsDataset(torch.utils.data.Dataset):
+    """The rows of a run as skorch takes them.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, n_features) or Source
+    y : ndarray of shape (n_samples,) or None, default=None
+        Shares of the epochs in which the rows take part; None is all of them.
+    """
+
+    def __init__(self, X: Tensor | Source, y: np.ndarray | None = None):
+        self.X, self.y = X, y
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+
 class Batches:
     """Iterate over a tensor in mini-batches of ``(x, x)``: an autoencoder's target is its input.
 
@@ -126,9 +160,7 @@ class Batches:
 
     Parameters
     ----------
-    dataset : torch.utils.data.Dataset
-        With the attributes ``X``, the tensor (n_samples, n_features), and ``y``, the shares of the
-        passes in which the rows take part, or None for all.
+    dataset : RowsDataset
     batch_size : int
     generator : torch.Generator or None
         Source of the order, a fresh one at every pass.
@@ -137,12 +169,12 @@ class Batches:
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: RowsDataset,
         batch_size: int,
         generator: torch.Generator | None = None,
         device: torch.device | str = "cpu",
     ):
-        self.x: Tensor = dataset.X
+        self.x = dataset.X
         self.shares = dataset.y
         self.n_rows = n_drawn(self.x, self.shares)
         self.batch_size: int = batch_size
@@ -153,21 +185,46 @@ class Batches:
         return n_batches(self.n_rows, self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        batches = self._here() if self.x.device.type == self.device.type else self._staged()
+        if isinstance(self.x, Tensor):
+            is_here = self.x.device.type == self.device.type
+            batches = self._here(self.x) if is_here else self._staged(self.x)
+        elif isinstance(self.x, SlicedRows) and self.generator is not None:
+            batches = self._shuffled(self.x, self.generator)
+        else:
+            batches = self._made_dense(self.x)
         for x in batches:
             yield x, x
 
-    def _here(self) -> Iterator[Tensor]:
+    def _here(self, x: Tensor) -> Iterator[Tensor]:
         if self.generator is None:
-            yield from self._split(self.x)
+            yield from self._split(x)
             return
-        for rows in self._split(self._order().to(self.x.device)):
-            yield self.x.index_select(0, rows)
+        for rows in self._split(self._order().to(x.device)):
+            yield x.index_select(0, rows)
 
-    def _staged(self) -> Iterator[Tensor]:
+    def _made_dense(self, x: Source) -> Iterator[Tensor]:
+        for rows in self._split(self._order()):
+            yield torch.from_numpy(x[rows.numpy()]).to(self.device)
+
+    def _shuffled(self, x: SlicedRows, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield batches of rows that are read in stretches, as single ones would take too long."""
+        seed = int(torch.randint(2**62, (), generator=generator))
+        sizes = iter([len(batch) for batch in self._split(torch.empty(len(x), 0))])
+        size, parts = next(sizes), []
+        for rows, order in x.shuffled(seed):
+            start = 0
+            while size and start + size - sum(map(len, parts)) <= len(order):
+                stop = start + size - sum(map(len, parts))
+                parts.append(rows[order[start:stop]])
+                yield torch.from_numpy(np.concatenate(parts)).to(self.device)
+                start, size, parts = stop, next(sizes, 0), []
+            if start < len(order):
+                parts.append(rows[order[start:]])
+
+    def _staged(self, x: Tensor) -> Iterator[Tensor]:
         batches = self._split(self._order())
         n_rows = max(map(len, batches))
-        buffers = cycle([Stage(self.x, n_rows, self.device) for _ in range(2)])
+        buffers = cycle([Stage(x, n_rows, self.device) for _ in range(2)])
         for rows, stage in zip(batches, buffers, strict=False):
             yield stage.send(rows)
 
@@ -217,10 +274,10 @@ class Stage:
         return sent
 
 
-def resident(x: Tensor, device: torch.device | str) -> Tensor:
+def resident(x: Tensor | Source, device: torch.device | str) -> Tensor | Source:
     """Return the rows on the device if half of its free memory holds them, else as they are."""
     device = torch.device(device)
-    if device.type != "cuda" or x.nbytes > _free_memory(device) // 2:
+    if not isinstance(x, Tensor) or device.type != "cuda" or x.nbytes > _free_memory(device) // 2:
         return x
     return x.to(device)
 

@@ -14,13 +14,20 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import EarlyStopping, LRScheduler
-from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from skorch.history import History
 
 from skvae._random import make_generator
 from skvae._rows.arrays import has_gaps
-from skvae._rows.batches import TrainingRows, draw, n_batches, n_drawn, resident
+from skvae._rows.batches import (
+    RowsDataset,
+    TrainingRows,
+    draw,
+    n_batches,
+    n_drawn,
+    resident,
+)
+from skvae._rows.source import SlicedRows, Source
 from skvae._training.budget import pseudo_row_share, warmup_epochs
 from skvae._training.callbacks import (
     FitCallback,
@@ -39,7 +46,7 @@ _LEAST_STEPS = 250
 _MOST_ROWS, _MOST_COLUMNS = 2000, 200
 
 
-def train(net: VAENet, X: np.ndarray, epochs_before: int, shares: np.ndarray | None = None) -> None:
+def train(net: VAENet, X: Any, epochs_before: int, shares: np.ndarray | None = None) -> None:
     """Train up to `max_epochs`: one learning-rate cycle, or early stopping.
 
     `epochs_before` is the number of epochs before this run, which may itself be half done. `shares`
@@ -69,18 +76,19 @@ def train(net: VAENet, X: np.ndarray, epochs_before: int, shares: np.ndarray | N
     if settings.verbose:
         steps_per_epoch = n_batches(n_drawn(x, shares), settings.batch_size)
         callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
-    with _aids_of_a_fit(net, TrainingRows(x.numpy(), shares=shares).drawn()):
+    with _aids_of_a_fit(net, TrainingRows(_as_rows(x), shares=shares)):
         _run(net, x, shares, x_valid, settings.max_epochs, callbacks)
-    _warn_of_collapse(X, net.history, net.module_.parts.n_components)
+    sample = TrainingRows(X).sample()
+    _warn_of_collapse(sample, net.history, net.module_.parts.n_components)
 
 
 @contextmanager
-def _aids_of_a_fit(net: VAENet, X: np.ndarray) -> Iterator[None]:
+def _aids_of_a_fit(net: VAENet, rows: TrainingRows) -> Iterator[None]:
     """Lend the net its pseudo-rows and the length of the warm-up, which belong to the run."""
     settings, module = net.settings, net.module_
-    share = pseudo_row_share(len(X), X.shape[1], module.parts.n_components)
+    share = pseudo_row_share(rows.n_rows, rows.X.shape[1], module.parts.n_components)
     if settings.pseudo_rows and share:
-        net.pseudo_rows = pseudo_rows(module, X, share)
+        net.pseudo_rows = pseudo_rows(module, rows.drawn(), share)
     module.warmup_epochs = warmup_epochs(
         settings.max_epochs, settings.patience is not None, module.likelihood.heavy_tailed
     )
@@ -90,7 +98,7 @@ def _aids_of_a_fit(net: VAENet, X: np.ndarray) -> Iterator[None]:
         net.pseudo_rows, module.warmup_epochs = None, 0.0
 
 
-def train_one_pass(net: VAENet, X: np.ndarray, shares: np.ndarray | None = None) -> None:
+def train_one_pass(net: VAENet, X: Any, shares: np.ndarray | None = None) -> None:
     """Train for one epoch at the constant learning rate."""
     n_epochs = len(net.history) + 1
     callbacks = [one for one in net.settings.callbacks if not is_a(one, FitCallback)]
@@ -99,9 +107,9 @@ def train_one_pass(net: VAENet, X: np.ndarray, shares: np.ndarray | None = None)
 
 def _run(
     net: VAENet,
-    x: torch.Tensor,
+    x: torch.Tensor | Source,
     shares: np.ndarray | None,
-    x_valid: torch.Tensor | None,
+    x_valid: torch.Tensor | Source | None,
     max_epochs: int,
     callbacks: Sequence[Any],
 ) -> None:
@@ -112,13 +120,13 @@ def _run(
     net.max_epochs, net.interrupted_ = max_epochs, False
     net.module_.n_rows = n_drawn(x, shares)
     net.module_.trains_without_gaps = not any(
-        has_gaps(rows.numpy()) for rows in (x, x_valid) if rows is not None
+        has_gaps(_as_rows(part)) for part in (x, x_valid) if part is not None
     )
     if x_valid is not None:
-        net.train_split = predefined_split(Dataset(resident(x_valid, net.device)))
+        net.train_split = predefined_split(RowsDataset(resident(x_valid, net.device)))
     try:
         with _termination_interrupts():
-            net.partial_fit(Dataset(resident(x, net.device), shares))
+            net.partial_fit(RowsDataset(resident(x, net.device), shares))
     finally:
         net.train_split = None
         net.set_callbacks(())  # they belong to the run, and may hold what cannot be copied
@@ -187,8 +195,8 @@ def _features_depend(X: np.ndarray) -> bool:
 
 
 def _split(
-    x: torch.Tensor, shares: np.ndarray | None, fraction: float, seed: int
-) -> tuple[torch.Tensor, np.ndarray | None, torch.Tensor]:
+    x: Any, shares: np.ndarray | None, fraction: float, seed: int
+) -> tuple[Any, np.ndarray | None, Any]:
     """Return the rows to train on, their shares of the epochs, and rows for validation."""
     n_valid = max(1, round(fraction * len(x)))
     if n_valid >= len(x):
@@ -198,15 +206,28 @@ def _split(
         )
     order = torch.randperm(len(x), generator=make_generator(seed))
     trained, valid = order[n_valid:], order[:n_valid]
+    if isinstance(x, SlicedRows):  # whose neighbouring rows are read together
+        trained, valid = trained.sort().values, valid.sort().values
     if shares is None:
-        return x[trained], None, x[valid]
+        return _taken(x, trained), None, _taken(x, valid)
     shares_of_valid = shares[valid.numpy()]
     drawn = draw(shares_of_valid, n_drawn(valid, shares_of_valid))
-    return x[trained], shares[trained.numpy()], x[valid[torch.from_numpy(drawn)]]
+    valid = valid[torch.from_numpy(drawn)]
+    return _taken(x, trained), shares[trained.numpy()], _taken(x, valid)
 
 
-def _as_tensor(X: np.ndarray) -> torch.Tensor:
+def _taken(x: torch.Tensor | Source, places: torch.Tensor) -> torch.Tensor | Source:
+    return x[places] if isinstance(x, torch.Tensor) else x.take(places.numpy())
+
+
+def _as_rows(x: torch.Tensor | Source) -> Any:
+    return x.numpy() if isinstance(x, torch.Tensor) else x
+
+
+def _as_tensor(X: Any) -> torch.Tensor | Source:
     """Share the memory of X, read-only or not: a worker's memory map is not copied."""
+    if isinstance(X, Source):
+        return X
     with warnings.catch_warnings():
         # torch warns of tensors on read-only memory, as writing to one would crash; nothing does
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)

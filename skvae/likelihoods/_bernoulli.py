@@ -46,6 +46,7 @@ class Bernoulli(Likelihood):
     tensor([[-0.6931, -0.6931]])
     """
 
+    reads_sparse = True
     _parameter_constraints: dict = {"binarize": [StrOptions({"dynamic"}), None]}
 
     def __init__(self, *, binarize=None):

@@ -38,6 +38,8 @@ class ContinuousBernoulli(Likelihood):
     tensor([[0.5000]])
     """
 
+    reads_sparse = True
+
     def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 

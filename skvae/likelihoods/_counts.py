@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
+from skvae._rows.source import SparseRows
 from skvae._scaling import column_moments, measure, ordinary_ends
 from skvae.likelihoods._support import COUNTS, LARGEST_COUNT
 
@@ -30,7 +31,8 @@ class CountModule(LikelihoodModule):
 
     def __init__(self, spec: Likelihood, X: np.ndarray):
         super().__init__(spec, X.shape[1])
-        statistics = measure(np.log1p(X), "auto")
+        logs = X.mapped(np.log1p) if isinstance(X, SparseRows) else np.log1p(X)
+        statistics = measure(logs, "auto")
         self.scaling = statistics.kind
         self.register_buffer("loc", torch.from_numpy(statistics.loc))
         self.register_buffer("scale", torch.from_numpy(statistics.scale))

@@ -98,6 +98,7 @@ class Gaussian(Likelihood):
     """
 
     real_valued = True
+    reads_sparse = True
 
     _parameter_constraints: dict = {
         "noise": [

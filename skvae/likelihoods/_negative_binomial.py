@@ -47,6 +47,8 @@ class NegativeBinomial(Likelihood):
     tensor([[4.]], dtype=torch.float64)
     """
 
+    reads_sparse = True
+
     def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 

@@ -40,6 +40,8 @@ class Poisson(Likelihood):
     tensor([[4.]], dtype=torch.float64)
     """
 
+    reads_sparse = True
+
     def build(self, X: np.ndarray) -> LikelihoodModule:
         """Build the distribution for the training rows.
 

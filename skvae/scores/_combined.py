@@ -83,6 +83,11 @@ class Combined(Score):
         """Whether all of the scores do."""
         return all(score.accepts_gaps for score in self._resolved())
 
+    @property
+    def reads_sparse(self):
+        """Whether all of the scores do."""
+        return all(score.reads_sparse for score in self._resolved())
+
     def build(self, module, X, n_samples):
         parts = [(score, score.build(module, X, n_samples)) for score in self._resolved()]
         scores = np.stack(  # (n_scores, n_rows)

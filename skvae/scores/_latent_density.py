@@ -61,6 +61,7 @@ class LatentDensity(Score):
 
     unit = "nats"
     accepts_gaps = True
+    reads_sparse = True
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions({"full", "tied", "diag", "spherical"})],

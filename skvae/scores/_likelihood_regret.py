@@ -59,6 +59,7 @@ class LikelihoodRegret(Score):
 
     unit = "nats"
     accepts_gaps = True
+    reads_sparse = True
     _parameter_constraints: dict = {
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],

@@ -32,6 +32,7 @@ class ModelScore(Score):
 
     unit = "nats"
     accepts_gaps = True
+    reads_sparse = True
     _parameter_constraints: dict = {"quantity": [StrOptions(set(_inference.SCORES))]}
 
     def __init__(self, *, quantity="log_likelihood"):

@@ -105,6 +105,7 @@ class NoveltyRarity(Score):
     """
 
     unit = "nats"
+    reads_sparse = True
     _parameter_constraints: dict = {
         "novelty": [Interval(Real, 0, None, closed="left")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
@@ -230,6 +231,7 @@ class ResidualNeighbors(Score):
     array([ 1, -1])
     """
 
+    reads_sparse = True
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "max_rows": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
@@ -283,6 +285,7 @@ class LatentNeighbors(Score):
     """
 
     accepts_gaps = True
+    reads_sparse = True
     _parameter_constraints: dict = {"n_neighbors": [Interval(Integral, 1, None, closed="left")]}
 
     def __init__(self, *, n_neighbors=5):

@@ -64,6 +64,7 @@ class RelativeError(Score):
     True
     """
 
+    reads_sparse = True
     _parameter_constraints: dict = {
         "origin": [StrOptions({"auto", "zero", "mean"})],
         "floor": [Interval(Real, 0, None, closed="neither")],

@@ -1,0 +1,169 @@
+"""What users pass as X, if it is not an array in memory or a data frame, to rows in blocks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from skvae._rows import source
+from skvae._rows.arrays import NARROW, is_frame, refuse_infinite
+from skvae._rows.source import SlicedRows, Source, SparseRows
+
+_CHUNK_VALUES = 2**22  # that are read at a time from an array that is copied
+
+
+def opened(X: Any) -> Any:
+    """Return rows that are too many to be made dense as a source, and others as an array or frame.
+
+    Sparse matrices and arrays on disk of up to 2**24 values are made dense, so that the results are
+    those of an array to the bit.
+    """
+    if issparse(X) and X.ndim == 2 and X.dtype.kind in "biuf":
+        return X.toarray() if _size(X) <= source.MOST_DENSE else _sparse_rows(X)
+    if not _is_on_disk(X):
+        return X
+    if _size(X) <= source.MOST_DENSE:
+        return np.asarray(X[:])
+    return SlicedRows(X, _precision(X.dtype), _check)
+
+
+def opened_to_train(X: Any) -> Any:
+    """Return what `opened` does, with rows that can be read in any order.
+
+    What is not a memory map is copied to a temporary one: chunks, Parquet files, and arrays whose
+    slices may have to be unpacked or computed.
+    """
+    if callable(X) or _is_parquet(X):
+        return _copied(_parquet_chunks(X) if _is_parquet(X) else _chunks(X))
+    X = opened(X)
+    if isinstance(X, SlicedRows) and not isinstance(X.array, np.memmap):
+        return _copied(_slices(X))
+    return X
+
+
+def check_source(estimator: BaseEstimator, X: Source, *, reset: bool, min_samples: int) -> Source:
+    """Return a source that has as many rows and features as an estimator requires."""
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if len(X) < min_samples:
+        raise ValueError(
+            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of "
+            f"{min_samples} is required by {type(estimator).__name__}."
+        )
+    return X
+
+
+def _size(X: Any) -> int:
+    return X.shape[0] * X.shape[1]
+
+
+def _sparse_rows(X: Any) -> SparseRows:
+    matrix = csr_array(X, dtype=_precision(X.dtype))
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    if np.isinf(matrix.data).any():
+        row = int(np.searchsorted(matrix.indptr, np.isinf(matrix.data).argmax(), side="right")) - 1
+        _check(matrix[[row]].toarray(), row)
+    return SparseRows(matrix)
+
+
+def _is_on_disk(X: Any) -> bool:
+    """Return whether X has a shape, a type and slices but is no array in memory or data frame."""
+    if isinstance(X, np.memmap):
+        return X.ndim == 2 and X.dtype.kind in "biuf"
+    known = isinstance(X, np.ndarray | np.generic | Source) or is_frame(X) or issparse(X)
+    if known or not all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__")):
+        return False
+    is_numeric = isinstance(X.dtype, np.dtype) and X.dtype.kind in "biuf"
+    return is_numeric and len(X.shape) == 2
+
+
+def _precision(dtype: np.dtype) -> type[np.floating]:
+    return np.float32 if dtype.name in NARROW else np.float64
+
+
+def _check(rows: np.ndarray, first: int) -> None:
+    refuse_infinite(rows, None, first=first)
+
+
+def _is_parquet(X: Any) -> bool:
+    is_named = isinstance(X, os.PathLike) or (isinstance(X, str) and X.endswith(".parquet"))
+    return is_named or type(X).__module__.startswith("pyarrow._dataset")
+
+
+def _slices(X: SlicedRows) -> Iterator[np.ndarray]:
+    """Yield the rows of an array in order, in whole chunks if it is stored in chunks."""
+    n_rows = max(1, _CHUNK_VALUES // X.shape[1])
+    chunks = getattr(X.array, "chunks", None)  # of HDF5, Zarr and dask
+    if chunks:
+        longest = int(np.max(chunks[0]))
+        n_rows = max(n_rows // longest, 1) * longest
+    for start in range(0, len(X), n_rows):
+        yield X[start : start + n_rows]
+
+
+def _chunks(chunks: Callable[[], Iterable[Any]]) -> Iterator[np.ndarray]:
+    """Yield chunks of rows as arrays of floats of one type and one number of columns."""
+    first = None
+    for chunk in chunks():
+        rows = chunk.toarray() if issparse(chunk) else np.asarray(chunk)
+        if rows.ndim != 2 or rows.dtype.kind not in "biuf":
+            raise ValueError(
+                f"A callable as X must yield arrays of numbers of shape (n_samples, n_features), "
+                f"but it has yielded {rows.dtype} of shape {rows.shape}."
+            )
+        first = rows if first is None else first
+        if (rows.shape[1], _precision(rows.dtype)) != (first.shape[1], _precision(first.dtype)):
+            raise ValueError(
+                f"The chunks of X differ: the first one has {first.shape[1]} columns of "
+                f"{first.dtype}, but another one {rows.shape[1]} of {rows.dtype}. Yield arrays of "
+                "one type with the same columns."
+            )
+        yield rows.astype(_precision(rows.dtype))
+
+
+def _parquet_chunks(X: Any) -> Iterator[np.ndarray]:
+    """Yield the rows of a Parquet file, or of a folder of them, as arrays of floats."""
+    try:
+        from pyarrow import dataset, types
+    except ImportError as exc:
+        raise ImportError(
+            "Rows in Parquet files are read by pyarrow. Install it: pip install pyarrow"
+        ) from exc
+    files = X if type(X).__module__.startswith("pyarrow") else dataset.dataset(X, format="parquet")
+    is_number = (types.is_integer, types.is_floating, types.is_boolean)
+    if others := [
+        field.name for field in files.schema if not any(test(field.type) for test in is_number)
+    ]:
+        raise ValueError(
+            f"{X} has columns that do not hold numbers: {', '.join(map(repr, others))}. Pass "
+            "dataset.dataset(path) of pyarrow without them, or a data frame of fewer rows."
+        )
+    names = {str(field.type).removesuffix("ing") for field in files.schema}
+    precision = np.float32 if names <= NARROW else np.float64
+    for batch in files.to_batches():
+        columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+        if batch.num_rows:
+            yield np.column_stack([column.astype(precision) for column in columns])
+
+
+def _copied(chunks: Iterator[np.ndarray]) -> Any:
+    """Return a temporary copy of rows on disk, which is gone with its last user."""
+    n_rows, rows = 0, None
+    with tempfile.TemporaryFile(prefix="skvae-rows-") as file:
+        for rows in chunks:
+            _check(rows, n_rows)
+            file.write(np.ascontiguousarray(rows).data)
+            n_rows += len(rows)
+        if rows is None:
+            raise ValueError("X has no rows. Pass a source with at least two.")
+        file.flush()
+        array = np.memmap(file, rows.dtype, mode="r", shape=(n_rows, rows.shape[1]))
+    return opened(array)
