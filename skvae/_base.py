@@ -380,7 +380,7 @@ class BaseVAE(BaseEstimator):
         return opened_to_train(X) if self._takes_sources else X
 
     def _array_of(self, X, *, reset: bool, min_samples: int = 1) -> Any:
-        """Return checked rows as an array or a source; names and dates of a frame as their codes."""
+        """Return checked rows as an array or a source; names and dates of frames as codes."""
         if self._takes_sources:
             X = opened(X)
         if isinstance(X, Source) and not self._is_table:

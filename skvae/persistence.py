@@ -26,6 +26,7 @@ from skvae._files.values import Decoder, Encoder
 from skvae._imputer import VAEImputer
 from skvae._model.inference import SCORES
 from skvae._model.module import load_weights
+from skvae._rows.source import Source
 from skvae._specs import SPEC_CLASSES
 from skvae._training.callbacks import FitCallback, Start
 from skvae._transformer import VAETransformer
@@ -489,9 +490,15 @@ def _identity(estimator, X):
     nodes = {name: encoder.encode(value, f"parameters.{name}") for name, value in params.items()}
     return {
         "parameters": {name: json.dumps(node) for name, node in nodes.items()},
-        "rows": hashlib.sha256(np.ascontiguousarray(X)).hexdigest(),
+        "rows": _digest(X),
         "shape": X.shape,
     }
+
+
+def _digest(X):
+    if isinstance(X, Source):
+        return X.digest()
+    return hashlib.sha256(np.ascontiguousarray(X)).hexdigest()
 
 
 def _read_run(path, header, tensors):

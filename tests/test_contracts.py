@@ -18,6 +18,7 @@ PROBES = {"hasattr", "getattr", "signature"}  # getattr counts only with a defau
 FRAME = "X may be a data frame or an array, and no part"
 FITTED = "an attribute of an estimator, which only a fit sets"
 FOREIGN = "an estimator or a pipeline of the user's choice, and no part"
+STORED = "an array of any library that is read in slices"
 MODULE = "a module of the standard library or of torch, by version and platform"
 
 # Every probe in the package: file, call, number of occurrences, and why it is no probe of a part.
@@ -34,6 +35,11 @@ ALLOWED = [
     ("_rows/arrays.py", "hasattr(X, 'dtype')", 1, FRAME),
     ("_rows/arrays.py", "hasattr(X, 'shape')", 1, FRAME),
     ("_rows/arrays.py", "hasattr(X, 'to_frame')", 1, FRAME),
+    ("_rows/opening.py", "getattr(X.array, 'chunks', None)", 1, STORED),
+    ("_rows/opening.py", "hasattr(X, '__getitem__')", 1, STORED),
+    ("_rows/opening.py", "hasattr(X, 'dtype')", 1, STORED),
+    ("_rows/opening.py", "hasattr(X, 'shape')", 1, STORED),
+    ("_rows/source.py", "hasattr(mmap, 'MADV_DONTNEED')", 1, MODULE),
     ("_training/budget.py", "getattr(torch.cpu, 'get_capabilities', dict)", 1, MODULE),
     ("cli/_models.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),
     ("cli/_sources.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),

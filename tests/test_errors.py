@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
@@ -77,7 +76,6 @@ BAD_ROWS = {
     "infinity": (changed(np.inf), ValueError, "Input X contains infinity"),
     "1-D": (X[0], ValueError, "Expected 2D array, got 1D array instead"),
     "3-D": (X[None], ValueError, "Found array with dim 3.* dim <= 2 is required"),
-    "sparse": (sparse.csr_array(X), TypeError, "Sparse data was passed.* dense data is required"),
     "complex": (X + 1j, ValueError, "Complex data not supported"),
     "strings": (X.astype(str).astype(object) + "x", ValueError, "could not convert string"),
     "no rows": (X[:0], ValueError, r"Found array with 0 sample\(s\)"),

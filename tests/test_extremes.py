@@ -68,7 +68,7 @@ EXTREMES = {
     "masked values": (np.ma.masked_greater(BASE, 2), FITS),
     "a mask that hides nothing": (np.ma.masked_array(BASE), FITS),
     "complex": (BASE + 1j, "Complex data not supported"),
-    "sparse": (sparse.csr_array(BASE), "dense data is required"),
+    "sparse": (sparse.csr_array(BASE), FITS),
     "ragged": ([[1.0, 2.0], [3.0]], "inhomogeneous"),
     "a string": ("table", "could not convert string"),
     "nothing": (None, "Expected 2D array"),

@@ -182,9 +182,7 @@ def fill_gaps(X: np.ndarray, fill: Callable[[np.ndarray], np.ndarray]) -> np.nda
     return filled
 
 
-def build_score(
-    score: Score, module: VAEModule, X: Any, n_samples: int
-) -> dict[str, Tensor]:
+def build_score(score: Score, module: VAEModule, X: Any, n_samples: int) -> dict[str, Tensor]:
     """Return what a score learns from the training rows, which it may need to be complete."""
     is_ready = score.accepts_gaps or not has_gaps(X)
     return score.build(module, X if is_ready else complete(module, X), n_samples)

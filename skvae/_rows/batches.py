@@ -174,7 +174,7 @@ class Batches:
         generator: torch.Generator | None = None,
         device: torch.device | str = "cpu",
     ):
-        self.x = dataset.X
+        self.x: Any = dataset.X
         self.shares = dataset.y
         self.n_rows = n_drawn(self.x, self.shares)
         self.batch_size: int = batch_size
@@ -185,46 +185,44 @@ class Batches:
         return n_batches(self.n_rows, self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        if isinstance(self.x, Tensor):
-            is_here = self.x.device.type == self.device.type
-            batches = self._here(self.x) if is_here else self._staged(self.x)
-        elif isinstance(self.x, SlicedRows) and self.generator is not None:
-            batches = self._shuffled(self.x, self.generator)
+        if isinstance(self.x, SlicedRows) and self.generator is not None:
+            batches = self._shuffled(self.generator)
+        elif isinstance(self.x, Source):
+            batches = self._made_dense()
         else:
-            batches = self._made_dense(self.x)
+            batches = self._here() if self.x.device.type == self.device.type else self._staged()
         for x in batches:
             yield x, x
 
-    def _here(self, x: Tensor) -> Iterator[Tensor]:
+    def _here(self) -> Iterator[Tensor]:
         if self.generator is None:
-            yield from self._split(x)
+            yield from self._split(self.x)
             return
-        for rows in self._split(self._order().to(x.device)):
-            yield x.index_select(0, rows)
+        for rows in self._split(self._order().to(self.x.device)):
+            yield self.x.index_select(0, rows)
 
-    def _made_dense(self, x: Source) -> Iterator[Tensor]:
+    def _made_dense(self) -> Iterator[Tensor]:
         for rows in self._split(self._order()):
-            yield torch.from_numpy(x[rows.numpy()]).to(self.device)
+            yield torch.from_numpy(self.x[rows.numpy()]).to(self.device)
 
-    def _shuffled(self, x: SlicedRows, generator: torch.Generator) -> Iterator[Tensor]:
+    def _shuffled(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield batches of rows that are read in stretches, as single ones would take too long."""
         seed = int(torch.randint(2**62, (), generator=generator))
-        sizes = iter([len(batch) for batch in self._split(torch.empty(len(x), 0))])
-        size, parts = next(sizes), []
-        for rows, order in x.shuffled(seed):
-            start = 0
-            while size and start + size - sum(map(len, parts)) <= len(order):
-                stop = start + size - sum(map(len, parts))
-                parts.append(rows[order[start:stop]])
-                yield torch.from_numpy(np.concatenate(parts)).to(self.device)
-                start, size, parts = stop, next(sizes, 0), []
-            if start < len(order):
-                parts.append(rows[order[start:]])
+        sizes = iter([len(batch) for batch in self._split(torch.arange(len(self.x)))])
+        parts: list[np.ndarray] = []
+        missing = next(sizes)  # rows of the present batch
+        for rows, order in self.x.shuffled(seed):
+            while len(order):
+                parts.append(rows[order[:missing]])
+                missing, order = missing - len(parts[-1]), order[missing:]
+                if not missing:
+                    yield torch.from_numpy(np.concatenate(parts)).to(self.device)
+                    parts, missing = [], next(sizes, 0)
 
-    def _staged(self, x: Tensor) -> Iterator[Tensor]:
+    def _staged(self) -> Iterator[Tensor]:
         batches = self._split(self._order())
         n_rows = max(map(len, batches))
-        buffers = cycle([Stage(x, n_rows, self.device) for _ in range(2)])
+        buffers = cycle([Stage(self.x, n_rows, self.device) for _ in range(2)])
         for rows, stage in zip(batches, buffers, strict=False):
             yield stage.send(rows)
 
@@ -277,7 +275,7 @@ class Stage:
 def resident(x: Tensor | Source, device: torch.device | str) -> Tensor | Source:
     """Return the rows on the device if half of its free memory holds them, else as they are."""
     device = torch.device(device)
-    if not isinstance(x, Tensor) or device.type != "cuda" or x.nbytes > _free_memory(device) // 2:
+    if isinstance(x, Source) or device.type != "cuda" or x.nbytes > _free_memory(device) // 2:
         return x
     return x.to(device)
 

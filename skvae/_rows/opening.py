@@ -16,6 +16,7 @@ from skvae._rows import source
 from skvae._rows.arrays import NARROW, is_frame, refuse_infinite
 from skvae._rows.source import SlicedRows, Source, SparseRows
 
+_WORKERS = "joblib_memmapping_folder"
 _CHUNK_VALUES = 2**22  # that are read at a time from an array that is copied
 
 
@@ -77,9 +78,11 @@ def _sparse_rows(X: Any) -> SparseRows:
 def _is_on_disk(X: Any) -> bool:
     """Return whether X has a shape, a type and slices but is no array in memory or data frame."""
     if isinstance(X, np.memmap):
-        return X.ndim == 2 and X.dtype.kind in "biuf"
-    known = isinstance(X, np.ndarray | np.generic | Source) or is_frame(X) or issparse(X)
-    if known or not all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__")):
+        is_shared = _WORKERS in str(X.filename)  # an array in memory, which joblib lends a worker
+        return X.ndim == 2 and X.dtype.kind in "biuf" and not is_shared
+    if isinstance(X, np.ndarray | np.generic | Source) or is_frame(X) or issparse(X):
+        return False
+    if not (hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__")):
         return False
     is_numeric = isinstance(X.dtype, np.dtype) and X.dtype.kind in "biuf"
     return is_numeric and len(X.shape) == 2
@@ -132,7 +135,7 @@ def _chunks(chunks: Callable[[], Iterable[Any]]) -> Iterator[np.ndarray]:
 def _parquet_chunks(X: Any) -> Iterator[np.ndarray]:
     """Yield the rows of a Parquet file, or of a folder of them, as arrays of floats."""
     try:
-        from pyarrow import dataset, types
+        from pyarrow import dataset, types  # type: ignore[import-untyped]
     except ImportError as exc:
         raise ImportError(
             "Rows in Parquet files are read by pyarrow. Install it: pip install pyarrow"

@@ -109,7 +109,7 @@ class Source:
         """Return a digest of all values, by which the rows of a checkpoint are compared."""
         digest = hashlib.sha256()
         for rows in self.blocks():
-            digest.update(np.ascontiguousarray(rows))
+            digest.update(np.ascontiguousarray(rows).data)
         return digest.hexdigest()
 
     def shuffled(self, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -178,7 +178,7 @@ class SparseRows(Source):
 
     def _column(self, column: int) -> np.ndarray:
         matrix, values = self._by_columns, np.zeros(len(self), dtype=self.dtype)
-        held = slice(*matrix.indptr[column : column + 2])  # an index of SciPy takes ten times as long
+        held = slice(*matrix.indptr[column : column + 2])  # ten times as fast as SciPy's index
         values[matrix.indices[held]] = matrix.data[held]
         return values
 
@@ -222,7 +222,7 @@ class SlicedRows(Source):
         return values
 
     def take(self, chosen: Any) -> SlicedRows:
-        places = np.arange(len(self.array)) if self.places is None else self.places
+        places = np.arange(self.array.shape[0]) if self.places is None else self.places
         return SlicedRows(self.array, self.dtype, self.check, places[chosen])
 
 
@@ -238,11 +238,10 @@ def _read(array: Any, rows: Any) -> np.ndarray:
     return np.asarray(array[places])[inverse]
 
 
-def _give_back(array: np.memmap) -> None:
+def _give_back(array: Any) -> None:
     """Let the pages of a file go, which would count as memory of the process."""
-    mapping = array._mmap
     if array.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):
-        mapping.madvise(mmap.MADV_DONTNEED)
+        array._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 def surveyed(blocks: Iterator[np.ndarray], n_columns: int) -> Survey:

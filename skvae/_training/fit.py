@@ -217,11 +217,11 @@ def _split(
 
 
 def _taken(x: torch.Tensor | Source, places: torch.Tensor) -> torch.Tensor | Source:
-    return x[places] if isinstance(x, torch.Tensor) else x.take(places.numpy())
+    return x.take(places.numpy()) if isinstance(x, Source) else x[places]
 
 
 def _as_rows(x: torch.Tensor | Source) -> Any:
-    return x.numpy() if isinstance(x, torch.Tensor) else x
+    return x if isinstance(x, Source) else x.numpy()
 
 
 def _as_tensor(X: Any) -> torch.Tensor | Source:
