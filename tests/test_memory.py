@@ -66,12 +66,9 @@ def test_rows_are_evaluated_in_chunks(job):
 
 @pytest.mark.parametrize(
     ("n_rows", "job"),
-    [
-        (30_000, "fit"),
-        pytest.param(160_000, "fit", marks=pytest.mark.slow),  # 0.5 GB
-        pytest.param(160_000, "score_samples", marks=pytest.mark.slow),
-    ],
+    [(30_000, "fit"), (160_000, "fit"), (160_000, "score_samples")],  # 0.5 GB
 )
+@pytest.mark.slow
 def test_memory_does_not_grow_with_rows_on_disk(tmp_path, n_rows, job):
     X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (n_rows, 784))
     for start in range(0, n_rows, 1000):

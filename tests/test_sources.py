@@ -102,7 +102,7 @@ def test_sparse_chunks_train_as_dense_ones():
 def test_rows_on_disk_train_as_rows_in_memory(on_disk, stops):
     groups = np.sort(RNG.integers(0, 3, 2000))  # a sorted file
     X = RNG.normal(size=(2000, 6)) + 3 * RNG.normal(size=(3, 6))[groups]
-    params = {"early_stopping": stops, **SETTINGS, "max_epochs": 10}
+    params = {"early_stopping": stops, **SETTINGS, "max_epochs": 20}
     in_memory = VAETransformer(4, **params).fit(X)
     found = VAETransformer(4, **params).fit(on_disk(X))
     again = VAETransformer(4, **params).fit(lambda: np.array_split(X, 4))

@@ -18,6 +18,7 @@ MOST_DENSE = 2**24  # values, 64 MB in single precision; a table of so many is m
 _BLOCK_VALUES = 2**20  # that are made dense at a time
 _SAMPLED_VALUES = 2**23
 _READ_VALUES = 2**16  # that lie next to each other and are read together: 256 KB
+_SCATTERED = 256  # rows that are read together; each brings 64 KB of its neighbours with it
 _SHUFFLED_VALUES = 2**23  # whose rows are shuffled in memory, from all over the file
 
 
@@ -227,19 +228,27 @@ class SlicedRows(Source):
 
 
 def _read(array: Any, rows: Any) -> np.ndarray:
-    """Return rows of an array as an array of its own; pages of a file are given back."""
+    """Return rows of an array as an array of its own."""
     if isinstance(array, np.memmap):
-        values = np.array(array[rows])
-        _give_back(array)
-        return values
+        return _read_map(array, rows)
     if isinstance(rows, slice):
         return np.asarray(array[rows])
     places, inverse = np.unique(rows, return_inverse=True)  # HDF5 takes ascending numbers alone
     return np.asarray(array[places])[inverse]
 
 
+def _read_map(array: np.memmap, rows: Any) -> np.ndarray:
+    """Return rows of a file; its pages, which would count as memory of the process, are let go."""
+    is_slice = isinstance(rows, slice)
+    parts = [rows] if is_slice else np.array_split(rows, max(1, len(rows) // _SCATTERED))
+    values = []
+    for part in parts:
+        values.append(np.array(array[part]))
+        _give_back(array)
+    return values[0] if len(values) == 1 else np.concatenate(values)
+
+
 def _give_back(array: Any) -> None:
-    """Let the pages of a file go, which would count as memory of the process."""
     if array.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):
         array._mmap.madvise(mmap.MADV_DONTNEED)
 
