@@ -85,7 +85,8 @@ def training_rows(X: Any, weights: np.ndarray | None) -> TrainingRows:
     """
     if weights is None:
         whole = TrainingRows(X)
-        return whole if X.size > _MOST_SORTED else whole.take(_canonical_order(X))
+        is_large = isinstance(X, Source) or X.size > _MOST_SORTED
+        return whole if is_large else whole.take(_canonical_order(X))
     copies = _copies(weights, min(_MOST_COPIES, _MOST_VALUES // X.shape[1]))
     n_copies = np.ceil(copies).astype(np.int64)
     rows = np.repeat(np.arange(len(X)), n_copies)
