@@ -36,6 +36,7 @@ _READ_HEADER = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _CHUNK = 2**20  # bytes read at a time
+_MOST_READ = 2**26  # bytes of an array that is read into memory; a larger one is mapped
 _TEXT = re.compile(r"\.[ct]sv(\.gz)?$", re.IGNORECASE)
 _IDX = re.compile(r"[.-]idx\d?(-ubyte)?(\.gz)?$")
 
@@ -165,8 +166,11 @@ def _read_array(arguments: argparse.Namespace, kind: str) -> Rows:
 
 
 def _load_rows(path: str, limit: int | None) -> np.ndarray:
-    with _array_errors(path, ".npy"), open(path, "rb") as file:
-        return _first_rows(file, limit)
+    with _array_errors(path, ".npy"):
+        if Path(path).stat().st_size > _MOST_READ:
+            return np.load(path, mmap_mode="r", allow_pickle=False)[:limit]
+        with open(path, "rb") as file:
+            return _first_rows(file, limit)
 
 
 def _load_member(arguments: argparse.Namespace) -> np.ndarray:
@@ -293,11 +297,11 @@ def _check_names(path: str, names: list[str] | None, known: list[str]) -> None:
 def _check_values(rows: Rows, source: str) -> None:
     """Raise an error for the first value that is infinite.
 
-    Those of data frames are checked by the estimator.
+    Those of data frames and of mapped files are checked by the estimator.
     """
     if not len(rows.X):
         raise ValueError(f"{source} contains no rows")
-    if not isinstance(rows.X, np.ndarray):
+    if not isinstance(rows.X, np.ndarray) or isinstance(rows.X, np.memmap):
         return
     broken = np.isinf(rows.X)
     if broken.any():

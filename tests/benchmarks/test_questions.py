@@ -99,6 +99,29 @@ def test_scaling_answers_every_question_with_an_exponent(run, rows_of):
         assert found[0]["exponent"] == pytest.approx(math.log(growth, values[1] / values[0]))
 
 
+@pytest.mark.slow
+def test_small_fits_are_compared_by_the_step_and_as_a_whole(run, rows_of):
+    options = ("--widths", 8, "--steps", 3, "--tables", "iris", "--repeats", 1)
+    rows = rows_of(run, "small.py", *options)
+    assert_columns(rows, ["table", "transformer", "detector", "IsolationForest"])
+    assert_positive(rows, "transformer", "detector", "IsolationForest")
+
+
+@pytest.mark.slow
+def test_sparse_rows_are_compared_with_dense_ones_and_singular_vectors(rows_of):
+    sizes = ("--rows", 200, "--features", 100, "--dense-features", 50, "--epochs", 1)
+    rows = rows_of(run_process, "sparse.py", *sizes, "--density", 0.1)
+    assert_columns(rows, ["embedding", "accuracy"])
+    assert_positive(rows, "accuracy")
+
+
+@pytest.mark.slow
+def test_rows_on_disk_are_compared_with_rows_in_memory(rows_of):
+    rows = rows_of(run_process, "disk.py", "--rows", 2000, "--features", 8, "--repeats", 1)
+    assert_columns(rows, ["rows", "seconds", "rows/s", "added MB", "log-likelihood"])
+    assert_positive(rows, "seconds", "rows/s")
+
+
 def test_an_unknown_question_about_scaling_ends_the_script(run):
     with pytest.raises(SystemExit, match="must be of rows, epochs.*got colours"):
         run("scaling.py", "--questions", "colours")

@@ -99,6 +99,15 @@ def test_the_error_for_a_damaged_file_contains_its_name(tmp_path, ending, kind, 
         read(path)
 
 
+def test_large_arrays_are_mapped(tmp_path, monkeypatch):
+    monkeypatch.setattr("skvae.cli._sources._MOST_READ", 100)
+    X = np.random.default_rng(0).normal(size=(10, 2, 3))
+    np.save(tmp_path / "t.npy", X)
+    rows = read(tmp_path / "t.npy", "--limit", 7).X
+    assert isinstance(rows, np.memmap)
+    np.testing.assert_array_equal(rows, X.reshape(10, 6)[:7])
+
+
 def test_pickled_objects_are_not_loaded(tmp_path):
     np.save(tmp_path / "t.npy", np.array([[object()]]), allow_pickle=True)
     with pytest.raises(ValueError, match="not a valid .npy file: it contains object of shape"):
