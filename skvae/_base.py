@@ -140,7 +140,7 @@ class BaseVAE(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or rows on disk, of shape (n_samples, n_features)
             Training rows, at least two, in any units that the likelihood accepts. NaN is a missing
             value; rows without any observed value are left out.
         y : Ignored
@@ -190,7 +190,7 @@ class BaseVAE(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or rows on disk, of shape (n_samples, n_features)
             A chunk of training rows, in which NaN is a missing value. Only if the first chunk has
             missing values does the encoder see where they are.
         y : Ignored
@@ -383,7 +383,7 @@ class BaseVAE(BaseEstimator):
         """Return checked rows as an array or a source; names and dates of frames as codes."""
         if self._takes_sources:
             X = opened(X)
-        if isinstance(X, Source) and not self._is_table:
+        if isinstance(X, Source) and (reset or not self._is_table):
             self._schema = None if reset else self._schema
             return check_source(self, X, reset=reset, min_samples=min_samples)
         if reset:
@@ -649,7 +649,7 @@ class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or rows on disk, of shape (n_samples, n_features)
             Rows in the units of the training data.
 
         Returns

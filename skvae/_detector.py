@@ -35,7 +35,8 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
     Learns the distribution of the training rows and labels the least normal rows as outliers.
     Missing values (NaN) are accepted everywhere: a row is judged by its observed values. Scores
-    that measure distances see the values that the model expects in place of the missing ones.
+    that measure distances see the values that the model expects in place of the missing ones. Rows
+    may be a sparse matrix, or on disk: a memory map, an array of HDF5 or Zarr, or a Parquet file.
 
     Parameters
     ----------
@@ -264,7 +265,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or rows on disk, of shape (n_samples, n_features)
             Training rows, at least two, in any units that the likelihood accepts. NaN is a missing
             value; rows without any observed value are left out.
         y : Ignored
@@ -319,7 +320,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or rows on disk, of shape (n_samples, n_features)
             A chunk of training rows, in which NaN is a missing value. Only if the first chunk has
             missing values does the encoder see where they are.
         y : Ignored
@@ -360,7 +361,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or rows on disk, of shape (n_samples, n_features)
             Rows in the units of the training data.
 
         Returns
@@ -382,7 +383,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or rows on disk, of shape (n_samples, n_features)
             Rows in the units of the training data.
 
         Returns
@@ -402,7 +403,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or rows on disk, of shape (n_samples, n_features)
             Rows in the units of the training data.
 
         Returns

@@ -11,7 +11,8 @@ class VAETransformer(LikelihoodScoreMixin, EmbeddingMixin, BaseVAE):
     Learns an encoder q(z|x) and a decoder p(x|z) [1]_. What :class:`~sklearn.decomposition.PCA`
     does with planes this does with curved surfaces, and adds new samples and a likelihood. Missing
     values (NaN) are accepted everywhere: a row is embedded and scored by its observed values. The
-    posterior of a row without any is the prior.
+    posterior of a row without any is the prior. Rows may be a sparse matrix, or on disk: a memory
+    map, an array of HDF5 or Zarr, or a Parquet file.
 
     Parameters
     ----------

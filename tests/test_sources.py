@@ -1,6 +1,7 @@
 """Estimators on sparse matrices and on rows on disk, beside the same rows in memory."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
@@ -166,6 +167,22 @@ def test_other_numbers_of_rows_or_columns_raise(on_disk):
         VAETransformer(4).fit(sparse.csr_array(REAL[:1]))
     with pytest.raises(ValueError, match="take whole numbers as 'sample_weight'"):
         VAETransformer(4).fit(on_disk(REAL), sample_weight=np.linspace(1, 2, 300))
+
+
+def test_a_fit_from_disk_goes_on_with_a_warm_start(on_disk):
+    X, weights = on_disk(REAL), np.repeat([0, 1, 2], 100)
+    vae = VAETransformer(4, warm_start=True, **SETTINGS).fit(X, sample_weight=weights)
+    assert vae.set_params(max_epochs=5).fit(X).n_iter_ == 5
+    copies = VAETransformer(4, **SETTINGS).fit(on_disk(np.repeat(REAL, weights, axis=0)))
+    assert vae.score(REAL) == pytest.approx(copies.score(REAL), rel=0.2)
+
+
+def test_estimators_of_frames_can_be_fitted_to_sources_afterwards(on_disk):
+    frame = pd.DataFrame({"name": ["a", "b"] * 50, "x": np.arange(100.0)})
+    vae = VAETransformer(2, **SETTINGS).fit(frame)
+    with pytest.raises(ValueError, match="fitted on a data frame"):
+        vae.transform(sparse.csr_array(REAL))
+    assert vae.fit(sparse.csr_array(REAL)).transform(on_disk(REAL)).shape == (300, 2)
 
 
 def test_imputers_refuse_sparse_rows():
