@@ -1,7 +1,6 @@
 """Estimators on sparse matrices and on rows on disk, beside the same rows in memory."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
@@ -178,6 +177,7 @@ def test_a_fit_from_disk_goes_on_with_a_warm_start(on_disk):
 
 
 def test_estimators_of_frames_can_be_fitted_to_sources_afterwards(on_disk):
+    pd = pytest.importorskip("pandas", reason="pandas is optional")
     frame = pd.DataFrame({"name": ["a", "b"] * 50, "x": np.arange(100.0)})
     vae = VAETransformer(2, **SETTINGS).fit(frame)
     with pytest.raises(ValueError, match="fitted on a data frame"):
