@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from skvae._classifier import VAEClassifier
     from skvae._detector import VAEAnomalyDetector
     from skvae._imputer import VAEImputer
     from skvae._transformer import VAETransformer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Autosave",
     "VAEAnomalyDetector",
+    "VAEClassifier",
     "VAEImputer",
     "VAETransformer",
     "__version__",
@@ -29,6 +31,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Autosave": "skvae.persistence",
     "VAEAnomalyDetector": "skvae._detector",
+    "VAEClassifier": "skvae._classifier",
     "VAEImputer": "skvae._imputer",
     "VAETransformer": "skvae._transformer",
     "describe": "skvae.persistence",

@@ -311,13 +311,21 @@ class BaseVAE(BaseEstimator):
         """
         check_is_fitted(self)
         check_count("n_samples", n_samples)
+        return self._sample(n_samples, None, random_state, mean, given, missing)
+
+    def _sample(self, n_samples, labels, random_state, mean, given, missing):
+        """Draw rows, of the classes with these numbers unless they are None; see `sample`."""
         seed = draw_seed(random_state)
         generator = make_generator(seed, self.device_)
         row, columns = self._given_row(given or {})
-        if columns:
-            Z = inference.sample_conditional(self.module_, row, columns, n_samples, generator)
+        if labels is None:
+            Z = self._drawn_latents(n_samples, None, row, columns, generator)
         else:
-            Z = inference.sample_prior(self.module_, n_samples, generator).astype(self._fit_dtype)
+            Z = np.empty((n_samples, self.n_components_), dtype=self._fit_dtype)
+            for label in np.unique(labels):
+                chosen = labels == label
+                n_chosen = int(chosen.sum())
+                Z[chosen] = self._drawn_latents(n_chosen, int(label), row, columns, generator)
         if mean:
             X = inference.decode(self.module_, Z)
         else:
@@ -326,6 +334,20 @@ class BaseVAE(BaseEstimator):
             X[self._drawn_gaps(n_samples, seed)] = np.nan
         X[:, columns] = row[:, columns]
         return self._as_given(X, seed)
+
+    def _drawn_latents(
+        self,
+        n_samples: int,
+        label: int | None,
+        row: np.ndarray,
+        columns: list[int],
+        generator: torch.Generator,
+    ) -> np.ndarray:
+        if columns:
+            args = (row, columns, n_samples, generator, label)
+            return inference.sample_conditional(self.module_, *args)
+        Z = inference.sample_prior(self.module_, n_samples, generator, label)
+        return Z.astype(self._fit_dtype)
 
     def set_params(self, **params):
         """Set parameters, also those of a part, such as ``network__dropout``.
@@ -513,11 +535,16 @@ class BaseVAE(BaseEstimator):
         start = Start(draw_seed(self.random_state), self.n_iter_ if self._goes_on() else 0)
         for callback in self.callbacks or ():
             if is_a(callback, FitCallback):
-                start = without_name(callback).on_fit_begin(self, X, start)
+                identity = self._identifying(rows)
+                start = without_name(callback).on_fit_begin(self, identity, start)
         with isolated_rng(start.seed, resolve_device(self.device)):
             net = self._net_to_train(rows, start.seed, self._goes_on())
             train(net, rows.X, start.epochs_before, rows.shares)
         self._adopt_trained(net, rows.sample(), start.seed)
+
+    def _identifying(self, rows: TrainingRows) -> np.ndarray:
+        """Return what distinguishes the rows of a fit from those of another."""
+        return rows.drawn()
 
     def _fit_pass(self, rows: TrainingRows) -> None:
         """Train for one epoch on rows that were checked."""
@@ -533,17 +560,7 @@ class BaseVAE(BaseEstimator):
     def _net_to_train(self, rows: TrainingRows, seed: int, goes_on: bool) -> VAENet:
         settings, n_components = self._settings(rows, seed), self._latent_size(rows.X.shape[1])
         if not goes_on:
-            network, prior = self._resolve("network"), self._resolve("prior")
-
-            def build(X: Any) -> VAEModule:
-                likelihood = self._likelihood_of(X)
-                with _examples(likelihood, X) as examples:
-                    module = build_module(network, likelihood, prior, examples, n_components)
-                if isinstance(X, Source) and module.likelihood.support is not None:
-                    _check_support(module.likelihood.support, X, likelihood)
-                return module
-
-            return new_net(self._placed(build, rows), settings)
+            return new_net(self._placed(self._builder(rows, n_components), rows), settings)
         if n_components != self.n_components_:
             raise ValueError(
                 f"n_components={n_components} differs from the {self.n_components_} of the "
@@ -557,6 +574,20 @@ class BaseVAE(BaseEstimator):
             kept += ("batch_size",)
         settings = replace(settings, **{name: getattr(self._net.settings, name) for name in kept})
         return copy_net(self._net, settings)
+
+    def _builder(self, rows: TrainingRows, n_components: int) -> Callable[[Any], VAEModule]:
+        """Return the function that builds a new module for the training rows."""
+        network, prior = self._resolve("network"), self._resolve("prior")
+
+        def build(X: Any) -> VAEModule:
+            likelihood = self._likelihood_of(X)
+            with _examples(likelihood, X) as examples:
+                module = build_module(network, likelihood, prior, examples, n_components)
+            if isinstance(X, Source) and module.likelihood.support is not None:
+                _check_support(module.likelihood.support, X, likelihood)
+            return module
+
+        return build
 
     def _settings(self, rows: TrainingRows, seed: int) -> Settings:
         """Resolve every parameter of training, once."""

@@ -154,6 +154,24 @@ class Network(Part):
         """
         raise NotImplementedError
 
+    def augment(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return rows with random changes that leave their classes the same; by default `x` itself.
+
+        A classifier learns to predict the same for both.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, n_features)
+            Rows in the units of X, NaN for missing values.
+        generator : torch.Generator or None, default=None
+            Source of the draws.
+
+        Returns
+        -------
+        changed : Tensor of shape (n_samples, n_features)
+        """
+        return x
+
 
 class _RowsAlone(nn.Module):
     """An encoder of rows that are followed by indicators, which it ignores."""

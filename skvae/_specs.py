@@ -16,7 +16,14 @@ from skvae.likelihoods import Gaussian, Mixed, SelfMaskingGaussian
 from skvae.likelihoods._names import OF_ONE_KIND
 from skvae.networks import MLP, Conv, ResNet
 from skvae.objectives import ELBO, IWAE, BetaTCVAE, InfoVAE
-from skvae.priors import ExPostMixture, FlowPrior, MixturePrior, StandardNormal, VampPrior
+from skvae.priors import (
+    ClassConditional,
+    ExPostMixture,
+    FlowPrior,
+    MixturePrior,
+    StandardNormal,
+    VampPrior,
+)
 from skvae.scores import Combined
 from skvae.scores._combined import SINGLE_SCORES
 
@@ -60,9 +67,12 @@ OF_SELF_MASKING: dict[str, Part] = {
     "prior": StandardNormal(),
     "objective": IWAE(n_samples=20),
 }
-SPEC_CLASSES: tuple[type[Part], ...] = tuple(
-    {type(make()): None for names in SHORT_NAMES.values() for make in names.values()}
-    | {SelfMaskingGaussian: None}
+# "auto" for a classifier: the distribution of each class
+OF_CLASSES: dict[str, Part] = {"prior": MixturePrior(n_mixtures=10)}
+SPEC_CLASSES: tuple[type[Part], ...] = (
+    *{type(make()): None for names in SHORT_NAMES.values() for make in names.values()},
+    ClassConditional,
+    SelfMaskingGaussian,
 )
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": AdamW,

@@ -52,10 +52,17 @@ def decode(module: VAEModule, Z: np.ndarray) -> np.ndarray:
     return map_rows(lambda module, z: module.likelihood.mean(module.decode(z)), module, Z)
 
 
-def sample_prior(module: VAEModule, n_samples: int, generator: torch.Generator) -> np.ndarray:
-    """Draw z from the prior, (n_samples, n_components)."""
+def classify(module: VAEModule, X: np.ndarray) -> np.ndarray:
+    """Return log q(y|x) of all classes, (n_samples, n_classes), in the dtype of X."""
+    return map_rows(lambda module, x: module.classify(x), module, X, n_draws=0)
+
+
+def sample_prior(
+    module: VAEModule, n_samples: int, generator: torch.Generator, label: int | None = None
+) -> np.ndarray:
+    """Draw z from the prior, or from that of a class, (n_samples, n_components)."""
     with torch.inference_mode():
-        return module.sample_prior(n_samples, generator).cpu().numpy()
+        return module.sample_prior(n_samples, generator, label).cpu().numpy()
 
 
 def sample_conditional(
@@ -64,6 +71,7 @@ def sample_conditional(
     columns: list[int],
     n_samples: int,
     generator: torch.Generator,
+    label: int | None = None,
 ) -> np.ndarray:
     """Draw z given the values of some columns, by sampling-importance resampling (Rubin, 1987).
 
@@ -80,6 +88,8 @@ def sample_conditional(
         Positions of the given values.
     n_samples : int
     generator : torch.Generator
+    label : int or None, default=None
+        Class of the rows.
 
     Returns
     -------
@@ -100,7 +110,7 @@ def sample_conditional(
         return log_prob[:, columns].sum(1)
 
     while size < min(n_samples, _ENOUGH_CONDITIONAL) and len(blocks) < _MOST_BLOCKS:
-        Z = sample_prior(module, _BLOCK_DRAWS, generator)  # weights need no double precision
+        Z = sample_prior(module, _BLOCK_DRAWS, generator, label)  # weights need no double precision
         blocks.append(Z)
         new = map_rows(log_likelihood, module, Z).astype(np.float64)
         log_weights = np.append(log_weights, new)

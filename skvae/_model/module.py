@@ -31,6 +31,7 @@ class Parts(NamedTuple):
     n_features: int
     n_components: int
     has_gaps: bool = False  # whether training rows had gaps, so that the encoder sees where
+    n_classes: int = 0  # of a classifier
 
 
 class Sizes(NamedTuple):
@@ -54,6 +55,8 @@ class VAEModule(nn.Module):
     prior : PriorModule
     parts : Parts
         The specs that built these.
+    classifier : torch.nn.Module or None, default=None
+        Maps standardised rows to (n_samples, n_classes), of a model that has classes.
 
     Attributes
     ----------
@@ -78,6 +81,7 @@ class VAEModule(nn.Module):
         likelihood: LikelihoodModule,
         prior: PriorModule,
         parts: Parts,
+        classifier: nn.Module | None = None,
     ):
         super().__init__()
         self.parts = parts
@@ -85,6 +89,7 @@ class VAEModule(nn.Module):
         self.decoder = decoder
         self.likelihood = likelihood
         self.prior = prior
+        self.classifier = classifier
         self._double: list[Any] = []  # state of the weights, and the copy in double precision
         self._like: Tensor
         self.register_buffer("_like", torch.empty(0, device="cpu"), persistent=False)
@@ -117,6 +122,32 @@ class VAEModule(nn.Module):
             mean = torch.where(is_empty, moments[0], mean)
             log_var = torch.where(is_empty, moments[1].clamp(*_LOG_VAR_RANGE), log_var)
         return mean, log_var
+
+    def encoder_inputs(self, x: Tensor) -> Tensor:
+        """Return the rows as the encoder and the classifier take them, (n_samples, n_inputs)."""
+        x, observed = self.split_gaps(x)
+        return _encoder_inputs(self.likelihood, x, observed, self.parts.has_gaps)
+
+    def log_classes(self, inputs: Tensor) -> Tensor:
+        """Return log q(y|x) of all classes by `encoder_inputs`, (n_samples, n_classes)."""
+        assert self.classifier is not None
+        return self.classifier(inputs.to(self.dtype)).to(self.dtype).log_softmax(-1)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Return log q(y|x) of all classes, (n_samples, n_classes).
+
+        Of a row without observed values it is the share of the class.
+        """
+        log_probs = self.log_classes(self.encoder_inputs(x))
+        if torch.compiler.is_compiling():
+            return log_probs
+        is_empty = x.isnan().all(-1, keepdim=True)
+        return torch.where(is_empty, self.prior.log_shares.to(log_probs), log_probs)
+
+    def log_classes_of(self, z: Tensor) -> Tensor:
+        """Return log p(y|z) of all classes, (..., n_classes)."""
+        with _full_precision(z):
+            return self.prior.log_joint(z).log_softmax(-1)
 
     def split_gaps(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return rows with ones for missing values, and which are observed; None if all are."""
@@ -190,11 +221,15 @@ class VAEModule(nn.Module):
         log_prior = self.log_prior(z) if log_prior is None else log_prior
         return (self.log_posterior(mean, log_var, z) - log_prior)[..., None]
 
-    def sample_prior(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw from p(z), (n_samples, n_components)."""
+    def sample_prior(
+        self, n_samples: int, generator: torch.Generator | None = None, label: int | None = None
+    ) -> Tensor:
+        """Draw from p(z), or from p(z|y) of a class, (n_samples, n_components)."""
         if self.training:
             self.prior.follow(self._posterior)
-        return self.prior.sample(n_samples, generator)
+        if label is None:
+            return self.prior.sample(n_samples, generator)
+        return self.prior.sample_class(label, n_samples, generator)
 
     def train(self, mode: bool = True) -> VAEModule:
         """Switch training on or off; when it ends, the prior follows the encoder once more."""
@@ -228,9 +263,17 @@ class VAEModule(nn.Module):
 
 
 def build_module(
-    network: Network, likelihood: Likelihood, prior: Prior, X: np.ndarray, n_components: int
+    network: Network,
+    likelihood: Likelihood,
+    prior: Prior,
+    X: np.ndarray,
+    n_components: int,
+    labels: np.ndarray | None = None,
 ) -> VAEModule:
     """Build fresh parts from the specs and join them.
+
+    `labels` are those of the rows of a model with classes: numbers from 0, all of which occur, and
+    -1 for rows without a label.
 
     Raises
     ------
@@ -240,13 +283,16 @@ def build_module(
     filled = filled_by_ranks(X)  # X itself if nothing is missing
     density = _build_likelihood(likelihood, X, filled)
 
-    def examples(n_rows: int) -> Tensor:
-        rows = X[torch.randint(len(X), (n_rows,)).numpy()]
+    def examples(n_rows: int, label: int | None = None) -> Tensor:
+        known = X if label is None else X[labels == label]
+        rows = known[torch.randint(len(known), (n_rows,)).numpy()]
         x, observed = _split_gaps(torch.from_numpy(rows))
         inputs = _encoder_inputs(density, x, observed, parts.has_gaps)
         return inputs.to(torch.get_default_dtype())
 
-    parts = Parts(network, density.spec, prior, X.shape[1], n_components, filled is not X)
+    n_classes = 0 if labels is None else int(labels.max()) + 1
+    sizes = X.shape[1], n_components, filled is not X, n_classes
+    parts = Parts(network, density.spec, prior, *sizes)
     module = _join(parts, density, examples)
     _check_shapes(module, torch.from_numpy(X[:2].copy()))
     return module
@@ -271,7 +317,7 @@ def restore_module(parts: Parts, weights: dict[str, Tensor], device: str = "meta
     with isolated_rng(0), torch.device(device):
         density = parts.likelihood.build(rows)
         width = (density.n_inputs or parts.n_features) + parts.has_gaps * parts.n_features
-        module = _join(parts, density, lambda n_rows: torch.zeros(n_rows, width))
+        module = _join(parts, density, lambda n_rows, label=None: torch.zeros(n_rows, width))
     load_weights(module, weights, assign=True)
     return module.eval()
 
@@ -281,12 +327,13 @@ def _check_sizes(parts: Parts, weights: dict[str, Tensor]) -> None:
     n_values = sum(tensor.numel() for tensor in weights.values())
     n_own = sum(w.numel() for name, w in weights.items() if name.startswith("likelihood."))
     if (
-        max(parts.n_features, parts.n_components) > n_values
+        max(parts.n_features, parts.n_components, parts.n_classes or 1) > n_values
         or parts.likelihood.least_values(parts.n_features) > n_own
     ):
         raise ValueError(
-            f"it declares {parts.n_features} features and {parts.n_components} components, but "
-            f"holds {n_values} weights, {n_own} of them of the likelihood"
+            f"it declares {parts.n_features} features, {parts.n_components} components and "
+            f"{parts.n_classes} classes, but holds {n_values} weights, {n_own} of them of the "
+            "likelihood"
         )
 
 
@@ -325,20 +372,23 @@ def check_weights(module: VAEModule, weights: dict[str, Tensor]) -> None:
             raise ValueError(f"its weights {name!r} are not finite")
 
 
-def _join(parts: Parts, density: LikelihoodModule, examples: Callable[[int], Tensor]) -> VAEModule:
+def _join(parts: Parts, density: LikelihoodModule, examples: Callable[..., Tensor]) -> VAEModule:
     """Join fresh parts; `examples` draws standardised training rows, for a prior made of rows."""
     network, n_components = parts.network, parts.n_components
     n_features = density.n_inputs or parts.n_features
-    if parts.has_gaps:
-        encoder = network.build_gap_encoder(n_features, parts.n_features, 2 * n_components)
-    else:
-        encoder = network.build_encoder(n_features, 2 * n_components)
+
+    def encoder(n_outputs: int) -> nn.Module:
+        if parts.has_gaps:
+            return network.build_gap_encoder(n_features, parts.n_features, n_outputs)
+        return network.build_encoder(n_features, n_outputs)
+
     return VAEModule(
-        encoder,
+        encoder(2 * n_components),
         network.build_decoder(n_components, density.n_outputs, n_features),
         density,
         parts.prior.build(n_components, examples),
         parts,
+        encoder(parts.n_classes) if parts.n_classes else None,
     )
 
 

@@ -9,9 +9,12 @@ import math
 from numbers import Integral
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from skvae._parts import Network
+
+_SHIFT = 14  # of the height and width of an image, so that a digit of MNIST moves by two pixels
 
 
 def shape_of_inputs(network: Any, n_features: int) -> tuple[int, int, int]:
@@ -163,9 +166,39 @@ class ImageNetwork(Network):
         """
         return self._encoder(n_features, 2, n_outputs)
 
+    def augment(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return images shifted at random, by at most a fourteenth of their height and width.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, n_features)
+            Images in the units of X.
+        generator : torch.Generator or None, default=None
+            Source of the draws.
+
+        Returns
+        -------
+        shifted : Tensor of shape (n_samples, n_features)
+            Pixels at the border are repeated.
+        """
+        height, width, colours = shape_of_rows(self, x.shape[1])
+        rows, columns = (_shifted(size, x, generator) for size in (height, width))
+        images = x.unflatten(1, (height, width, colours))
+        first = torch.arange(len(x), device=x.device)[:, None, None]
+        return images[first, rows[:, :, None], columns[:, None, :]].flatten(1)
+
     def _encoder(self, n_features: int, n_planes: int, n_outputs: int) -> nn.Module:
         """Build an encoder of rows of so many images side by side."""
         raise NotImplementedError
+
+
+def _shifted(size: int, x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Return the indices of pixels along one side of shifted images, (n_images, size)."""
+    most = round(size / _SHIFT)
+    shifts = torch.randint(
+        -most, most + 1, (len(x), 1), generator=generator, device=x.device, dtype=torch.int64
+    )
+    return (torch.arange(size, device=x.device) + shifts).clamp(0, size - 1)
 
 
 class RowsToImages(nn.Module):
