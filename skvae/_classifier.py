@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils import check_consistent_length
 
 from skvae._base import BaseVAE, EmbeddingMixin, LikelihoodScoreMixin
 from skvae._model import inference
@@ -305,6 +306,7 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
         with self._unchanged_on_failure():
             values = label_values(y)
             rows = self._check_training_rows(X, sample_weight)
+            check_consistent_length(X, values)
             self._fit_rows(self._labelled(rows, values, self._goes_on()))
         return self
 
@@ -345,6 +347,7 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
             if first and classes is not None:
                 self.classes_ = classes_of(label_values(classes))
             rows = self._check_chunk(X, sample_weight)
+            check_consistent_length(X, values)
             self._fit_pass(self._labelled(rows, values, not first or classes is not None))
         return self
 
@@ -366,7 +369,8 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
         NotFittedError
             If the estimator is not fitted.
         """
-        return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
+        numbers = self.predict_log_proba(X).argmax(axis=1)
+        return self.classes_[numbers]
 
     def predict_proba(self, X):
         """Return the probability of every class, q(y|x).
@@ -509,7 +513,6 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
         self, rows: TrainingRows, values: np.ndarray, has_classes: bool
     ) -> _LabelledRows:
         """Return the rows with their classes, which are learned from them unless they are known."""
-        n_values = len(values)
         source = np.arange(len(rows.X)) if rows.source is None else rows.source
         values = values[source]
         known = ~is_unlabeled(values, self.unlabeled, self.classes_ if has_classes else None)
