@@ -24,6 +24,7 @@ from skvae._rows.labels import (
     class_numbers,
     classes_of,
     is_unlabeled,
+    known_labels,
     label_values,
 )
 from skvae._specs import OF_CLASSES, SHORT_NAMES
@@ -447,7 +448,8 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
                 "rows with labels."
             )
         weights = None if sample_weight is None else np.asarray(sample_weight)[known]
-        return accuracy_score(values[known], predicted[known], sample_weight=weights)
+        labels = known_labels(values, known)
+        return accuracy_score(labels, predicted[known], sample_weight=weights)
 
     def sample(
         self,
@@ -509,15 +511,13 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
         known = np.ones(len(values), dtype=bool)
         return np.resize(class_numbers(values, known, self.classes_), n_samples)
 
-    def _labelled(
-        self, rows: TrainingRows, values: np.ndarray, has_classes: bool
-    ) -> _LabelledRows:
+    def _labelled(self, rows: TrainingRows, values: np.ndarray, has_classes: bool) -> _LabelledRows:
         """Return the rows with their classes, which are learned from them unless they are known."""
         source = np.arange(len(rows.X)) if rows.source is None else rows.source
         values = values[source]
         known = ~is_unlabeled(values, self.unlabeled, self.classes_ if has_classes else None)
         if not has_classes:
-            self.classes_ = classes_of(values[known])
+            self.classes_ = classes_of(known_labels(values, known))
         labels = class_numbers(values, known, self.classes_)
         return _LabelledRows(rows.X, rows.source, rows.shares, labels)
 

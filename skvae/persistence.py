@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skvae._base import BaseVAE, history_of
+from skvae._classifier import VAEClassifier
 from skvae._detector import VAEAnomalyDetector
 from skvae._files import onnx_graphs
 from skvae._files.allowance import Allowance
@@ -35,7 +36,9 @@ from skvae.scores import ModelScore
 
 __all__ = ["Autosave", "describe", "export_onnx", "load", "save"]
 
-_ESTIMATORS = {cls.__name__: cls for cls in (VAETransformer, VAEAnomalyDetector, VAEImputer)}
+_ESTIMATORS = {
+    cls.__name__: cls for cls in (VAETransformer, VAEAnomalyDetector, VAEImputer, VAEClassifier)
+}
 # A resumed fit may change these: they leave the weights alone, or are there to be raised.
 _FREE_PARAMETERS = {
     "max_epochs",
@@ -54,7 +57,7 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : VAETransformer, VAEAnomalyDetector or VAEImputer
+    estimator : VAETransformer, VAEAnomalyDetector, VAEImputer or VAEClassifier
         Fitted.
     path : str or path-like
         The file, replaced if it exists. Its usual ending is ``.skvae``.
@@ -118,7 +121,7 @@ def load(path, *, trusted=()):
 
     Returns
     -------
-    estimator : VAETransformer, VAEAnomalyDetector or VAEImputer
+    estimator : VAETransformer, VAEAnomalyDetector, VAEImputer or VAEClassifier
         As it was when saved; on the CPU if its device is not available. The state of the optimiser
         is not part of a model: further training starts from the weights with a fresh optimiser.
 
@@ -249,14 +252,15 @@ def export_onnx(estimator, path, *, part="encoder"):
 
     Parameters
     ----------
-    estimator : VAETransformer, VAEAnomalyDetector or VAEImputer
+    estimator : VAETransformer, VAEAnomalyDetector, VAEImputer or VAEClassifier
         Fitted.
     path : str or path-like
         The file, replaced if it exists. Its usual ending is ``.onnx``.
-    part : {"encoder", "decoder", "score"}, default="encoder"
+    part : {"encoder", "decoder", "score", "classifier"}, default="encoder"
         "encoder" takes `X` and returns `Z`, the posterior means that `transform` returns;
         "decoder" takes `Z` and returns `X`, as `inverse_transform` does; "score" takes `X`
-        and returns `score`, as `score_samples` does, with as many draws.
+        and returns `score`, as `score_samples` does, with as many draws; "classifier", of a
+        :class:`VAEClassifier`, takes `X` and returns `probabilities`, as `predict_proba` does.
 
     Raises
     ------
@@ -286,6 +290,11 @@ def export_onnx(estimator, path, *, part="encoder"):
     _check_estimator("export_onnx", estimator)
     if part not in onnx_graphs.PARTS:
         raise ValueError(f"'part' must be one of {onnx_graphs.PARTS}, got {part!r}.")
+    if part == "classifier" and not estimator.module_.parts.n_classes:
+        raise ValueError(
+            f"part='classifier' is that of a VAEClassifier, but {type(estimator).__name__} has no "
+            f"classes. Choose one of {onnx_graphs.PARTS[:-1]}."
+        )
     kind = _quantity(estimator) if part == "score" else ""
     onnx_graphs.export(estimator.module_, path, part, kind, estimator.n_importance_samples)
 

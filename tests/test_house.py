@@ -29,7 +29,7 @@ HOUSE = [
     ("scores/",),
     ("_specs.py",),
     ("_base.py",),
-    ("_transformer.py", "_detector.py", "_imputer.py"),
+    ("_transformer.py", "_detector.py", "_imputer.py", "_classifier.py"),
     ("_files/",),
     ("persistence.py",),
     ("metrics/",),

@@ -1,4 +1,4 @@
-"""Parts of a trained module as ONNX graphs: encoder, decoder and score, in the units of X."""
+"""Parts of a trained module as ONNX graphs, in the units of X."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from skvae._model.inference import score_rows
 from skvae._model.module import VAEModule
 from skvae._validation import require_folder
 
-PARTS = ("encoder", "decoder", "score")
+PARTS = ("encoder", "decoder", "score", "classifier")
 
 
 class _Encoder(nn.Module):
@@ -35,6 +35,11 @@ class _Encoder(nn.Module):
 class _Decoder(_Encoder):
     def forward(self, z: Tensor) -> Tensor:
         return self.module.likelihood.mean(self.module.decode(z)).to(z.dtype)
+
+
+class _Classifier(_Encoder):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module.classify(x).exp()
 
 
 class _Score(_Encoder):
@@ -77,6 +82,7 @@ def export(
         "encoder": (_Encoder(module), module.parts.n_features, ("X", "Z")),
         "decoder": (_Decoder(module), module.parts.n_components, ("Z", "X")),
         "score": (_Score(module, kind, n_samples), module.parts.n_features, ("X", "score")),
+        "classifier": (_Classifier(module), module.parts.n_features, ("X", "probabilities")),
     }[part]
     rows = torch.zeros(2, width, device=next(module.parameters()).device)
     with _quiet(), torch.inference_mode(False), torch.no_grad():

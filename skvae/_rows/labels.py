@@ -60,7 +60,15 @@ def is_unlabeled(values: np.ndarray, unlabeled: Any, classes: Any = None) -> np.
     return missing if is_class else missing | marked
 
 
-def classes_of(values: np.ndarray) -> np.ndarray:
+def known_labels(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the labels of some rows; as numbers, if they were among None."""
+    labels = values[known]
+    if labels.dtype == object and not any(isinstance(label, str) for label in labels):
+        return np.array(labels.tolist())
+    return labels
+
+
+def classes_of(labels: np.ndarray) -> np.ndarray:
     """Return the sorted classes of known labels.
 
     Raises
@@ -68,11 +76,9 @@ def classes_of(values: np.ndarray) -> np.ndarray:
     ValueError
         If they are not those of classes, or of fewer than two.
     """
-    if values.dtype == object and not any(isinstance(label, str) for label in values):
-        values = np.array(values.tolist())  # numbers among which some were None
-    if len(values):
-        check_classification_targets(values)
-    classes = np.unique(values)
+    if len(labels):
+        check_classification_targets(labels)
+    classes = np.unique(labels)
     if len(classes) < 2:
         raise ValueError(
             f"A classifier needs rows of at least two classes, but the labels of y have "
@@ -90,7 +96,7 @@ def class_numbers(values: np.ndarray, known: np.ndarray, classes: np.ndarray) ->
         Naming a label that is none of the classes.
     """
     numbers = np.full(len(values), UNKNOWN)
-    labels = values[known]
+    labels = known_labels(values, known)
     places = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
     wrong = np.flatnonzero(classes[places] != labels)
     if len(wrong):
