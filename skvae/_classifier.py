@@ -28,12 +28,11 @@ from skvae._rows.labels import (
     label_values,
 )
 from skvae._specs import OF_CLASSES, SHORT_NAMES
-from skvae._training.net import Settings, VAENet
-from skvae._training.semi_supervised import Consistency, SemiSupervised
+from skvae._training.net import VAENet
+from skvae._training.semi_supervised import SemiSupervised
 from skvae._validation import Interval, StrOptions, _fit_context, check_count, check_is_fitted
 from skvae.priors import ClassConditional
 
-_RADIUS, _ENTROPY, _BALANCE = 0.2, 0.3, 1.0
 _WARMUP = 0.2  # of the epochs
 _PSEUDO_COUNT = 0.5  # of every class, so that none has a share of zero
 
@@ -133,9 +132,9 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
         The label of rows whose class is not known; None, NaN and pandas' NA are unknown anyway. It
         stands for unknown labels only if at least two other classes remain, as the classes of a
         table may be -1 and 1.
-    consistency : float or "auto", default="auto"
+    consistency : float, default=1.0
         Weight of the terms by which rows without labels guide the classifier, see Notes. With 0 it
-        learns from rows with labels alone. CONSISTENCY_TEXT
+        learns from rows with labels alone.
 
     Attributes
     ----------
@@ -176,12 +175,14 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
     Kingma et al. (2014) [5]_ with classes in the prior instead of the decoder.
 
     The classifier q(y|x), a network like the encoder, minimises its cross-entropy on the rows with
-    labels and, on all rows, `consistency` times the sum of: its divergence under the change of a
-    row, of limited length, that changes the prediction most (virtual adversarial training [6]_);
-    its divergence under changes that the network knows to be harmless, such as shifts of images;
-    and 0.3 times its entropy [7]_. The divergence of the mean prediction from the shares of the
-    labels is added: rows with labels are taken for a random sample of all rows. These terms grow
-    from zero over the first fifth of the epochs.
+    labels and `consistency` times four terms of all rows: its divergence under the change of a row,
+    of limited length, that changes the prediction most (virtual adversarial training [6]_); its
+    divergence under changes that the network knows to be harmless, such as shifts of images, see
+    :meth:`skvae.networks.Network.augment`; 0.1 times its entropy [7]_, or 0.3 times with such a
+    network; and the divergence of the mean prediction from the shares of the labels, so that rows
+    with labels are taken for a random sample of all rows. All but the last grow from zero over the
+    first fifth of the epochs. Adversarial changes are 0.1 times as long as the rows are far from
+    their mean (root mean square), or 0.2 times with such a network.
 
     With `early_stopping`, rows count in the validation loss without their labels.
 
@@ -215,7 +216,7 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
         **BaseVAE._parameter_constraints,
         "prior": [StrOptions(set(SHORT_NAMES["prior"])), Prior],
         "unlabeled": [Real, str, None],
-        "consistency": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "consistency": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -242,7 +243,7 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
         verbose=0,
         random_state=None,
         unlabeled=-1,
-        consistency="auto",
+        consistency=1.0,
     ):
         super().__init__(
             n_components,
@@ -531,7 +532,8 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
 
         def build(X: np.ndarray) -> VAEModule:
             likelihood = self._likelihood_of(X)
-            return build_module(network, likelihood, prior, X, n_components, rows.labels)
+            classes = rows.labels, len(shares)
+            return build_module(network, likelihood, prior, X, n_components, *classes)
 
         return build
 
@@ -546,20 +548,11 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
             torch.from_numpy(labels[known]),
             share=float(known.mean()),
             log_shares=shares.log() if known.any() else net.module_.prior.log_shares.detach(),
-            consistency=self._consistency(net.settings),
+            weight=self.consistency,
+            warmup=_WARMUP * net.settings.max_epochs,
         )
         net.settings = replace(net.settings, objective=objective)
         return net
-
-    def _consistency(self, settings: Settings) -> Consistency:
-        weight = 1.0 if self.consistency == "auto" else self.consistency
-        return Consistency(
-            radius=_RADIUS,
-            weight=weight,
-            entropy=_ENTROPY * weight,
-            balance=_BALANCE * weight,
-            warmup=_WARMUP * settings.max_epochs,
-        )
 
     def _adopt_trained(self, net: VAENet, X: np.ndarray, seed: int) -> None:
         # the rows of the objective belong to the run

@@ -269,11 +269,12 @@ def build_module(
     X: np.ndarray,
     n_components: int,
     labels: np.ndarray | None = None,
+    n_classes: int = 0,
 ) -> VAEModule:
     """Build fresh parts from the specs and join them.
 
-    `labels` are those of the rows of a model with classes: numbers from 0, all of which occur, and
-    -1 for rows without a label.
+    `labels` are the numbers of the classes of the rows, -1 for those without a label, of a model
+    with `n_classes` of them.
 
     Raises
     ------
@@ -284,13 +285,13 @@ def build_module(
     density = _build_likelihood(likelihood, X, filled)
 
     def examples(n_rows: int, label: int | None = None) -> Tensor:
-        known = X if label is None else X[labels == label]
+        of_label = labels == label
+        known = X[of_label] if label is not None and np.any(of_label) else X
         rows = known[torch.randint(len(known), (n_rows,)).numpy()]
         x, observed = _split_gaps(torch.from_numpy(rows))
         inputs = _encoder_inputs(density, x, observed, parts.has_gaps)
         return inputs.to(torch.get_default_dtype())
 
-    n_classes = 0 if labels is None else int(labels.max()) + 1
     sizes = X.shape[1], n_components, filled is not X, n_classes
     parts = Parts(network, density.spec, prior, *sizes)
     module = _join(parts, density, examples)

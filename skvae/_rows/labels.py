@@ -52,7 +52,8 @@ def is_unlabeled(values: np.ndarray, unlabeled: Any, classes: Any = None) -> np.
         missing = np.zeros(len(values), dtype=bool)
     if is_missing(unlabeled):
         return missing
-    marked = np.array([_equal(value, unlabeled) for value in values.tolist()], dtype=bool)
+    marked = np.zeros(len(values), dtype=bool)
+    marked[~missing] = [_equal(value, unlabeled) for value in values[~missing].tolist()]
     if classes is not None:
         is_class = any(_equal(value, unlabeled) for value in np.asarray(classes).tolist())
     else:
@@ -101,7 +102,7 @@ def class_numbers(values: np.ndarray, known: np.ndarray, classes: np.ndarray) ->
     wrong = np.flatnonzero(classes[places] != labels)
     if len(wrong):
         raise ValueError(
-            f"y has the label {labels[wrong[0]]!r}, but the classes are "
+            f"y has the label {labels[wrong].tolist()[0]!r}, but the classes are "
             f"{', '.join(map(repr, classes.tolist()))}. Pass all 'classes' to the first call of "
             "partial_fit, or fit anew."
         )

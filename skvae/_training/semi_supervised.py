@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,33 +11,29 @@ from torch import Tensor
 from skvae._model.module import VAEModule
 
 _FEWEST_LABELLED = 32  # rows with labels in a step
+_SMALLEST = 1e-6  # mean probability of which the logarithm is taken
 _START = 0.5  # of the adversarial search, as a share of its radius: small ones drown in bfloat16
 
 
-@dataclass(frozen=True)
-class Consistency:
-    """How strongly q(y|x) is bound to be sure, balanced, and constant around every row.
+class Guidance(NamedTuple):
+    """How rows without labels guide a classifier.
 
     Parameters
     ----------
     radius : float
         Length of an adversarial change, relative to the root mean square distance of the rows from
         their mean.
-    weight : float
-        Weight of the divergence between predictions for a row and for its changed copies.
     entropy : float
-        Weight of the entropy of the predictions.
-    balance : float
-        Weight of the divergence of the mean prediction from the shares of the labels.
-    warmup : float
-        Epochs over which all but the balance grow from zero.
+        Weight of the entropy of the predictions, beside 1 for their divergence under changes.
     """
 
     radius: float
-    weight: float
     entropy: float
-    balance: float
-    warmup: float
+
+
+# chosen on development data (benchmarks/quality/README.md, "Few labels")
+OF_ROWS = Guidance(radius=0.1, entropy=0.1)
+OF_IMAGES = Guidance(radius=0.2, entropy=0.3)  # of a network that knows harmless changes
 
 
 class SemiSupervised:
@@ -66,7 +62,10 @@ class SemiSupervised:
         Share of the training rows with labels.
     log_shares : Tensor of shape (n_classes,)
         Logarithms of the shares of the classes among the labels.
-    consistency : Consistency
+    weight : float
+        Weight of the terms of rows without labels.
+    warmup : float
+        Epochs over which these terms, but for the frequencies of predictions, grow from zero.
     """
 
     def __init__(
@@ -76,14 +75,16 @@ class SemiSupervised:
         labels: Tensor,
         share: float,
         log_shares: Tensor,
-        consistency: Consistency,
+        weight: float,
+        warmup: float,
     ):
         self.objective = objective
         self.x = x
         self.labels = labels
         self.share = share
         self.log_shares = log_shares
-        self.consistency = consistency
+        self.weight = weight
+        self.warmup = warmup
 
     def __repr__(self) -> str:
         return repr(self.objective)
@@ -100,19 +101,25 @@ class SemiSupervised:
         if epoch is None or not isinstance(record, dict) or "loss" not in record:
             return record  # of validation, in which rows count without labels; or a user's mistake
         labelled, labels = self._labelled_batch(module, x, generator)
-        predicted = self._predictions(module, x, labelled, generator)
-        log_labelled, log_probs = predicted[: len(labels)], predicted[len(labels) :]
-        log_probs, *log_changed = log_probs.split(len(x))
+        changed = module.parts.network.augment(x, generator)
+        guidance = OF_ROWS if changed is x else OF_IMAGES
+        log_labelled, log_probs, *log_changed = self._predictions(
+            module, [module.parts.network.augment(labelled, generator), x, changed]
+        )
+        target = log_probs.detach()
         classification = -log_labelled.gather(1, labels[:, None]).sum() / max(1, len(labels))
-        inconsistency = self._adversarial_divergence(module, x, log_probs, generator)
+        inconsistency = adversarial_divergence(module, x, target, guidance.radius, generator)
         for log_other in log_changed:
-            inconsistency = inconsistency + _divergence(log_probs.detach(), log_other).mean()
+            inconsistency = inconsistency + _divergence(target, log_other).mean()
+        entropy = -(log_probs.exp() * log_probs).sum(-1).mean()
+        unsure = inconsistency + guidance.entropy * entropy
+        guided = self._growth(epoch) * unsure + self._imbalance(log_probs)
         return {
             **record,
             "loss": record["loss"]
             + classification
-            + self._regularisation(log_probs, inconsistency, epoch)
-            + self._divergence_from_prior(module, x, log_probs.detach(), generator),
+            + self.weight * guided
+            + self._divergence_from_prior(module, x, target, generator),
             "classification": classification,
             "inconsistency": inconsistency,
         }
@@ -128,24 +135,21 @@ class SemiSupervised:
         chosen = torch.randint(len(self.x), (n_rows,), generator=generator, device=x.device)
         return module.redraw(self.x[chosen], generator), self.labels[chosen]
 
-    def _predictions(
-        self, module: VAEModule, x: Tensor, labelled: Tensor, generator: torch.Generator | None
-    ) -> Tensor:
-        """Return log q(y|x) of labelled rows, rows, and changed rows if the network changes any."""
-        network = module.parts.network
-        changed = network.augment(x, generator)
-        rows = [network.augment(labelled, generator), x] + [changed] * (changed is not x)
-        return module.log_classes(module.encoder_inputs(torch.cat(rows)))
+    def _predictions(self, module: VAEModule, blocks: list[Tensor]) -> Sequence[Tensor]:
+        """Return log q(y|x) of several blocks of rows, without the last if it equals the second."""
+        if blocks[-1] is blocks[1]:
+            blocks = blocks[:-1]
+        log_probs = module.log_classes(module.encoder_inputs(torch.cat(blocks)))
+        return log_probs.split([len(block) for block in blocks])
 
-    def _regularisation(self, log_probs: Tensor, inconsistency: Tensor, epoch: float) -> Tensor:
-        weights, probs = self.consistency, log_probs.exp()
-        grown = min(1.0, epoch / weights.warmup) if weights.warmup else 1.0
-        entropy = -(probs * log_probs).sum(-1).mean()
-        mean = probs.mean(0)
+    def _growth(self, epoch: float) -> float:
+        return min(1.0, epoch / self.warmup) if self.warmup else 1.0
+
+    def _imbalance(self, log_probs: Tensor) -> Tensor:
+        """Return the divergence of the mean prediction from the shares of the labels."""
+        mean = log_probs.exp().mean(0)
         self.log_shares = self.log_shares.to(mean)
-        imbalance = (mean * (mean.clamp_min(1e-6).log() - self.log_shares)).sum()
-        unsure = weights.weight * inconsistency + weights.entropy * entropy
-        return grown * unsure + weights.balance * imbalance
+        return (mean * (mean.clamp_min(_SMALLEST).log() - self.log_shares)).sum()
 
     def _divergence_from_prior(
         self, module: VAEModule, x: Tensor, log_probs: Tensor, generator: torch.Generator | None
@@ -155,22 +159,50 @@ class SemiSupervised:
         z = module.draw_posterior(mean, log_var, 1, generator)[:, 0]
         return _divergence(log_probs, module.log_classes_of(z)).mean()
 
-    def _adversarial_divergence(
-        self, module: VAEModule, x: Tensor, log_probs: Tensor, generator: torch.Generator | None
-    ) -> Tensor:
-        """Return the divergence under the change of the inputs by which predictions change most."""
-        if not self.consistency.radius:
-            return log_probs.new_zeros(())
-        inputs, target = module.encoder_inputs(x).detach(), log_probs.detach()
-        spread = (inputs - inputs.mean(0)).square().sum(1).mean().sqrt()
-        radius = self.consistency.radius * spread
-        noise = torch.randn(
-            inputs.shape, generator=generator, device=inputs.device, dtype=inputs.dtype
-        )
-        start = (_START * radius * _directions(noise)).requires_grad_()
-        divergence = _divergence(target, module.log_classes(inputs + start)).sum()
-        [slope] = torch.autograd.grad(divergence, start)
-        return _divergence(target, module.log_classes(inputs + radius * _directions(slope))).mean()
+
+def adversarial_divergence(
+    module: VAEModule,
+    x: Tensor,
+    target: Tensor,
+    radius: float,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Return the mean divergence of predictions under the changes of `adversarial_change`."""
+    inputs = module.encoder_inputs(x).detach()
+    change = adversarial_change(module, inputs, target, radius, generator)
+    return _divergence(target, module.log_classes(inputs + change)).mean()
+
+
+def adversarial_change(
+    module: VAEModule,
+    inputs: Tensor,
+    target: Tensor,
+    radius: float,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Return the change of every row, of limited length, that changes its prediction most.
+
+    One step of power iteration for the largest curvature of the divergence (Miyato et al., 2018,
+    section 3.3), with the slope at a random change of finite length.
+
+    Parameters
+    ----------
+    module : VAEModule
+    inputs : Tensor of shape (n_samples, n_inputs)
+    target : Tensor of shape (n_samples, n_classes)
+        Logarithms of the predictions for the inputs.
+    radius : float
+        Length, relative to the root mean square distance of the rows from their mean.
+    generator : torch.Generator or None
+        Source of the random changes.
+    """
+    length = radius * (inputs - inputs.mean(0)).square().sum(1).mean().sqrt()
+    like = {"device": inputs.device, "dtype": inputs.dtype}
+    noise = torch.randn(inputs.shape, generator=generator, **like)
+    start = (_START * length * _directions(noise)).requires_grad_()
+    divergence = _divergence(target, module.log_classes(inputs + start)).sum()
+    [slope] = torch.autograd.grad(divergence, start)
+    return length * _directions(slope)
 
 
 def _divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
