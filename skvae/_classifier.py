@@ -28,12 +28,13 @@ from skvae._rows.labels import (
     label_values,
 )
 from skvae._specs import OF_CLASSES, SHORT_NAMES
-from skvae._training.net import VAENet
+from skvae._training.net import Settings, VAENet
 from skvae._training.semi_supervised import SemiSupervised
 from skvae._validation import Interval, StrOptions, _fit_context, check_count, check_is_fitted
 from skvae.priors import ClassConditional
 
 _WARMUP = 0.2  # of the epochs
+_DECAY = 1000  # divided by the number of labels, as that of the others is by the number of rows
 _PSEUDO_COUNT = 0.5  # of every class, so that none has a share of zero
 
 
@@ -95,9 +96,10 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
     weight_decay : float or "auto", default="auto"
         Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
         a fixed prior on the weights counts for less the more rows there are, and 0 for other
-        optimisers. "auto" also keeps small tables from being overfitted: if n is small for
-        ``n_features * n_components``, part of every training batch are draws of a factor analysis.
-        The notes of :class:`~skvae.likelihoods.Gaussian` state the rule.
+        optimisers. For the classifier, n is the number of labels. "auto" also keeps small tables
+        from being overfitted: if n is small for ``n_features * n_components``, part of every
+        training batch are draws of a factor analysis. The notes of
+        :class:`~skvae.likelihoods.Gaussian` state the rule.
     early_stopping : bool, default=False
         Whether to set `validation_fraction` of the rows aside, to stop when the validation loss has
         not improved for `n_iter_no_change` epochs, and to return to the best epoch.
@@ -524,6 +526,13 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
 
     def _autos(self) -> dict[str, Any]:
         return {**super()._autos(), **OF_CLASSES}
+
+    def _settings(self, rows: _LabelledRows, seed: int) -> Settings:
+        settings = super()._settings(rows, seed)
+        if self.weight_decay != "auto" or self.optimizer != "adam":
+            return settings
+        n_labelled = int((_drawn_labels(rows) != UNKNOWN).sum())
+        return replace(settings, classifier_decay=min(1.0, _DECAY / max(1, n_labelled)))
 
     def _builder(self, rows: _LabelledRows, n_components: int):
         shares = _shares(_drawn_labels(rows), len(self.classes_))

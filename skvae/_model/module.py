@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from skvae._parts import Likelihood, LikelihoodModule, Network, Prior, PriorModu
 from skvae._random import isolated_rng
 from skvae._scaling import filled_by_ranks
 from skvae._validation import OutsideSupportError
+from skvae.priors._class_conditional import ClassConditionalModule
 
 _LOG_2PI = math.log(2 * math.pi)
 _FILLER = 1.0  # stands for missing values in arithmetic; every likelihood accepts zeros and ones
@@ -106,6 +107,11 @@ class VAEModule(nn.Module):
         n_measured = self.likelihood.n_measured or n_features
         return Sizes(n_features, self.parts.n_components, n_measured)
 
+    @property
+    def prior_of_classes(self) -> ClassConditionalModule:
+        """The prior of a model that has classes."""
+        return cast(ClassConditionalModule, self.prior)
+
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of q(z|x), each (n_samples, n_components).
 
@@ -142,12 +148,12 @@ class VAEModule(nn.Module):
         if torch.compiler.is_compiling():
             return log_probs
         is_empty = x.isnan().all(-1, keepdim=True)
-        return torch.where(is_empty, self.prior.log_shares.to(log_probs), log_probs)
+        return torch.where(is_empty, self.prior_of_classes.log_shares.to(log_probs), log_probs)
 
     def log_classes_of(self, z: Tensor) -> Tensor:
         """Return log p(y|z) of all classes, (..., n_classes)."""
         with _full_precision(z):
-            return self.prior.log_joint(z).log_softmax(-1)
+            return self.prior_of_classes.log_joint(z).log_softmax(-1)
 
     def split_gaps(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return rows with ones for missing values, and which are observed; None if all are."""
@@ -229,7 +235,7 @@ class VAEModule(nn.Module):
             self.prior.follow(self._posterior)
         if label is None:
             return self.prior.sample(n_samples, generator)
-        return self.prior.sample_class(label, n_samples, generator)
+        return self.prior_of_classes.sample_class(label, n_samples, generator)
 
     def train(self, mode: bool = True) -> VAEModule:
         """Switch training on or off; when it ends, the prior follows the encoder once more."""

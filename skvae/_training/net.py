@@ -62,6 +62,7 @@ class Settings:
     patience: int | None = None
     validation_fraction: float = 0.1
     verbose: int = 0
+    classifier_decay: float | None = None  # None is `weight_decay`
 
 
 class VAENet(NeuralNet):
@@ -118,7 +119,7 @@ class VAENet(NeuralNet):
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
         if self.settings.weight_decay:
             kwargs["weight_decay"] = self.settings.weight_decay
-            args = (_decay_groups(self.module_),)
+            args = (_decay_groups(self.module_, self.settings),)
         return args, kwargs
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
@@ -397,11 +398,18 @@ def _check_number(kind: str, before: int, now: int) -> None:
         )
 
 
-def _decay_groups(module: VAEModule) -> list[dict[str, Any]]:
-    """Separate the weights that decay from biases, gains, noise scales and a learned prior."""
-    decaying: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
+def _decay_groups(module: VAEModule, settings: Settings) -> list[dict[str, Any]]:
+    """Separate the weights that decay from biases, gains, noise scales and a learned prior.
+
+    Those of a classifier decay at a rate of their own.
+    """
+    groups: dict[float, list[nn.Parameter]] = {}
+    of_classifier = settings.classifier_decay
     for name, weights in module.named_parameters():
-        stays = weights.ndim < 2 or name.startswith(("likelihood.", "prior."))
-        (free if stays else decaying).append(weights)
-    return [{"params": decaying}, {"params": free, "weight_decay": 0.0}]
+        decay = settings.weight_decay
+        if weights.ndim < 2 or name.startswith(("likelihood.", "prior.")):
+            decay = 0.0
+        elif name.startswith("classifier.") and of_classifier is not None:
+            decay = of_classifier
+        groups.setdefault(decay, []).append(weights)
+    return [{"params": weights, "weight_decay": decay} for decay, weights in groups.items()]

@@ -197,8 +197,7 @@ def adversarial_change(
         Source of the random changes.
     """
     length = radius * (inputs - inputs.mean(0)).square().sum(1).mean().sqrt()
-    like = {"device": inputs.device, "dtype": inputs.dtype}
-    noise = torch.randn(inputs.shape, generator=generator, **like)
+    noise = torch.empty_like(inputs).normal_(generator=generator)
     start = (_START * length * _directions(noise)).requires_grad_()
     divergence = _divergence(target, module.log_classes(inputs + start)).sum()
     [slope] = torch.autograd.grad(divergence, start)

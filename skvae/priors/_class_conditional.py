@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import torch
 from sklearn.base import clone
@@ -118,13 +119,18 @@ class ClassConditionalModule(PriorModule):
         self.logits = nn.Parameter(torch.tensor(logits, dtype=torch.float32))
 
     @property
+    def priors(self) -> list[PriorModule]:
+        """The prior of each class."""
+        return [cast(PriorModule, prior) for prior in self.of_class]
+
+    @property
     def log_shares(self) -> Tensor:
         """Logarithms of the shares of the classes, (n_classes,)."""
         return self.logits.log_softmax(-1)
 
     def log_joint(self, z: Tensor) -> Tensor:
         """Return log p(z, y) of all classes in nats, (..., n_classes)."""
-        log_probs = torch.stack([prior.log_prob(z) for prior in self.of_class], -1)
+        log_probs = torch.stack([prior.log_prob(z) for prior in self.priors], -1)
         return log_probs + self.log_shares
 
     def log_prob(self, z: Tensor) -> Tensor:
@@ -143,8 +149,8 @@ class ClassConditionalModule(PriorModule):
         self, label: int, n_samples: int, generator: torch.Generator | None = None
     ) -> Tensor:
         """Draw latent vectors of one class, (n_samples, n_components)."""
-        return self.of_class[label].sample(n_samples, generator)
+        return self.priors[label].sample(n_samples, generator)
 
     def follow(self, encode: Encode) -> None:
-        for prior in self.of_class:
+        for prior in self.priors:
             prior.follow(encode)
