@@ -531,7 +531,6 @@ class BaseVAE(BaseEstimator):
 
     def _fit_rows(self, rows: TrainingRows) -> None:
         """Train on rows that were checked: a new module or, under a warm start, a copy."""
-        X = rows.drawn()
         start = Start(draw_seed(self.random_state), self.n_iter_ if self._goes_on() else 0)
         for callback in self.callbacks or ():
             if is_a(callback, FitCallback):
