@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from scipy.stats import multivariate_normal
 from sklearn.metrics import roc_auc_score
 
 from skvae import VAEAnomalyDetector, VAETransformer
 from skvae.networks import MLP
-from tests.helpers import quick_parameters
+from tests.helpers import FEW_TREES, quick_parameters
 
 BASE = np.random.default_rng(0).normal(size=(80, 5))
 UNIT = 10.0 ** np.array([-30, -10, 0, 10, 30])
@@ -230,3 +231,60 @@ def test_polars_columns_fit_or_raise():
     with pytest.raises(ValueError, match="do not hold numbers: 'name'"):
         quick(likelihood="gaussian").fit(X.with_columns(pl.Series("name", ["x"] * 80)))
     assert quick().fit(pl.DataFrame({"a": [None] + [1.0] * 79, "b": BASE[:, 1]})).n_iter_
+
+
+# Rows far from all others.
+
+FAR = {np.float32: [1e10, 1e20, 1e30, 3e38], np.float64: [1e10, 1e30, 1e100, 1e200, 1e300, 1.7e308]}
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("dtype", FAR)
+@pytest.mark.parametrize(
+    ("score", "likelihood"),
+    [
+        ("residual_neighbors", "gaussian"),
+        ("novelty_rarity", "gaussian"),
+        ("log_likelihood", "gaussian"),
+        ("log_likelihood", "student_t"),
+        ("log_likelihood", "histogram"),
+        ("likelihood_regret", "gaussian"),
+        ("relative_error", "gaussian"),
+        ("combined", "gaussian"),
+        ("typicality", "gaussian"),
+        ("latent_density", "mixed"),
+    ],
+)
+def test_scores_of_far_rows_are_finite_and_in_order(score, likelihood, dtype, scale):
+    score = FEW_TREES if score == "novelty_rarity" else score
+    X = scale * np.random.default_rng(0).normal(size=(60, 5))
+    detector = VAEAnomalyDetector(
+        2,
+        network=MLP(hidden_layer_sizes=(8,)),
+        likelihood=likelihood,
+        anomaly_score=score,
+        max_epochs=2,
+        random_state=0,
+    ).fit(X)
+    far = np.array(FAR[dtype], dtype=dtype)[:, None] * np.array([1, -1, 1, 1, -1], dtype=dtype)
+    scores = detector.score_samples(far)
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores) <= 1e-4 * np.abs(scores).max()).all()
+    assert scores.max() < detector.score_samples(X).max()
+    assert np.isfinite(detector.decision_function(far)).all()
+    assert np.isfinite(detector.explain(far)).all()
+    assert np.isfinite(detector.transform(far)).all()
+
+
+def test_results_that_are_not_finite_are_errors():
+    X = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+    vae = VAETransformer(2, network=MLP(hidden_layer_sizes=(4,)), max_epochs=1, random_state=0)
+    vae.fit(X)
+    with torch.no_grad():
+        for weights in vae.module_.parameters():
+            weights.fill_(3e38)
+    for method in (vae.transform, vae.reconstruct, vae.score_samples):
+        with pytest.raises(ValueError, match="values that are not finite. Either its weights"):
+            method(X)
+    with pytest.raises(ValueError, match="not finite"):
+        vae.sample(3)

@@ -25,12 +25,12 @@ class LikelihoodRegret(Score):
     Parameters
     ----------
     n_steps : int, default=30
-        Number of steps of Adam, whose learning rate falls linearly to zero.
+        Number of steps of Adam, at most 1,000, whose learning rate falls linearly to zero.
     learning_rate : float, default=0.1
         Learning rate of the first step, for the mean and the log variance of q(z|x).
     n_bound_samples : int, default=8
-        Number of draws over which the bound is averaged. They are the same for every row and every
-        step, so that the score is deterministic.
+        Number of draws over which the bound is averaged, at most 256. They are the same for every
+        row and every step, so that the score is deterministic.
 
     Notes
     -----
@@ -61,9 +61,9 @@ class LikelihoodRegret(Score):
     accepts_gaps = True
     reads_sparse = True
     _parameter_constraints: dict = {
-        "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "n_steps": [Interval(Integral, 1, 1000, closed="both")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "n_bound_samples": [Interval(Integral, 1, None, closed="left")],
+        "n_bound_samples": [Interval(Integral, 1, 256, closed="both")],
     }
 
     def __init__(self, *, n_steps=30, learning_rate=0.1, n_bound_samples=8):

@@ -34,9 +34,9 @@ class RelativeError(Score):
         denominator of a row with a norm near zero is not zero.
     blur : float, default=0.0
         Standard deviation, in pixels, of a Gaussian that blurs the error of images before it is
-        squared. Without blur, a stroke that is reconstructed one pixel away from its place counts
-        twice: as a missing stroke and as an additional one. Blur reduces the error from such
-        shifts and from noise, but not from a missing stroke.
+        squared, at most 100. Without blur, a stroke that is reconstructed one pixel away from its
+        place counts twice: as a missing stroke and as an additional one. Blur reduces the error
+        from such shifts and from noise, but not from a missing stroke.
     image_shape : tuple of (height, width) or (height, width, colours), default=None
         Shape of the images to blur. None assumes square greyscale images.
 
@@ -68,7 +68,7 @@ class RelativeError(Score):
     _parameter_constraints: dict = {
         "origin": [StrOptions({"auto", "zero", "mean"})],
         "floor": [Interval(Real, 0, None, closed="neither")],
-        "blur": [Interval(Real, 0, None, closed="left")],
+        "blur": [Interval(Real, 0, 100, closed="both")],
         "image_shape": ["array-like", None],
     }
 
