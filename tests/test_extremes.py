@@ -238,7 +238,9 @@ def test_polars_columns_fit_or_raise():
 FAR = {np.float32: [1e10, 1e20, 1e30, 3e38], np.float64: [1e10, 1e30, 1e100, 1e200, 1e300, 1.7e308]}
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(
+    "scale", [1e-3, *(pytest.param(scale, marks=pytest.mark.slow) for scale in (1.0, 1e3))]
+)
 @pytest.mark.parametrize("dtype", FAR)
 @pytest.mark.parametrize(
     ("score", "likelihood"),
