@@ -135,23 +135,6 @@ def n_batches(n_rows: int, batch_size: int) -> int:
     return -(-n_rows // batch_size) - alone
 
 
-class RowsDataset(torch.utils.data.Dataset):
-    """The rows of a run as skorch takes them.
-
-    Parameters
-    ----------
-    X : Tensor of shape (n_samples, n_features) or Source
-    y : ndarray of shape (n_samples,) or None, default=None
-        Shares of the epochs in which the rows take part; None is all of them.
-    """
-
-    def __init__(self, X: Tensor | Source, y: np.ndarray | None = None):
-        self.X, self.y = X, y
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-
 class Batches:
     """Iterate over a tensor in mini-batches of ``(x, x)``: an autoencoder's target is its input.
 
@@ -161,7 +144,9 @@ class Batches:
 
     Parameters
     ----------
-    dataset : RowsDataset
+    dataset : torch.utils.data.Dataset
+        With the attributes ``X``, a tensor (n_samples, n_features) or a source, and ``y``, the
+        shares of the passes in which the rows take part, or None for all.
     batch_size : int
     generator : torch.Generator or None
         Source of the order, a fresh one at every pass.
@@ -170,7 +155,7 @@ class Batches:
 
     def __init__(
         self,
-        dataset: RowsDataset,
+        dataset: Any,
         batch_size: int,
         generator: torch.Generator | None = None,
         device: torch.device | str = "cpu",

@@ -149,9 +149,9 @@ def _parquet_chunks(X: Any) -> Iterator[np.ndarray]:
             f"{X} has columns that do not hold numbers: {', '.join(map(repr, others))}. Pass "
             "dataset.dataset(path) of pyarrow without them, or a data frame of fewer rows."
         )
-    names = {str(field.type).removesuffix("ing") for field in files.schema}
+    names = {str(field.type) for field in files.schema}
     precision = np.float32 if names <= NARROW else np.float64
-    for batch in files.to_batches():
+    for batch in files.to_batches(batch_size=2**16, batch_readahead=1, fragment_readahead=1):
         columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
         if batch.num_rows:
             yield np.column_stack([column.astype(precision) for column in columns])

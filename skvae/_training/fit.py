@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from skorch.history import History
 
 from skvae._random import make_generator
 from skvae._rows.arrays import has_gaps
 from skvae._rows.batches import (
-    RowsDataset,
     TrainingRows,
     draw,
     n_batches,
@@ -123,16 +123,21 @@ def _run(
         has_gaps(_as_rows(part)) for part in (x, x_valid) if part is not None
     )
     if x_valid is not None:
-        net.train_split = predefined_split(RowsDataset(resident(x_valid, net.device)))
+        net.train_split = predefined_split(_dataset(x_valid, net.device))
     try:
         with _termination_interrupts():
-            net.partial_fit(RowsDataset(resident(x, net.device), shares))
+            net.partial_fit(_dataset(x, net.device, shares))
     finally:
         net.train_split = None
         net.set_callbacks(())  # they belong to the run, and may hold what cannot be copied
     net.module_.eval()
     _settle_interruption(net)
     net.check_weights()
+
+
+def _dataset(x: torch.Tensor | Source, device: str, shares: np.ndarray | None = None) -> Dataset:
+    """Return the rows as skorch takes them, on the device if they fit there."""
+    return Dataset(resident(x, device), shares, length=len(x))
 
 
 def _settle_interruption(net: VAENet) -> None:

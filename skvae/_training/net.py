@@ -151,7 +151,7 @@ class VAENet(NeuralNet):
             record = self._evaluate(x, self.epochs_done, self.noise_generator_)
         record["loss"].backward()
         limit_gradients([weights for _, weights in self._named_weights])
-        return record
+        return {name: part.detach() for name, part in record.items()}  # the graph is in the way
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         x, _ = batch
@@ -224,7 +224,7 @@ class VAENet(NeuralNet):
             record = step_fn(batch, **fit_params)
             if values is None:  # one block for the epoch: small tensors would fragment the heap
                 values = record["loss"].new_empty(len(iterator), len(record))
-            values[self.batches_done_] = torch.stack([part.detach() for part in record.values()])
+            values[self.batches_done_] = torch.stack(list(record.values()))
             sizes.append(len(batch[0]))
             self.batches_done_ += 1
             self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
