@@ -234,7 +234,7 @@ class VAENet(NeuralNet):
     def _record_epoch(
         self, prefix: str, names: list[str], values: Tensor, sizes: list[int]
     ) -> None:
-        rows = values.double().cpu().numpy()
+        rows = values.cpu().double().numpy()
         finite = np.isfinite(rows).all(axis=1)
         if not finite.all():
             phase = "training" if prefix == "train" else "validation"
