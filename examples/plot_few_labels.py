@@ -90,7 +90,6 @@ plt.show()
 swapped = np.roll(X_test.reshape(-1, 8, 8), 4, axis=1).reshape(-1, 64)
 real, strange = vae.score_samples(X_test), vae.score_samples(swapped)
 threshold = np.quantile(real, 0.05)
-print(
-    f"sure of a class of swapped digits: {(vae.predict_proba(swapped).max(axis=1) > 0.9).mean():.2f}"
-)
-print(f"swapped digits found by the likelihood: {(strange < threshold).mean():.2f}")
+sure = vae.predict_proba(swapped).max(axis=1) > 0.9
+print(f"share of swapped digits with a sure class: {sure.mean():.2f}")
+print(f"share found by their likelihood: {(strange < threshold).mean():.2f}")

@@ -35,6 +35,7 @@ from skvae.priors import ClassConditional
 
 _WARMUP = 0.2  # of the epochs
 _DECAY = 1000  # divided by the number of labels, as that of the others is by the number of rows
+_MOST_ROUNDS = 20  # of draws of a class, after which those left are not rejected
 _PSEUDO_COUNT = 0.5  # of every class, so that none has a share of zero
 
 
@@ -185,6 +186,9 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
     with labels are taken for a random sample of all rows. All but the last grow from zero over the
     first fifth of the epochs. Adversarial changes are 0.1 times as long as the rows are far from
     their mean (root mean square), or 0.2 times with such a network.
+
+    `sample` draws z from p(z|y) and accepts it with the probability q(y|x) of the decoded row, so
+    that draws near the border between two classes are of the right one.
 
     With `early_stopping`, rows count in the validation loss without their labels.
 
@@ -513,6 +517,33 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
             )
         known = np.ones(len(values), dtype=bool)
         return np.resize(class_numbers(values, known, self.classes_), n_samples)
+
+    def _drawn_latents(
+        self,
+        n_samples: int,
+        label: int | None,
+        row: np.ndarray,
+        columns: list[int],
+        generator: torch.Generator,
+    ) -> np.ndarray:
+        """Draw latent vectors of a class, and reject those whose decoded row is of another one."""
+        args = (n_samples, label, row, columns, generator)
+        Z = super()._drawn_latents(*args)
+        if label is None:
+            return Z
+        kept = Z[self._accepted(Z, label, generator)]
+        for _ in range(_MOST_ROUNDS):
+            if len(kept) >= n_samples:
+                break
+            Z = super()._drawn_latents(*args)
+            kept = np.concatenate([kept, Z[self._accepted(Z, label, generator)]])
+        return np.concatenate([kept, Z])[:n_samples]
+
+    def _accepted(self, Z: np.ndarray, label: int, generator: torch.Generator) -> np.ndarray:
+        """Return which latent vectors are accepted: each with the probability of the class."""
+        log_probs = inference.classify(self.module_, inference.decode(self.module_, Z))[:, label]
+        uniform = torch.rand(len(Z), generator=generator, device=generator.device)
+        return uniform.cpu().numpy() < np.exp(log_probs)
 
     def _labelled(self, rows: TrainingRows, values: np.ndarray, has_classes: bool) -> _LabelledRows:
         """Return the rows with their classes, which are learned from them unless they are known."""
