@@ -26,6 +26,7 @@ MODULE = "a module of the standard library or of torch, by version and platform"
 ALLOWED = [
     ("_base.py", "getattr(self, 'feature_names_in_', None)", 1, FITTED),
     ("_base.py", "hasattr(self, 'module_')", 3, FITTED),
+    ("_classifier.py", "hasattr(self, 'module_')", 1, FITTED),
     ("_files/values.py", "getattr(torch.optim, cls.__name__, None)", 1, MODULE),
     ("_files/values.py", "inspect.signature(self.cls)", 1, "the defaults of a known class"),
     ("_random.py", "hasattr(os, 'register_at_fork')", 1, MODULE),

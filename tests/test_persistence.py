@@ -312,7 +312,7 @@ def test_a_parameter_that_needs_pickle_is_refused_by_name(path):
 
 @pytest.mark.parametrize("other", [MLP(), type("Mine", (VAETransformer,), {})(), None])
 def test_only_estimators_of_the_library_are_saved(path, other):
-    with pytest.raises(ValueError, match="VAETransformer, VAEAnomalyDetector or VAEImputer, got"):
+    with pytest.raises(ValueError, match="VAEAnomalyDetector, VAEImputer or VAEClassifier, got"):
         skvae.save(other, path)
 
 

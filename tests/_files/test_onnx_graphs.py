@@ -107,7 +107,7 @@ def test_bad_requests(digits, tmp_path):
     path = tmp_path / "part.onnx"
     with pytest.raises(NotFittedError):
         export_onnx(quick(), path)
-    with pytest.raises(ValueError, match=r"'part' must be one of .*'score'\), got 'latent'"):
+    with pytest.raises(ValueError, match=r"'part' must be one of .*'classifier'\), got 'latent'"):
         export_onnx(quick().fit(digits.data[:50]), path, part="latent")
     assert not path.exists()
 
