@@ -627,13 +627,12 @@ def _checked_widths(state: dict[str, Any], models: Sequence[VAEImputer]) -> np.n
     Raises
     ------
     ValueError
-        If they are not a finite factor of at least 1 for each model and column.
+        If they are not one factor for each model and column.
     """
-    expected = (len(models), models[0].n_features_in_)
-    widths = np.asarray(state["widths"], dtype=np.float64)
-    if widths.shape != expected or not np.all(np.isfinite(widths) & (widths >= 1)):
-        raise ValueError(f"its 'widths' are not finite numbers of at least 1, of shape {expected}")
-    return widths
+    n_features, widths = models[0].n_features_in_, state["widths"]
+    if [len(own) for own in widths] != len(models) * [n_features]:
+        raise ValueError(f"its 'widths' are not {n_features} numbers for each model")
+    return np.array(widths)
 
 
 def _checked_flags(name: str, state: dict[str, Any], n_features: int) -> np.ndarray:

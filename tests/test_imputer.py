@@ -24,6 +24,7 @@ from skorch.callbacks import Callback
 import skvae
 from skvae import Autosave, VAEImputer
 from skvae._base import BaseVAE
+from skvae._files.schema import check_state
 from skvae._rows.batches import training_rows
 from skvae.networks import MLP
 from tests.helpers import Interruption
@@ -277,12 +278,19 @@ def test_copies_and_files_impute_alike(tmp_path, rows):
     assert not hasattr(clone(imputer), "module_")
 
 
+def restored(state):
+    check_state("VAEImputer", "model", state)
+    imputer = quick()
+    imputer._set_state(state, "cpu")
+    return imputer
+
+
 @pytest.mark.parametrize("flags", [None, [True] * 3, [1, 0, 1, 0], "yyyy"])
 @pytest.mark.parametrize("name", ["had_gaps", "had_values"])
 def test_flags_of_a_file_are_checked(fitted, name, flags):
     state = {**fitted._get_state(), name: flags}
-    with pytest.raises(ValueError, match=f"'{name}' is not a list of 4 booleans"):
-        quick()._set_state(state, "cpu")
+    with pytest.raises(ValueError, match=name):
+        restored(state)
 
 
 @pytest.mark.parametrize(
@@ -290,8 +298,8 @@ def test_flags_of_a_file_are_checked(fitted, name, flags):
 )
 def test_widths_of_a_file_are_checked(fitted, widths):
     state = {**fitted._get_state(), "widths": widths}
-    with pytest.raises(ValueError, match="'widths' are not finite|could not convert string"):
-        quick()._set_state(state, "cpu")
+    with pytest.raises(ValueError, match="widths"):
+        restored(state)
 
 
 def test_a_pipeline_with_a_classifier_can_be_searched():

@@ -35,6 +35,7 @@ from skvae._parts import Likelihood, Network, Prior, Score
 _MOST_FEATURES = 2**31
 _MOST_EPOCHS = 2**31
 _LARGEST_SCORE = 1e300
+_LARGEST_WIDTH = 10.0
 
 _HEADER: dict[str, Check] = {
     "format": whole(1, 2**31),
@@ -105,6 +106,7 @@ _MODEL: dict[str, Check] = {
             "n_features": whole(1, _MOST_FEATURES),
             "n_components": whole(1, _MOST_FEATURES),
             "has_gaps": flag,
+            "n_classes": whole(0, _MOST_FEATURES),
         }
     ),
     "weights": mapping(tensor()),
@@ -115,6 +117,14 @@ _MODEL: dict[str, Check] = {
     "table": optional(instance(dict)),
     "gap_patterns": optional(array("bool", 2)),
 }
+_text_classes = record({"labels": list_of(text(10_000)), "dtype": text(20)})
+
+
+def _classes(value: Any, where: str) -> None:
+    is_array = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "biuf"
+    require(is_array, type(value).__name__, where, "an array of numbers, or texts")
+
+
 _STATES = {
     "VAETransformer": record(_MODEL),
     "VAEAnomalyDetector": record(
@@ -127,11 +137,13 @@ _STATES = {
             "usual_contributions": optional(array("float64", 1)),
         }
     ),
+    "VAEClassifier": record({**_MODEL, "classes": either(_text_classes, _classes)}),
     "VAEImputer": record(
         {
             **_MODEL,
             "had_gaps": list_of(flag),
             "had_values": list_of(flag),
+            "widths": list_of(list_of(number(1, _LARGEST_WIDTH))),
             "others": list_of(record(_MODEL)),
         }
     ),
