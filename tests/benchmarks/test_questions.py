@@ -110,7 +110,8 @@ def test_small_fits_are_compared_by_the_step_and_as_a_whole(run, rows_of):
 @pytest.mark.slow
 def test_sparse_rows_are_compared_with_dense_ones_and_singular_vectors(rows_of):
     sizes = ("--rows", 200, "--features", 100, "--dense-features", 50, "--epochs", 1)
-    rows = rows_of(run_process, "sparse.py", *sizes, "--density", 0.1)
+    sizes = (*sizes, "--density", 0.1, "--embedding-epochs", 2)
+    rows = rows_of(run_process, "sparse.py", *sizes)
     assert_columns(rows, ["embedding", "accuracy"])
     assert_positive(rows, "accuracy")
 
