@@ -59,7 +59,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(distributions):
 
 def test_the_source_distribution_holds_what_its_tests_need(distributions):
     source, _ = distributions
-    names = {name.partition("/")[2] for name in tarfile.open(source).getnames()}
+    with tarfile.open(source) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     needed = ("pyproject.toml", "README.md", "LICENSE", "SECURITY.md", "constraints.txt")
     assert {*needed, "skvae/__init__.py", "tests/test_build.py", "examples/demo.py"} <= names
     assert not any("__pycache__" in name or name.endswith(".pyc") for name in names)

@@ -3,7 +3,6 @@
 import copy
 import json
 import time
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -86,6 +85,8 @@ def nested(n_levels):
 
 def long_history(header, tensors):
     n_epochs = 100_000
+    for name in [name for name in tensors if name.startswith("history.")]:
+        del tensors[name]
     columns = {"epoch": list(range(1, n_epochs + 1)), "train_batch_count": [1] * n_epochs}
     pairs = [[name, column] for name, column in columns.items()]
     for name in ("dur", "train_loss"):
@@ -175,6 +176,14 @@ def write(path, sound, change):
     write_file(path, header, tensors)
 
 
+def error_of(read, path):
+    """Return the message of the ValueError that reading a file raises; None if it raises none."""
+    try:
+        read(path)
+    except ValueError as exc:
+        return str(exc)
+
+
 @pytest.mark.parametrize("name", COSTLY)
 def test_a_costly_file_is_refused_or_loaded_in_time(sound, tmp_path, name):
     path = tmp_path / "crafted.skvae"
@@ -182,9 +191,9 @@ def test_a_costly_file_is_refused_or_loaded_in_time(sound, tmp_path, name):
     allowed = path.stat().st_size / 1e6 + 0.5
     for read in (skvae.load, skvae.describe):
         start = time.process_time()
-        is_read = read is skvae.describe or name == "a long history"
-        with nullcontext() if is_read else pytest.raises(ValueError, match=r"crafted\.skvae"):
-            read(path)
+        message = error_of(read, path)
+        assert message is None or (str(path) in message and len(message) < 1000)
+        assert read is skvae.describe or (message is None) == (name == "a long history")
         assert time.process_time() - start < allowed
 
 

@@ -18,7 +18,6 @@ from typing import Any, BinaryIO
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from skvae._validation import require_folder
@@ -67,13 +66,16 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
     data = path.read_bytes()
     try:
         tensors = safetensors.torch.load(data)
-        header = json.loads(_metadata(data)[_KEY])
+        metadata = _metadata(data)
+        header = json.loads(metadata.pop(_KEY))
+        if metadata:
+            raise ValueError(f"it has the unknown metadata {min(metadata)[:80]!r}")
         written = header["format"]
         if not isinstance(written, int) or written < 1:
             raise ValueError(f"its format version is {written!r}")
         if written <= FORMAT_VERSION and header["sha256"] != _digest(header, tensors):
             raise ValueError("its content does not match its checksum; save or copy it again")
-    except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as exc:
+    except Exception as exc:  # whatever safetensors, json or torch raises for such bytes
         raise unsound(path, exc) from exc
     if written > FORMAT_VERSION:
         raise ValueError(

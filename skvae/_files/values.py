@@ -215,14 +215,13 @@ class Decoder(_Nested):
 
     def _spec(self, content: Any) -> Any:
         name, params = content
-        self._n_objects += 1
-        if self._n_objects > len(self.tensors) + _SPARE_OBJECTS:
-            raise ValueError(f"it holds more objects than its {len(self.tensors)} tensors need")
+        self._count_object()
         cls, values = self.classes[name], self.decode(params)
         return cls(**values) if self.builds else Call(name, values, cls)
 
     def _custom(self, content: Any) -> Any:
         name, *params = content
+        self._count_object()
         if not self.builds:
             return Call(name, self.decode(params[0]) if params else {})
         cls = self.trusted.get(name)
@@ -232,6 +231,11 @@ class Decoder(_Nested):
                 f"trust the file, pass your class: skvae.load(path, trusted=[{str(name)[:80]}])"
             )
         return cls(**self.decode(params[0])) if params else cls
+
+    def _count_object(self) -> None:
+        self._n_objects += 1
+        if self._n_objects > len(self.tensors) + _SPARE_OBJECTS:
+            raise ValueError(f"it holds more objects than its {len(self.tensors)} tensors need")
 
     def _random_state(self, content: Any) -> np.random.RandomState:
         parts = self.decode(content)

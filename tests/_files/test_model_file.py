@@ -118,6 +118,24 @@ def test_a_safetensors_file_without_our_header_is_refused(tmp_path):
         read_file(path)
 
 
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.float8_e4m3fn, torch.uint16, torch.int8])
+def test_tensors_of_unusual_types_come_back_or_are_refused(tmp_path, dtype):
+    path = tmp_path / "unusual"
+    tensors = {"x": torch.zeros(3, dtype=dtype)}
+    header = {"format": 1, "versions": {}, "kind": "model", "sha256": "0"}
+    path.write_bytes(safetensors.torch.save(tensors, {"skvae": json.dumps(header)}))
+    with pytest.raises(ValueError, match="unusual cannot be used as a model .*checksum"):
+        read_file(path)
+
+
+def test_further_metadata_is_refused(path):
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    path.write_bytes(safetensors.torch.save(TENSORS, {**metadata, "more": "code"}))
+    with pytest.raises(ValueError, match="unknown metadata 'more'"):
+        read_file(path)
+
+
 def test_a_missing_file_raises_file_not_found(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_file(tmp_path / "absent")

@@ -11,10 +11,11 @@ from benchmarks.call_trace import functions_called, traces
 LIMITS = {
     "VAETransformer.fit": 16,
     "VAETransformer.score_samples": 8,
-    "skvae.load of VAETransformer": 14,
+    # among them the three of the checks of a file: declared fields, their kinds, and the allowance
+    "skvae.load of VAETransformer": 17,
     "VAEAnomalyDetector.fit": 20,
     "VAEAnomalyDetector.score_samples": 8,
-    "skvae.load of VAEAnomalyDetector": 14,
+    "skvae.load of VAEAnomalyDetector": 17,
 }
 
 SMALL_PACKAGE = {
