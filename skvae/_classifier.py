@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -501,6 +502,11 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
         ValueError
             If `n_samples` is not a positive integer, if y is none of the classes, or for any reason
             for which :meth:`VAETransformer.sample` raises one.
+
+        Warns
+        -----
+        UserWarning
+            If too few draws of a class are classified as it.
         """
         check_is_fitted(self)
         check_count("n_samples", n_samples)
@@ -537,6 +543,14 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
                 break
             Z = super()._drawn_latents(*args)
             kept = np.concatenate([kept, Z[self._accepted(Z, label, generator)]])
+        if len(kept) < n_samples:
+            warnings.warn(
+                f"Only {len(kept)} of {n_samples} rows drawn of class {self.classes_[[label]].tolist()[0]!r} are "
+                "classified as it; the others are kept as they are. The latent vectors hold too "
+                "little of the classes: train for more epochs, or look at 'train_kl' of history_.",
+                UserWarning,
+                stacklevel=2,
+            )
         return np.concatenate([kept, Z])[:n_samples]
 
     def _accepted(self, Z: np.ndarray, label: int, generator: torch.Generator) -> np.ndarray:

@@ -732,6 +732,21 @@ class PriorModule(nn.Module):
         """
         raise NotImplementedError
 
+    @classmethod
+    def log_probs(cls, priors: Sequence[Any], z: Tensor) -> Tensor:
+        """Return log p(z) under several priors of this class in nats, (..., n_priors).
+
+        By default one after another.
+
+        Parameters
+        ----------
+        priors : sequence of PriorModule
+            Built by the same spec.
+        z : Tensor of shape (..., n_components)
+            Latent vectors.
+        """
+        return torch.stack([prior.log_prob(z) for prior in priors], -1)
+
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw latent vectors, (n_samples, n_components).
 

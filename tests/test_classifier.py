@@ -235,6 +235,12 @@ def test_draws_given_a_value_are_of_the_class(fitted):
     assert (fitted.predict(drawn) == 1).mean() > 0.9
 
 
+def test_draws_that_are_not_of_their_class_are_warned_of():
+    model = quick(max_epochs=1).fit(X, PARTLY)
+    with pytest.warns(UserWarning, match=r"Only \d+ of 200 rows drawn of class 1 are classified"):
+        assert model.sample(200, y=1, random_state=0).shape == (200, 4)
+
+
 def test_draws_of_unknown_classes_are_refused(fitted):
     with pytest.raises(ValueError, match=r"y has the label .*7.*, but the classes are 0, 1, 2"):
         fitted.sample(2, y=7)
@@ -316,6 +322,7 @@ def test_a_warm_start_continues_with_the_same_classes():
     assert vars(model) == {**before, "max_epochs": 6}
 
 
+@pytest.mark.filterwarnings("ignore:Only . of 5 rows drawn:UserWarning")
 @pytest.mark.parametrize("names", [None, ["ant", "bee", "cat"]])
 def test_a_file_gives_the_same_classifier(tmp_path, names):
     y = PARTLY if names is None else [names[k] if k >= 0 else None for k in PARTLY]

@@ -130,8 +130,8 @@ class ClassConditionalModule(PriorModule):
 
     def log_joint(self, z: Tensor) -> Tensor:
         """Return log p(z, y) of all classes in nats, (..., n_classes)."""
-        log_probs = torch.stack([prior.log_prob(z) for prior in self.priors], -1)
-        return log_probs + self.log_shares
+        priors = self.priors
+        return type(priors[0]).log_probs(priors, z) + self.log_shares
 
     def log_prob(self, z: Tensor) -> Tensor:
         return self.log_joint(z).logsumexp(-1)

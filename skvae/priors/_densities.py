@@ -37,7 +37,12 @@ def fitted_mixture(Z: np.ndarray, n_mixtures: int, **settings: Any) -> GaussianM
 
 
 def mixture_log_prob(z: Tensor, mean: Tensor, log_var: Tensor, log_weights: Tensor) -> Tensor:
-    """Return log sum_k w_k N(z; mean_k, diag exp(log_var_k)) in nats, (...,), in the dtype of z.
+    """Return log sum_k w_k N(z; mean_k, diag exp(log_var_k)) in nats, (...,), in the dtype of z."""
+    return mixture_log_joint(z, mean, log_var, log_weights).logsumexp(-1)
+
+
+def mixture_log_joint(z: Tensor, mean: Tensor, log_var: Tensor, log_weights: Tensor) -> Tensor:
+    """Return log w_k N(z; mean_k, diag exp(log_var_k)) in nats, (..., k), in the dtype of z.
 
     The squares are multiplied out, so that a single matrix product serves all components and no
     tensor is larger than (..., k). Terms of the size of z^2 / variance then cancel, which double
@@ -56,7 +61,7 @@ def mixture_log_prob(z: Tensor, mean: Tensor, log_var: Tensor, log_weights: Tens
     constants = -0.5 * (precision * mean.square() + log_var + LOG_2PI).sum(-1)  # (k,)
     powers = torch.cat([z.double().square(), z.double()], -1)  # (..., 2 * n_components)
     joint = linear(powers, slopes, constants + log_weights.double())  # (..., k)
-    return joint.to(z.dtype).logsumexp(-1)
+    return joint.to(z.dtype)
 
 
 def mixture_draws(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skvae._parts import Encode, Prior, PriorModule
 from skvae._validation import Interval
-from skvae.priors._densities import mixture_draws, mixture_log_prob
+from skvae.priors._densities import mixture_draws, mixture_log_joint, mixture_log_prob
 
 _LOG_VAR_RANGE = (-20.0, 10.0)  # the range of the posteriors
 _MEAN_SPEED = 10.0  # step of a mean per step of a weight
@@ -134,6 +135,19 @@ class _Mixture(PriorModule):
     def log_prob(self, z: Tensor) -> Tensor:
         log_weights = self.logits.log_softmax(-1)
         return mixture_log_prob(z, self.mean, self.log_var, log_weights)  # (...,)
+
+    @classmethod
+    def log_probs(cls, priors: Sequence[Any], z: Tensor) -> Tensor:
+        means, log_vars, logits = (
+            torch.cat(tensors)
+            for tensors in zip(
+                *((p.free_mean, p.free_log_var, p.logits.log_softmax(-1)) for p in priors),
+                strict=True,
+            )
+        )
+        log_vars = (_VARIANCE_SPEED * log_vars).clamp(*_LOG_VAR_RANGE)
+        joint = mixture_log_joint(z, _MEAN_SPEED * means, log_vars, logits)
+        return joint.unflatten(-1, (len(priors), -1)).logsumexp(-1)
 
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         weights = self.logits.softmax(-1)
