@@ -544,10 +544,11 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
             Z = super()._drawn_latents(*args)
             kept = np.concatenate([kept, Z[self._accepted(Z, label, generator)]])
         if len(kept) < n_samples:
+            [name] = self.classes_[[label]].tolist()
             warnings.warn(
-                f"Only {len(kept)} of {n_samples} rows drawn of class {self.classes_[[label]].tolist()[0]!r} are "
-                "classified as it; the others are kept as they are. The latent vectors hold too "
-                "little of the classes: train for more epochs, or look at 'train_kl' of history_.",
+                f"Only {len(kept)} of {n_samples} rows drawn of class {name!r} are classified as "
+                "it; the others are kept as they are. The latent vectors hold too little of the "
+                "classes: train for more epochs, or look at 'train_kl' of history_.",
                 UserWarning,
                 stacklevel=2,
             )
