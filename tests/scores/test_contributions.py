@@ -155,15 +155,20 @@ def test_a_saved_detector_explains_as_before(of_frame, frame, tmp_path):
     pd.testing.assert_frame_equal(found, of_frame.explain(frame[:3]))
 
 
-@pytest.mark.parametrize("values", [np.ones(3), np.full(4, np.inf), np.ones(4, np.float32)])
-def test_a_file_with_other_usual_contributions_is_refused(of_frame, tmp_path, values):
+def test_a_file_with_too_few_usual_contributions_is_refused(of_frame, tmp_path):
+    forged = copy.copy(of_frame)
+    forged._usual_contributions = np.ones(3)
+    skvae.save(forged, tmp_path / "m.skvae")
+    with pytest.raises(ValueError, match="it has 3 usual contributions for 4 columns"):
+        skvae.load(tmp_path / "m.skvae")
+
+
+@pytest.mark.parametrize("values", [np.full(4, np.inf), np.ones(4, np.float32)])
+def test_other_usual_contributions_are_not_saved(of_frame, tmp_path, values):
     forged = copy.copy(of_frame)
     forged._usual_contributions = values
-    skvae.save(forged, tmp_path / "m.skvae")
-    with pytest.raises(
-        ValueError, match="usual contributions are not finite numbers, one for each"
-    ):
-        skvae.load(tmp_path / "m.skvae")
+    with pytest.raises(ValueError, match=r"state\.usual_contributions' is .*, but an array of"):
+        skvae.save(forged, tmp_path / "m.skvae")
 
 
 @pytest.mark.parametrize(
