@@ -139,6 +139,24 @@ def test_outliers_in_a_table_are_flagged_with_few_false_alarms(run):
 
 
 @pytest.mark.slow
+def test_few_labels_and_many_rows_beat_labels_alone(run):
+    page = run("few_labels")
+    assert (page.n_figures, page.files) == (2, [])
+    for n_labels in (20, 50, 200):
+        alone, spread, vae = (
+            numbers(f"{n_labels} labels, {name}: accuracy", page.printed)[0]
+            for name in ("logistic regression", "label spreading", "VAEClassifier")
+        )
+        assert max(alone, spread) < vae <= 1
+    of_class = [
+        numbers(f"draws of {k} that are classified as {k}:", page.printed)[0] for k in (8, 0, 3, 5)
+    ]
+    assert sum(of_class) >= 44  # of 48
+    (found,) = numbers("share found by their likelihood:", page.printed)
+    assert found > 0.7
+
+
+@pytest.mark.slow
 def test_a_table_is_copied_and_its_contradictions_are_explained(run):
     page = run("table_copy")
     assert (page.n_figures, page.files) == (3, [])
