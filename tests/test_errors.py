@@ -214,6 +214,8 @@ OUT_OF_RANGE_OF_IMPUTERS = {
     "sample_posterior": ["yes", 2, None],
     "add_indicator": ["yes", 2, None],
     "keep_empty_features": ["yes", 2, None],
+    "mechanism": ["mnar", None, 1],
+    "hidden_fraction": [0.0, 0.5, -0.1, "auto", True],
 }
 
 

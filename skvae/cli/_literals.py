@@ -10,9 +10,9 @@ from typing import Any
 PARTS = {
     "network": {
         "auto": "MLP(hidden_layer_sizes='auto', activation='relu', dropout=0.0, "
-        "skip_connections=False, residual=False)",
+        "skip_connections=False, residual=False, linear_decoder=False)",
         "mlp": "MLP(hidden_layer_sizes='auto', activation='relu', dropout=0.0, "
-        "skip_connections=False, residual=False)",
+        "skip_connections=False, residual=False, linear_decoder=False)",
         "conv": "Conv(image_shape=None, channels=(32, 64), hidden_units=256, activation='relu', "
         "dropout=0.0)",
         "resnet": "ResNet(image_shape=None, channels=(32, 64), blocks_per_stage=1, n_groups=8, "

@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
+_ROUNDING = 1e-24  # variance of equal values of a standardised column
 _N_BINS = 10  # of a number beside a level, over the range of the real table
 
 
@@ -99,14 +100,25 @@ def _correlations(X: np.ndarray) -> np.ndarray:
     """
     observed = ~np.isnan(X)
     Z = np.where(observed, _standardized(X), 0.0)
-    weights = observed.astype(np.float64)
-    n_rows = np.maximum(weights.T @ weights, 1)
-    mean, square = Z.T @ weights / n_rows, np.square(Z).T @ weights / n_rows
-    variance = square - np.square(mean)  # of the line's feature beside the column's
-    variance[variance < 1e-12] = 0.0  # rounding
-    covariance = Z.T @ Z / n_rows - mean * mean.T
-    scale = np.sqrt(variance * variance.T)
-    return np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0).clip(-1, 1)
+    return np.array([_correlations_with(column, Z, observed) for column in range(X.shape[1])])
+
+
+def _correlations_with(column: int, Z: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Return the correlations of one column with all, each centred over the rows of the pair.
+
+    Differences of sums of squares would lose the spread of rows that are close to one another.
+    """
+    rows = observed[:, column]
+    pairs, others = observed[rows], Z[rows]
+    own = np.where(pairs, Z[rows, column][:, None], 0.0)
+    n_rows = np.maximum(pairs.sum(axis=0), 1)
+    own = np.where(pairs, own - own.sum(axis=0) / n_rows, 0.0)
+    others = np.where(pairs, others - others.sum(axis=0) / n_rows, 0.0)
+    squares = [np.square(part).sum(axis=0) for part in (own, others)]
+    varies = np.minimum(*squares) > _ROUNDING * n_rows
+    scale = np.sqrt(squares[0] * squares[1])
+    products = (own * others).sum(axis=0)
+    return np.divide(products, scale, out=np.zeros_like(scale), where=varies).clip(-1, 1)
 
 
 def _standardized(X: np.ndarray) -> np.ndarray:
