@@ -104,15 +104,17 @@ def pseudo_row_share(n_samples: int, n_features: int, n_components: int) -> floa
     return share if share >= _LEAST_SHARE else 0.0
 
 
-def warmup_epochs(max_epochs: int, early_stopping: bool, heavy_tailed: bool) -> float:
+def warmup_epochs(max_epochs: int, early_stopping: bool, is_needed: bool) -> float:
     """Return the epochs over which the weight of the KL term grows, unless the objective says.
 
     Likelihoods with heavy tails or bins gain little from the first, rough latent vectors. Without a
     warm-up the KL term then drives all dimensions onto the prior, from which they do not return.
-    The warm-up takes a third of the epochs, or of those that the budget would be without early
-    stopping. Other likelihoods have none, with which two components of iris keep 0.3 nats.
+    The prior of a classifier, a mixture for each class, draws them together as well: a warm-up
+    gains up to 6 nats on four small tables (benchmarks/quality/README.md, "Few labels"). It takes a
+    third of the epochs, or of those that the budget would be without early stopping. Other models
+    have none, with which two components of iris keep 0.3 nats.
     """
-    if not heavy_tailed:
+    if not is_needed:
         return 0.0
     return max_epochs / (3 * EARLY_STOPPING_CEILING if early_stopping else 3)
 

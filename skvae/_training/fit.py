@@ -90,7 +90,9 @@ def _aids_of_a_fit(net: VAENet, rows: TrainingRows) -> Iterator[None]:
     if settings.pseudo_rows and share:
         net.pseudo_rows = pseudo_rows(module, rows.drawn(), share)
     module.warmup_epochs = warmup_epochs(
-        settings.max_epochs, settings.patience is not None, module.likelihood.heavy_tailed
+        settings.max_epochs,
+        settings.patience is not None,
+        module.likelihood.heavy_tailed or module.parts.n_classes > 0,
     )
     try:
         yield

@@ -1,4 +1,4 @@
-"""The verbs that apply a model to rows: transform, impute, reconstruct, sample and score."""
+"""The verbs that apply a model to rows: transform, impute, predict, reconstruct, sample, score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from skvae.cli._failures import UsageError, note
-from skvae.cli._models import feature_names, is_imputer, load_model
+from skvae.cli._models import (
+    feature_names,
+    is_classifier,
+    is_imputer,
+    known_labels,
+    load_model,
+)
 from skvae.cli._options import add_data, add_model, add_output, add_picture, add_seed, count, pair
 from skvae.cli._outputs import (
     PICTURES,
@@ -100,6 +106,43 @@ def _one_below_the_other(copies):
     return nw.concat([nw.from_native(copy, eager_only=True) for copy in copies]).to_native()
 
 
+def add_predict_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``skvae predict``."""
+    add_model(parser)
+    add_output(
+        parser,
+        "table of the predicted class of every row and the probability of each class: .csv, .tsv, "
+        ".csv.gz, .tsv.gz or .parquet; - for CSV on stdout",
+    )
+    add_data(parser)
+
+
+def predict(arguments: argparse.Namespace) -> Result:
+    """Write the predicted classes of rows; if their labels are known, print the accuracy."""
+    model = _load_model(arguments, TABLES)
+    if not is_classifier(model):
+        raise UsageError(f"{arguments.model} is not a classifier: fit one with --classifier")
+    check_frame_output(arguments.output, "predictions")
+    rows = read_rows(arguments, model)
+    probabilities = model.predict_proba(rows.X)
+    columns = {"prediction": model.classes_[probabilities.argmax(axis=1)]}
+    for name, column in zip(model.classes_.tolist(), probabilities.T, strict=True):
+        columns[f"probability_{name}"] = column
+    _write(
+        arguments,
+        import_pandas().DataFrame(columns),
+        list(columns),
+        "predictions",
+        _identifiers(arguments, rows),
+    )
+    record = _written(arguments, probabilities).record | {"n_columns": len(columns)}
+    if rows.y is None or arguments.target is None:
+        return Result(record)
+    record["accuracy"] = float(model.score(rows.X, known_labels(rows.y)))
+    text = f"accuracy: {record['accuracy']:.4f} of the rows with labels"
+    return Result(record, "" if arguments.output == STDOUT else text)
+
+
 def add_reconstruct_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``skvae reconstruct``."""
     add_model(parser)
@@ -154,6 +197,7 @@ def add_sample_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="draw rows that have this value in this column; may be repeated for other columns",
     )
+    parser.add_argument("--label", metavar="CLASS", help="classifier: draw rows of this class")
     parser.add_argument(
         "--missing",
         action="store_true",
@@ -166,7 +210,7 @@ def add_sample_options(parser: argparse.ArgumentParser) -> None:
 def sample(arguments: argparse.Namespace) -> Result:
     """Write new rows, or a picture of them."""
     is_picture = ending(arguments.output) in PICTURES
-    for option in ("given", "missing"):
+    for option in ("given", "label", "missing"):
         if is_picture and getattr(arguments, option):
             raise UsageError(
                 f"--{option} applies to rows, not to pictures: write a .csv or .parquet file"
@@ -184,9 +228,25 @@ def sample(arguments: argparse.Namespace) -> Result:
         mean=arguments.mean,
         given=_given(model, arguments.given or []),
         missing=arguments.missing,
+        **({} if arguments.label is None else {"y": _class(arguments, model)}),
     )
     _write(arguments, X, feature_names(model), "X")
     return _written(arguments, X)
+
+
+def _class(arguments: argparse.Namespace, model) -> Any:
+    """Return the class of a classifier that is named by its text."""
+    if not is_classifier(model):
+        raise UsageError(
+            f"--label: {arguments.model} is not a classifier: fit one with --classifier"
+        )
+    classes = {str(name): name for name in model.classes_.tolist()}
+    if arguments.label not in classes:
+        raise UsageError(
+            f"--label {arguments.label} is none of the classes of {arguments.model}: "
+            f"{', '.join(classes)}"
+        )
+    return classes[arguments.label]
 
 
 def _given(model, pairs: list[tuple[str, str]]) -> dict:

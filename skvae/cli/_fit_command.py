@@ -14,8 +14,9 @@ import numpy as np
 
 from skvae.cli._failures import UsageError, ignore_warning, note
 from skvae.cli._info_command import last_losses
-from skvae.cli._models import is_imputer
+from skvae.cli._models import is_imputer, known_labels
 from skvae.cli._options import (
+    CLASSIFIER_PARAMETERS,
     DETECTOR_PARAMETERS,
     IMPUTER_PARAMETERS,
     PARAMETERS,
@@ -30,6 +31,16 @@ from skvae.cli._outputs import Result, check_output
 from skvae.cli._sources import check_source, read_rows
 from skvae.cli._table_files import Rows
 
+_KINDS = {
+    "detector": "an outlier detector",
+    "imputer": "an imputer",
+    "classifier": "a classifier of the labels in --target, some of which may be empty,",
+}
+_PARAMETERS_OF = {
+    "detector": DETECTOR_PARAMETERS,
+    "imputer": IMPUTER_PARAMETERS,
+    "classifier": CLASSIFIER_PARAMETERS,
+}
 _CHECKPOINTS = "epoch-*.skvae"  # names of the files in the folder of checkpoints
 
 
@@ -37,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``skvae fit``."""
     add_output(parser, "file of the model, usually with the ending .skvae")
     kind = parser.add_mutually_exclusive_group()
-    for name, text in (("detector", "an outlier detector"), ("imputer", "an imputer")):
+    for name, text in _KINDS.items():
         kind.add_argument(
             option_of(name), action="store_true", help=f"fit {text} instead of a transformer"
         )
@@ -85,6 +96,8 @@ def run(arguments: argparse.Namespace) -> Result:
         _check_checkpoints(arguments)
     estimator = build_estimator(arguments)
     rows, weights = _read_weighted(arguments, estimator)
+    if arguments.classifier and rows.y is None:
+        raise UsageError("--classifier needs labels: name their column with --target COLUMN")
     _train(estimator, rows, weights, arguments)
     _save(estimator, arguments.output)
     stopped = arguments.signals.stopped
@@ -103,11 +116,15 @@ def build_estimator(arguments: argparse.Namespace):
     InvalidParameterError
         If the estimator does not allow a value.
     """
-    from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
+    from skvae import VAEAnomalyDetector, VAEClassifier, VAEImputer, VAETransformer
 
-    kinds = {"detector": VAEAnomalyDetector, "imputer": VAEImputer}
+    kinds = {
+        "detector": VAEAnomalyDetector,
+        "imputer": VAEImputer,
+        "classifier": VAEClassifier,
+    }
     chosen = (kinds[name] for name in kinds if getattr(arguments, name))
-    known = {**PARAMETERS, **DETECTOR_PARAMETERS, **IMPUTER_PARAMETERS}
+    known = [*PARAMETERS, *(name for own in _PARAMETERS_OF.values() for name in own)]
     given = {name: getattr(arguments, name) for name in known if name in arguments}
     estimator = next(chosen, VAETransformer)(**given)
     estimator._validate_params()
@@ -115,7 +132,7 @@ def build_estimator(arguments: argparse.Namespace):
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
-    for kind, parameters in (("detector", DETECTOR_PARAMETERS), ("imputer", IMPUTER_PARAMETERS)):
+    for kind, parameters in _PARAMETERS_OF.items():
         for name in parameters:
             if name in arguments and not getattr(arguments, kind):
                 raise UsageError(f"{option_of(name)} applies to {kind}s only: add --{kind}")
@@ -169,8 +186,9 @@ def _train(estimator, rows: Rows, weights, arguments: argparse.Namespace) -> Non
     }
     initial = {name: getattr(estimator, name) for name in temporary}
     ignore_warning("Training was interrupted")  # the command prints a message of its own
+    labels = {"y": known_labels(rows.y)} if arguments.classifier else {}
     with _columns_by_name(rows):
-        estimator.set_params(**temporary).fit(rows.X, sample_weight=weights)
+        estimator.set_params(**temporary).fit(rows.X, **labels, sample_weight=weights)
     estimator.set_params(**initial)
     if rows.names is not None:
         estimator.feature_names_in_ = np.array(rows.names, dtype=object)

@@ -96,6 +96,9 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("parameters of the imputer, with --imputer")
     for name, parameter in IMPUTER_PARAMETERS.items():
         _add_parameter(group, name, parameter)
+    group = parser.add_argument_group("parameters of the classifier, with --classifier")
+    for name, parameter in CLASSIFIER_PARAMETERS.items():
+        _add_parameter(group, name, parameter)
     parser.epilog = "\n".join([_PARTS_HELP, *_lines_of_parts()])
 
 
@@ -228,7 +231,7 @@ DATA_OPTIONS = {
     ),
     "target": DataOption(
         _TABLES,
-        "column of labels, which is not a feature; pictures show it",
+        "column of labels, which is not a feature; a classifier learns it, and pictures show it",
         {"metavar": "COLUMN"},
     ),
     "id": DataOption(
@@ -364,6 +367,17 @@ DETECTOR_PARAMETERS = {
         None,
         "share of the rows that training leaves aside for p-values, between 0 and 1",
         _NUMBER,
+    ),
+}
+
+CLASSIFIER_PARAMETERS = {
+    "unlabeled": Parameter(
+        -1,
+        "label of rows whose class is not known, besides empty cells",
+        {"type": number_or_text, "metavar": "VALUE"},
+    ),
+    "consistency": Parameter(
+        1.0, "weight of the terms by which rows without labels guide the classifier", _NUMBER
     ),
 }
 

@@ -38,6 +38,12 @@ _VERBS = {
         _apply_commands.add_impute_options,
         _apply_commands.impute,
     ),
+    "predict": _Verb(
+        "predict the classes of rows by a classifier",
+        "MODEL --data SOURCE -o FILE [options]",
+        _apply_commands.add_predict_options,
+        _apply_commands.predict,
+    ),
     "reconstruct": _Verb(
         "encode and decode rows",
         "MODEL --data SOURCE -o FILE [options]",
@@ -71,7 +77,7 @@ _VERBS = {
 }
 
 _DESCRIPTION = (
-    "Variational autoencoders: train, embed, impute, reconstruct, sample, score and plot."
+    "Variational autoencoders: train, embed, impute, predict, reconstruct, sample, score and plot."
 )
 _EPILOG = """\
 example:

@@ -515,3 +515,74 @@ def test_samples_may_have_the_gaps_of_the_training_rows(run, imputer, elsewhere)
     assert 0 < drawn.isna().to_numpy().mean() < 0.5
     assert run("sample", imputer, *options).code == 0
     assert not pd.read_csv("x.csv").isna().to_numpy().any()
+
+
+# Classes from few labels
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory):
+    """Tables of two kinds of rows, with the labels of a fifth of them, and with all."""
+    folder, rng = tmp_path_factory.mktemp("messages"), np.random.default_rng(0)
+    spam = rng.random(100) < 0.5
+    table = pd.DataFrame({"id": np.arange(100) + 500, "words": rng.normal(5 + 9 * spam, 1)})
+    table["links"] = rng.normal(1 + 4 * spam, 0.5)
+    table["class"] = np.where(spam, "spam", "ham")
+    table.to_csv(folder / "all.csv", index=False)
+    table.assign(**{"class": table["class"].where(table.index % 5 == 0)}).to_csv(
+        folder / "few.csv", index=False
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classifier(fit, messages):
+    options = ("--target", "class", "--id", "id", "--n-components", 2, "--max-epochs", 300)
+    return fit(messages / "m.skvae", "--classifier", messages / "few.csv", *options)
+
+
+def test_classes_are_predicted_from_few_labels(run, messages, classifier, elsewhere):
+    command = ("predict", classifier, "--data", messages / "all.csv", "--id", "id")
+    done = run(*command, "--target", "class", "-o", "p.csv")
+    truth, found = pd.read_csv(messages / "all.csv"), pd.read_csv("p.csv")
+    assert found.columns.tolist() == ["id", "prediction", "probability_ham", "probability_spam"]
+    assert found.id.tolist() == truth.id.tolist()
+    accuracy = (found.prediction == truth["class"]).mean()
+    assert accuracy > 0.95
+    assert done == (0, f"accuracy: {accuracy:.4f} of the rows with labels\n", "")
+    expected = skvae.load(classifier).predict_proba(truth[["words", "links"]])
+    np.testing.assert_allclose(found[["probability_ham", "probability_spam"]], expected, rtol=1e-6)
+    assert run(*command, "-o", "q.csv") == (0, "", "")
+    pd.testing.assert_frame_equal(pd.read_csv("q.csv"), found)
+    few = ("predict", classifier, "--data", messages / "few.csv", "--target", "class", "-o", "-")
+    assert json.loads(run(*few[:-1], "r.csv", "--json").out)["accuracy"] > 0.95
+
+
+def test_rows_of_a_class_are_drawn(run, classifier, elsewhere):
+    command = ("sample", classifier, "-n", 30, "--random-state", 0, "-o", "x.csv", "--label")
+    for label, is_right in (("spam", lambda words: words > 9), ("ham", lambda words: words < 9.5)):
+        assert run(*command, label).code == 0
+        assert is_right(pd.read_csv("x.csv").words).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("fit MESSAGES/few.csv --classifier -o x.skvae", "name their column with --target"),
+        ("fit MESSAGES/few.csv --consistency 2 -o x.skvae", "--consistency applies to classifiers"),
+        ("predict VAE --data digits -o x.csv", "is not a classifier: fit one with --classifier"),
+        ("predict CLASSIFIER --data MESSAGES/all.csv -o x.npy", "x.npy cannot hold predictions"),
+        ("sample CLASSIFIER --label eggs -o x.csv", "none of the classes of .*: ham, spam"),
+        ("sample CLASSIFIER --label ham -o x.png", "--label applies to rows, not to pictures"),
+        ("sample VAE --label 3 -o x.csv", "is not a classifier"),
+    ],
+)
+def test_wrong_uses_of_classifiers_are_named(
+    run, messages, classifier, files, elsewhere, words, message
+):
+    names = {"MESSAGES": messages, "CLASSIFIER": classifier, "VAE": files / "digits.skvae"}
+    for name, path in names.items():
+        words = words.replace(name, str(path))
+    done = run(*words.split())
+    assert done.code == 2
+    assert re.search(message, done.err)

@@ -84,7 +84,11 @@ def test_an_argument_that_is_not_a_literal_is_refused_and_not_evaluated(elsewher
             r"write MLP\(hidden_layer_sizes=\(8,\), activation='tanh', dropout=0.1\)$",
         ),
         ("objective", "ELBO(4)", r"arguments of ELBO must be named: write ELBO\(beta=4\)$"),
-        ("network", "MLP(1, 2, 3, 4, 5, 6, 7)", r"not accept so many arguments; expected MLP\(hidden"),
+        (
+            "network",
+            "MLP(1, 2, 3, 4, 5, 6, 7)",
+            r"not accept so many arguments; expected MLP\(hidden",
+        ),
         ("likelihood", "Poisson(1)", r"not accept so many arguments; expected Poisson\(\)"),
         ("network", "MLP(width=3)", r"MLP does not accept width; expected MLP\(hidden"),
         ("network", "MLP(**{'dropout': 0.1})", r"MLP does not accept \*\*; expected MLP"),

@@ -3,11 +3,12 @@ import inspect
 
 import pytest
 
-from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
+from skvae import VAEAnomalyDetector, VAEClassifier, VAEImputer, VAETransformer
 from skvae._validation import InvalidParameterError
 from skvae.cli import build_parser
 from skvae.cli._fit_command import build_estimator
 from skvae.cli._options import (
+    CLASSIFIER_PARAMETERS,
     DETECTOR_PARAMETERS,
     IMPUTER_PARAMETERS,
     NOT_OFFERED,
@@ -46,12 +47,15 @@ VALUES = {
     "sample_posterior": (None, True),
     "add_indicator": (None, True),
     "keep_empty_features": (None, True),
+    "unlabeled": ("?", "?"),
+    "consistency": ("0.5", 0.5),
 }
 KINDS = {
     "--detector": (VAEAnomalyDetector, DETECTOR_PARAMETERS),
     "--imputer": (VAEImputer, IMPUTER_PARAMETERS),
+    "--classifier": (VAEClassifier, CLASSIFIER_PARAMETERS),
 }
-EVERY_PARAMETER = PARAMETERS | DETECTOR_PARAMETERS | IMPUTER_PARAMETERS
+EVERY_PARAMETER = PARAMETERS | DETECTOR_PARAMETERS | IMPUTER_PARAMETERS | CLASSIFIER_PARAMETERS
 
 
 def parse(*options):
