@@ -1,6 +1,7 @@
 """Helpers shared by several test modules; no tests."""
 
 import random
+import sys
 
 import numpy as np
 import torch
@@ -40,3 +41,8 @@ class Interruption(Callback):
     def on_batch_end(self, net, training=False, **kwargs):
         if training and len(net.history) == self.epoch and net.batches_done_ == 2:
             raise self.error
+
+
+def allowance(seconds):
+    """Return the seconds that code may take: three times as many if coverage traces its lines."""
+    return seconds * (3 if sys.gettrace() else 1)

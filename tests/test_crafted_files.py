@@ -17,7 +17,7 @@ from skvae.likelihoods import Categorical, DiscretizedLogistic, Histogram, Mixed
 from skvae.networks import MLP, Conv, Network, ResNet
 from skvae.priors import ExPostMixture, FlowPrior, MixturePrior, VampPrior
 from skvae.scores import Combined, LikelihoodRegret, RelativeError
-from tests.helpers import FEW_TREES
+from tests.helpers import FEW_TREES, allowance
 
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 
@@ -194,7 +194,7 @@ def test_a_costly_file_is_refused_or_loaded_in_time(sound, tmp_path, name):
         message = error_of(read, path)
         assert message is None or (str(path) in message and len(message) < 1000)
         assert read is skvae.describe or (message is None) == (name == "a long history")
-        assert time.process_time() - start < allowed
+        assert time.process_time() - start < allowance(allowed)
 
 
 @pytest.mark.parametrize("name", TRUSTED_FIELDS)
@@ -233,7 +233,7 @@ def test_what_a_trusted_part_builds_is_bounded_too(tmp_path, changed):
     start = time.process_time()
     with pytest.raises(ValueError, match="than it holds|need a tensor of shape"):
         skvae.load(path, trusted=[Wide])
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < allowance(1)
 
 
 def test_scores_in_scores_are_saved_loaded_and_shown(tmp_path):
@@ -247,7 +247,7 @@ def test_scores_in_scores_are_saved_loaded_and_shown(tmp_path):
     np.testing.assert_array_equal(loaded.score_samples(X), detector.score_samples(X))
     assert repr(loaded) == repr(detector)
     assert "Combined" in skvae.describe(path)["parameters"]["anomaly_score"]
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < allowance(1)
 
 
 def test_an_estimator_that_could_not_be_loaded_is_not_saved(tmp_path):
