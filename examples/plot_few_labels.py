@@ -74,7 +74,7 @@ shown = [8, 0, 3, 5]
 figure, axes = plt.subplots(len(shown), 12, figsize=(9, 3.2), layout="constrained")
 for digit, line in zip(shown, axes, strict=True):
     drawn = vae.sample(12, y=digit, mean=True, random_state=0)
-    print(f"draws of {digit} that are classified as {digit}: {(vae.predict(drawn) == digit).sum()}")
+    print(f"draws of {digit} classified as {digit}: {(vae.predict(drawn) == digit).mean():.2f}")
     for ax, image in zip(line, drawn, strict=True):
         ax.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
         ax.set(xticks=[], yticks=[])

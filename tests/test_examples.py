@@ -10,6 +10,7 @@ import runpy
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
@@ -148,10 +149,8 @@ def test_few_labels_and_many_rows_beat_labels_alone(run):
             for name in ("logistic regression", "label spreading", "VAEClassifier")
         )
         assert max(alone, spread) < vae <= 1
-    of_class = [
-        numbers(f"draws of {k} that are classified as {k}:", page.printed)[0] for k in (8, 0, 3, 5)
-    ]
-    assert sum(of_class) >= 44  # of 48
+    of_class = [numbers(f"draws of {k} classified as {k}:", page.printed)[0] for k in (8, 0, 3, 5)]
+    assert np.mean(of_class) > 0.9
     (found,) = numbers("share found by their likelihood:", page.printed)
     assert found > 0.7
 
