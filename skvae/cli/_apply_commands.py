@@ -13,7 +13,6 @@ from skvae.cli._models import (
     feature_names,
     is_classifier,
     is_imputer,
-    known_labels,
     load_model,
 )
 from skvae.cli._options import add_data, add_model, add_output, add_picture, add_seed, count, pair
@@ -138,7 +137,7 @@ def predict(arguments: argparse.Namespace) -> Result:
     record = _written(arguments, probabilities).record | {"n_columns": len(columns)}
     if rows.y is None or arguments.target is None:
         return Result(record)
-    record["accuracy"] = float(model.score(rows.X, known_labels(rows.y)))
+    record["accuracy"] = float(model.score(rows.X, rows.classes()))
     text = f"accuracy: {record['accuracy']:.4f} of the rows with labels"
     return Result(record, "" if arguments.output == STDOUT else text)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from skvae.cli._failures import UsageError, ignore_warning, note
 from skvae.cli._info_command import last_losses
-from skvae.cli._models import is_imputer, known_labels
+from skvae.cli._models import is_imputer
 from skvae.cli._options import (
     CLASSIFIER_PARAMETERS,
     DETECTOR_PARAMETERS,
@@ -186,7 +186,7 @@ def _train(estimator, rows: Rows, weights, arguments: argparse.Namespace) -> Non
     }
     initial = {name: getattr(estimator, name) for name in temporary}
     ignore_warning("Training was interrupted")  # the command prints a message of its own
-    labels = {"y": known_labels(rows.y)} if arguments.classifier else {}
+    labels = {"y": rows.classes()} if arguments.classifier else {}
     with _columns_by_name(rows):
         estimator.set_params(**temporary).fit(rows.X, **labels, sample_weight=weights)
     estimator.set_params(**initial)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
-
 
 def load_model(path: str):
     """Return the model in a file.
@@ -62,12 +60,6 @@ def is_classifier(model) -> bool:
     from sklearn.base import is_classifier
 
     return is_classifier(model)
-
-
-def known_labels(labels: np.ndarray) -> np.ndarray:
-    """Return labels with None for empty cells, which stand for unknown classes."""
-    is_empty = labels == "" if labels.dtype.kind == "U" else np.zeros(len(labels), dtype=bool)
-    return np.where(is_empty, None, labels.astype(object)) if is_empty.any() else labels
 
 
 def feature_names(model) -> list[str]:

@@ -1,5 +1,7 @@
 """Tables of text and Parquet files: arrays of numbers, or data frames if they hold more."""
 
+# Over 500 lines: both kinds of file share the choice of columns, and the errors that name them.
+
 from __future__ import annotations
 
 import csv
@@ -33,9 +35,15 @@ class Rows(NamedTuple):
     """The rows of a source, with their labels and the names of their features."""
 
     X: Any  # array or data frame of shape (n_samples, n_features)
-    y: np.ndarray | None = None  # labels, for pictures
+    y: np.ndarray | None = None  # labels, for pictures and classifiers
     names: list[str] | None = None
     ids: np.ndarray | None = None  # identifiers
+
+    def classes(self) -> np.ndarray:
+        """Return the labels with None for empty cells, which stand for unknown classes."""
+        assert self.y is not None
+        is_empty = self.y == "" if self.y.dtype.kind == "U" else np.zeros(len(self.y), dtype=bool)
+        return np.where(is_empty, None, self.y.astype(object)) if is_empty.any() else self.y
 
     def without(self, name: str) -> tuple[Rows, np.ndarray]:
         """Return the rows without a feature, and the values of that feature."""
