@@ -181,12 +181,12 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
     The classifier q(y|x), a network like the encoder, minimises its cross-entropy on the rows with
     labels and `consistency` times four terms of all rows: its divergence under the change of a row,
     of limited length, that changes the prediction most (virtual adversarial training [6]_); its
-    divergence under changes that the network knows to be harmless, such as shifts of images, see
-    :meth:`skvae.networks.Network.augment`; 0.1 times its entropy [7]_, or 0.3 times with such a
-    network; and the divergence of the mean prediction from the shares of the labels, so that rows
-    with labels are taken for a random sample of all rows. All but the last grow from zero over the
-    first fifth of the epochs. Adversarial changes are 0.1 times as long as the rows are far from
-    their mean (root mean square), or 0.2 times with such a network.
+    divergence under changes that the network knows to be harmless, such as small shifts and turns
+    of images, see :meth:`skvae.networks.Network.augment`; 0.1 times its entropy [7]_, or 0.3 times
+    with such a network; and the divergence of the mean prediction from the shares of the labels, so
+    that rows with labels are taken for a random sample of all rows. All but the last grow from zero
+    over the first fifth of the epochs. Adversarial changes are 0.1 times as long as the rows are
+    far from their mean (root mean square), or 0.2 times with such a network.
 
     `sample` draws z from p(z|y) and accepts it with the probability q(y|x) of the decoded row, so
     that draws near the border between two classes are of the right one.

@@ -40,15 +40,28 @@ def isolated_rng(seed: int, device: torch.device | str = "cpu") -> Iterator[None
 
     Needed for weight initialisation, dropout and users' own modules, which draw from the default
     generator and do not accept another. Only one thread is inside at a time, so that concurrent
-    fits draw the same numbers as consecutive ones.
+    fits draw the same numbers as consecutive ones. On a GPU, convolutions are deterministic inside.
     """
     device = torch.device(device)
-    with _lock, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    on_gpu = device.type == "cuda"
+    states = torch.random.fork_rng(devices=[device] if on_gpu else [])
+    with _lock, states, _deterministic_convolutions():
         torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
+        if on_gpu:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def _deterministic_convolutions() -> Iterator[None]:
+    """Keep cuDNN, inside the block, from algorithms that add in a random order."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
 
 
 def _renew_lock() -> None:

@@ -365,21 +365,43 @@ def test_the_exported_classifier_gives_the_same_probabilities(tmp_path, fitted):
 # Images
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (8, 8), (6, 10, 3), (5, 5)])
-def test_images_are_shifted_as_a_whole(shape):
-    network = Conv(image_shape=shape)
-    x = torch.rand(40, int(np.prod(shape)), generator=torch.Generator().manual_seed(0))
-    shifted = network.augment(x, torch.Generator().manual_seed(0)).unflatten(1, shape)
-    most = [round(size / 14) for size in shape[:2]]
-    images = x.unflatten(1, shape)
-    for image, found in zip(images, shifted, strict=True):
-        inner = found[most[0] : shape[0] - most[0], most[1] : shape[1] - most[1]]
-        windows = [
-            image[row : row + inner.shape[0], column : column + inner.shape[1]]
-            for row in range(2 * most[0] + 1)
-            for column in range(2 * most[1] + 1)
-        ]
-        assert any(torch.equal(window, inner) for window in windows)
+@pytest.mark.parametrize("shape", [(28, 28), (40, 30), (32, 64)])
+def test_images_are_changed_by_small_linear_maps(shape):
+    height, width = shape
+    places = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
+    x = torch.from_numpy(np.tile(places.astype(np.float64).ravel(), (60, 1)))
+    network = Conv(image_shape=(*shape, 2))  # the colours of a pixel are its place
+    changed = network.augment(x, torch.Generator().manual_seed(0)).unflatten(1, (*shape, 2))
+    inner = slice(height // 4, -height // 4), slice(width // 4, -width // 4)
+    centre = (np.array(shape) - 1) / 2
+    design = (places - centre)[inner].reshape(-1, 2)
+    design = np.column_stack([design, np.ones(len(design))])
+    for image in changed.numpy():
+        found = image[inner].reshape(-1, 2)
+        coefficients, *_ = np.linalg.lstsq(design, found, rcond=None)
+        assert_allclose(design @ coefficients, found, atol=1e-6)
+        assert (abs(coefficients[2] - centre) <= np.array(shape) / 14 + 1e-6).all()
+        scales = np.linalg.svd(coefficients[:2])[1]
+        assert 0.75 < scales.min() <= scales.max() < 1.35
+        assert abs(coefficients[1, 0]) < 0.6  # sine of the turn, and slant
+    assert changed.std(0).min() > 0  # every image has its own change
+
+
+def test_changed_images_miss_what_the_images_miss():
+    x = torch.rand(50, 28 * 28, generator=torch.Generator().manual_seed(0))
+    network = Conv(image_shape=(28, 28))
+    whole = network.augment(x, torch.Generator().manual_seed(1))
+    assert not whole.isnan().any()
+    x[:, 28 * 14 + 14] = torch.nan
+    x[0] = torch.nan
+    changed = network.augment(x, torch.Generator().manual_seed(1))
+    assert changed[0].isnan().all()
+    n_missing = changed[1:].isnan().sum(1)
+    assert n_missing.max() <= 4
+    assert n_missing.float().mean() > 0.5
+    seen = ~changed[1:].isnan()
+    near = (changed[1:] - whole[1:])[seen].abs() > 1e-5
+    assert near.sum() < 10 * len(x)  # pixels beside the gap
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])

@@ -26,6 +26,14 @@ def test_isolated_rng_restores_after_an_error():
     assert global_states() == before
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_convolutions_are_deterministic_inside_alone(before, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", before)
+    with isolated_rng(3):
+        assert torch.backends.cudnn.deterministic
+    assert torch.backends.cudnn.deterministic == before
+
+
 def test_seeds_follow_the_random_state():
     assert draw_seed(5) == draw_seed(5) != draw_seed(6)
     shared = np.random.RandomState(0)
