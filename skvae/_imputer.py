@@ -137,10 +137,12 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         ``MLP(hidden_layer_sizes=(64, 64), activation="silu", linear_decoder=True)``, "normal" and
         ``IWAE(n_samples=20)``.
     hidden_fraction : float or None, default=0.05
-        Share of the observed values that `fit` hides from each model. They are compared with their
-        draws: if draws vary too little, as after training on few rows, those of `impute` are
-        widened. None hides no value and leaves draws as they are. So do likelihoods whose values
-        are not continuous, as in data frames with text, and ``mechanism="self_masking"``.
+        Share of the observed values that `fit` hides from the first model. They are compared with
+        its draws: if these vary too little, as after training on few rows, those of `impute` are
+        widened, by less the more the models differ. Values are more likely to be hidden in rows
+        like those in which their column has gaps. None hides no value and leaves draws as they are.
+        So do likelihoods whose values are not continuous, as in data frames with text, and
+        ``mechanism="self_masking"``.
     sample_posterior : bool, default=False
         Whether `transform` fills gaps with draws, as :meth:`impute` does, instead of expectations.
         Standard errors of what is computed from one filled table are too small either way; see
@@ -323,10 +325,13 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         with self._unchanged_on_failure():
             goes_on = self._goes_on()
             rows = self._check_training_rows(X, sample_weight)
-            self._fit_calibrated(rows)
+            hidden = self._hidden(rows.X)
+            self._fit_rows(replace(rows, X=np.where(hidden, np.nan, rows.X)))
+            self._gap_patterns = gaps_of_rows(rows.X)
             self._note_gaps(rows.X)
             kept = self._others if goes_on else ()
             self._train_others(kept, lambda other: other.fit(X, sample_weight=sample_weight))
+            self._widths = self._calibrated(rows.X, hidden)
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -447,19 +452,18 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         indicators = [f"missingindicator_{name}" for name in names[self._indicated]]
         return np.array([*names[self._kept], *indicators], dtype=object)
 
-    def _fit_calibrated(self, rows: TrainingRows) -> None:
-        """Train the first model without some of the values, which then calibrate its draws."""
+    def _hidden(self, X: np.ndarray) -> np.ndarray:
+        """Return which observed values the first model is not trained on."""
         likelihood = self._resolve("likelihood")
         hides = likelihood.real_valued and not likelihood.self_masking
         if self.hidden_fraction is None or not hides:
-            self._fit_rows(rows)
-            self._widths = np.ones(self.n_features_in_)
-            return
-        X, seed = rows.X, draw_seed(self.random_state)
-        hidden = calibration.hidden_cells(X, self.hidden_fraction, seed)
-        self._fit_rows(replace(rows, X=np.where(hidden, np.nan, X)))
-        self._gap_patterns = gaps_of_rows(X)
-        self._widths = calibration.widths(self.module_, X, hidden, self.n_importance_samples, seed)
+            return np.zeros(X.shape, dtype=bool)
+        return calibration.hidden_cells(X, self.hidden_fraction, draw_seed(self.random_state))
+
+    def _calibrated(self, X: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        """Return the factors of deviations of draws with which the hidden values agree."""
+        seed = draw_seed(self.random_state)
+        return calibration.widths(self._modules, X, hidden, self.n_importance_samples, seed)
 
     @property
     def _models(self) -> list[VAEImputer]:
@@ -516,7 +520,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         others = [copy.copy(other) for other in kept]
         others += [VAEImputer() for _ in range(len(others), self.n_estimators - 1)]
         callbacks = [one for one in self.callbacks or () if not is_a(one, FitCallback)]
-        own = {"n_estimators": 1, "callbacks": callbacks, "verbose": 0}
+        own = {"n_estimators": 1, "hidden_fraction": None, "callbacks": callbacks, "verbose": 0}
         return [
             other.set_params(
                 **self.get_params(deep=False) | own | {"random_state": (seed + number) % 2**31}
@@ -550,14 +554,13 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
 
     def _drawn(self, X: Any, rows: np.ndarray, n_draws: int, seed: int) -> list[Any]:
         """Return copies of X with draws in the gaps."""
-        widths = np.stack([model._widths for model in self._models])
         copies = imputation.drawn(
             self._modules,
             rows,
             n_draws,
             self.n_importance_samples,
             seed,
-            widths=None if (widths == 1).all() else widths,
+            widths=None if (self._widths == 1).all() else self._widths,
         )
         rng = np.random.default_rng(seed)  # of levels too rare to be told apart by the model
         return [self._output(X, rows, filled, rng) for filled in copies]
@@ -582,7 +585,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             **super()._get_state(),
             "had_gaps": self._had_gaps.tolist(),
             "had_values": self._had_values.tolist(),
-            "widths": [model._widths.tolist() for model in self._models],
+            "widths": self._widths,
             "others": [BaseVAE._get_state(other) for other in self._others],
         }
 
@@ -599,8 +602,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
                     f"one of its models has {other.n_features_in_} features, but the first has "
                     f"{self.n_features_in_}"
                 )
-        for model, own in zip(self._models, _checked_widths(state, self._models), strict=True):
-            model._widths = own
+        self._widths = _checked_widths(state["widths"], self.n_features_in_)
 
 
 def _self_masking(likelihood: Likelihood) -> Likelihood:
@@ -621,18 +623,17 @@ def _self_masking(likelihood: Likelihood) -> Likelihood:
     )
 
 
-def _checked_widths(state: dict[str, Any], models: Sequence[VAEImputer]) -> np.ndarray:
-    """Return the widths of draws that were read from a file, (n_models, n_features).
+def _checked_widths(widths: np.ndarray, n_features: int) -> np.ndarray:
+    """Return the factors of deviations that were read from a file.
 
     Raises
     ------
     ValueError
-        If they are not one factor for each model and column.
+        If they are not one factor for each column.
     """
-    n_features, widths = models[0].n_features_in_, state["widths"]
-    if [len(own) for own in widths] != len(models) * [n_features]:
-        raise ValueError(f"its 'widths' are not {n_features} numbers for each model")
-    return np.array(widths)
+    if len(widths) != n_features:
+        raise ValueError(f"its 'widths' are {len(widths)}, but it has {n_features} columns")
+    return widths
 
 
 def _checked_flags(name: str, state: dict[str, Any], n_features: int) -> np.ndarray:

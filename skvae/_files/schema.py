@@ -117,6 +117,14 @@ _MODEL: dict[str, Check] = {
     "table": optional(instance(dict)),
     "gap_patterns": optional(array("bool", 2)),
 }
+
+
+def _widths(value: Any, where: str) -> None:
+    array("float64", 1)(value, where)
+    sound = bool(((value >= 1) & (value <= _LARGEST_WIDTH)).all())
+    require(sound, "a factor", where, f"factors in [1, {_LARGEST_WIDTH:g}]")
+
+
 _text_classes = record({"labels": list_of(text(10_000)), "dtype": text(20)})
 
 
@@ -143,7 +151,7 @@ _STATES = {
             **_MODEL,
             "had_gaps": list_of(flag),
             "had_values": list_of(flag),
-            "widths": list_of(list_of(number(1, _LARGEST_WIDTH))),
+            "widths": _widths,
             "others": list_of(record(_MODEL)),
         }
     ),

@@ -45,7 +45,7 @@ def drawn(
     These are drawn by sampling-importance resampling from `n_samples` draws from q(z|x) of each
     module (Mattei & Frellsen, 2019, section 3.4). The draws of a row depend on the seed, on its
     values, and on how many equal rows come before it. Deviations of draws from their mean under
-    the module that they come from are multiplied by `widths`, (n_modules, n_features).
+    the module that they come from are multiplied by `widths`, (n_features,).
 
     Returns
     -------
@@ -65,7 +65,7 @@ def drawn(
             if widths is None:
                 return draws
             means = _means(modules, outputs, weights)[owners, torch.arange(len(x))[:, None]]
-            return means + torch.from_numpy(widths).to(means)[owners] * (draws - means)
+            return means + torch.from_numpy(widths).to(means) * (draws - means)
 
         n_passes = len(modules) * n_samples
         return map_rows(step, modules[0], rows, n_passes).swapaxes(0, 1)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skvae import VAEImputer
 from skvae._model import calibration, imputation
-from skvae._model.calibration import hidden_cells
+from skvae._model.calibration import gap_odds, hidden_cells
 from skvae.networks import MLP
 
 nan = np.nan
@@ -29,11 +29,41 @@ def test_the_share_of_hidden_cells_is_the_one_asked_for(share, seed):
 
 
 @given(st.permutations(range(20)), st.integers(0, 1000))
-def test_hidden_cells_depend_on_the_values_of_their_row_alone(order, seed):
+def test_the_order_of_rows_does_not_matter_and_copies_have_equal_gaps(order, seed):
     rows = np.vstack([X[:20], X[:20]])
     hidden = hidden_cells(rows, 0.3, seed)
     assert_array_equal(hidden[:20], hidden[20:])
-    assert_array_equal(hidden_cells(np.vstack([rows[order], rows]), 0.3, seed)[:20], hidden[order])
+    assert_array_equal(
+        hidden_cells(np.vstack([rows[order], X[:20]]), 0.3, seed)[:20], hidden[order]
+    )
+
+
+def gaps_by_the_first_column(n_rows, slope, rng):
+    """Return rows with gaps in the second column, and the odds of these."""
+    rows = rng.normal(size=(n_rows, 4))
+    rows[:, 1] += rows[:, 0]
+    log_odds = slope * rows[:, 0] - 1
+    rows[rng.random(n_rows) < 1 / (1 + np.exp(-log_odds)), 1] = nan
+    return rows, np.exp(log_odds)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, -1.0])
+def test_odds_of_gaps_are_those_of_the_mechanism(slope):
+    rows, odds = gaps_by_the_first_column(20_000, slope, np.random.default_rng(0))
+    observed = ~np.isnan(rows[:, 1])
+    found = gap_odds(rows)
+    assert_allclose(found[observed].mean(axis=0), 1.0)
+    expected = odds / odds[observed].mean()
+    assert_allclose(np.log(found[:, 1]), np.log(expected), atol=0.5)
+    assert_allclose(found[:, [0, 2, 3]], 1.0)  # columns without gaps
+
+
+def test_hidden_values_are_where_gaps_are_likely():
+    rows, _ = gaps_by_the_first_column(5000, 2.0, np.random.default_rng(0))
+    hidden = hidden_cells(rows, 0.05, 0)[:, 1]
+    missing = np.isnan(rows[:, 1])
+    difference = rows[hidden, 0].mean() - rows[missing, 0].mean()
+    assert abs(difference) < 0.3 * (rows[missing, 0].mean() - rows[~missing, 0].mean())
 
 
 def test_columns_and_seeds_have_their_own_hidden_cells():
@@ -52,18 +82,50 @@ def test_every_row_keeps_a_value_and_short_columns_all():
     assert not hidden[:, 1].any()
 
 
-@pytest.mark.parametrize("factor", [0.25, 1.0, 4.0])
-def test_widths_are_the_ratio_of_errors_to_the_spread_of_draws(factor, monkeypatch):
-    rows = rng.normal(size=(2000, 3))
+def widths_of_simulated_models(monkeypatch, *, error, spread, difference=0.0, n_models=1):
+    """Return widths for models whose draws vary by `spread` about means that are off by `error`.
+
+    The means of different models differ by `difference`.
+    """
+    rows = rng.normal(size=(4000, 3))
     hidden = rng.random(rows.shape) < 0.2
+    shift = np.sqrt(error**2 - difference**2) * rng.normal(size=rows.shape)
+    means = {
+        number: rows + shift + difference * rng.normal(size=rows.shape)
+        for number in range(n_models)
+    }
 
     def drawn(modules, incomplete, n_draws, n_samples, seed):
-        assert np.isnan(incomplete[:, 0]).any()
-        return factor * rng.normal(size=(n_draws, *incomplete.shape))
+        used = np.flatnonzero(hidden.any(axis=1))[: len(incomplete)]
+        assert np.isnan(incomplete).any()
+        assert modules == [0]
+        return means[0][used] + spread * rng.normal(size=(n_draws, *incomplete.shape))
 
+    def expected(modules, incomplete, n_samples):
+        [module] = modules
+        return means[module][np.flatnonzero(hidden.any(axis=1))]
+
+    monkeypatch.setattr(calibration, "_MOST_ROWS", len(rows))
     monkeypatch.setattr(imputation, "drawn", drawn)
-    widths = calibration.widths(None, rows, hidden, 10, 0)
-    np.testing.assert_allclose(widths, max(1.0, 1 / factor), rtol=0.25)
+    monkeypatch.setattr(imputation, "expected", expected)
+    return calibration.widths(list(range(n_models)), rows, hidden, 10, 0)
+
+
+@pytest.mark.parametrize("factor", [0.25, 1.0, 4.0])
+def test_widths_are_the_ratio_of_errors_to_the_spread_of_draws(factor, monkeypatch):
+    widths = widths_of_simulated_models(monkeypatch, error=1.0, spread=factor)
+    assert_allclose(widths, max(1.0, 1 / factor), rtol=0.25)
+
+
+def test_mixed_draws_of_several_models_spread_as_their_mean_errs(monkeypatch):
+    n_models, spread, difference = 4, 0.3, 0.6
+    widths = widths_of_simulated_models(
+        monkeypatch, error=1.0, spread=spread, difference=difference, n_models=n_models
+    )
+    between = (1 - 1 / n_models) * difference**2
+    error_of_mean = 1.0 - between
+    spread_of_mixture = widths**2 * spread**2 + between
+    assert_allclose(spread_of_mixture, error_of_mean, rtol=0.1)
 
 
 def test_draws_of_an_overfitted_model_are_widened_about_the_same_means():
@@ -86,7 +148,7 @@ def test_draws_of_an_overfitted_model_are_widened_about_the_same_means():
     imputer._widths = widths
     ratio = widened.std(axis=0)[missing] / plain.std(axis=0)[missing]
     expected = np.broadcast_to(widths, rows.shape)[missing]
-    np.testing.assert_allclose(np.median(ratio / expected), 1.0, atol=0.05)
+    assert_allclose(np.median(ratio / expected), 1.0, atol=0.05)
     for draws, least in ((widened, 0.85), (plain, 0.0)):
         low, high = np.quantile(draws, [0.025, 0.975], axis=0)
         covered = ((low <= truth) & (truth <= high))[missing].mean()
