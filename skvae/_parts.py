@@ -682,6 +682,11 @@ class Prior(Part):
 
     __module__ = "skvae.priors"
 
+    @property
+    def keeps_examples(self) -> bool:
+        """Whether examples become weights; if not, models are rebuilt from files without them."""
+        return True
+
     def build(self, n_components: int, examples: Callable[[int], Tensor]) -> PriorModule:
         """Build the distribution.
 
@@ -691,7 +696,8 @@ class Prior(Part):
             Number of latent dimensions.
         examples : callable
             ``examples(n)`` returns n training rows drawn at random, as the encoder takes them,
-            for a prior that starts from rows.
+            for a prior that starts from rows. In a model from a file they are zeros or, without
+            `keeps_examples`, None.
 
         Returns
         -------

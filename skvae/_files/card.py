@@ -117,23 +117,19 @@ def _of_estimator(state: dict[str, Any]) -> dict[str, Any]:
 
 def _columns(schema: TableSchema) -> list[dict[str, str]]:
     """Return name, kind, type and values of the columns of the training data."""
-    missing = float("nan")
-    bounds = [
-        [missing if bound is None else bound for bound in (column.low, column.high)]
-        for column in schema.columns
-    ]
-    if find_spec(schema.library) is None:  # as they are encoded, without the library
-        ends = [[str(bound) for bound in pair] for pair in bounds]
-    else:
-        ends = cells_as_text(schema.decode(list(zip(*bounds, strict=True)))).T.tolist()
+    ends = {place: [str(bound) for bound in pair] for place, pair in schema.bounds().items()}
+    if find_spec(schema.library) is not None:  # else as they are encoded
+        for places, bounds in schema.decoded_bounds():
+            texts = cells_as_text(bounds).reshape(-1, 2).tolist()
+            ends.update(zip(places, texts, strict=True))
     return [
         {
             "name": str(column.name),
             "kind": column.kind,
             "type": column.dtype,
-            "values": _values(column, *column_ends),
+            "values": _values(column, *ends.get(place, [None, None])),
         }
-        for column, column_ends in zip(schema.columns, ends, strict=True)
+        for place, column in enumerate(schema.columns)
     ]
 
 

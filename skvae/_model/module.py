@@ -324,9 +324,15 @@ def restore_module(parts: Parts, weights: dict[str, Tensor], device: str = "meta
     with isolated_rng(0), torch.device(device):
         density = parts.likelihood.build(rows)
         width = (density.n_inputs or parts.n_features) + parts.has_gaps * parts.n_features
-        module = _join(parts, density, lambda n_rows, label=None: torch.zeros(n_rows, width))
+        blanks = _blank_examples(width) if parts.prior.keeps_examples else None
+        module = _join(parts, density, blanks)
     load_weights(module, weights, assign=True)
     return module.eval()
+
+
+def _blank_examples(width: int) -> Callable[..., Tensor]:
+    """Return a function that stands for the draws of training rows, which a file does not hold."""
+    return lambda n_rows, label=None: torch.zeros(n_rows, width)
 
 
 def _check_sizes(parts: Parts, weights: dict[str, Tensor]) -> None:
@@ -379,7 +385,9 @@ def check_weights(module: VAEModule, weights: dict[str, Tensor]) -> None:
             raise ValueError(f"its weights {name!r} are not finite")
 
 
-def _join(parts: Parts, density: LikelihoodModule, examples: Callable[..., Tensor]) -> VAEModule:
+def _join(
+    parts: Parts, density: LikelihoodModule, examples: Callable[..., Tensor] | None
+) -> VAEModule:
     """Join fresh parts; `examples` draws standardised training rows, for a prior made of rows."""
     network, n_components = parts.network, parts.n_components
     n_features = density.n_inputs or parts.n_features

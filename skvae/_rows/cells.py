@@ -83,6 +83,10 @@ class Cells:
             return self.values[~self.missing]
         return [cell for cell, gap in zip(self.values, self.missing, strict=True) if not gap]
 
+    def part(self, start: int, stop: int) -> Cells:
+        """Return some of the cells."""
+        return replace(self, missing=self.missing[start:stop], values=self.values[start:stop])
+
     def as_levels(self) -> Cells:
         """Return a column of numbers as one of levels."""
         return replace(self, family="level", values=self.values.tolist())

@@ -17,8 +17,9 @@ from skvae._rows.columns import (
     SPIKE_SHARE,
     UNITS,
     Column,
-    decode,
+    decode_joined,
     encode,
+    joined_type,
 )
 from skvae._rows.native import Library
 
@@ -62,15 +63,22 @@ def check_types(columns: Sequence[Column], library: Library) -> None:
     """
     if find_spec(library.name) is None:
         return
-    of_length: dict[int, list[Column]] = {}
-    for column in columns:
-        of_length.setdefault(len(_bounds_of(column)), []).append(column)
-    for own in of_length.values():  # a frame for each column would take most of the time
-        try:
-            _check_together(own, library)
-        except Exception:  # of which column?
-            for column in own:
-                _check_type(column, library)
+    for places in alike(columns):
+        if wrong := _first_wrong([columns[place] for place in places], library):
+            _check_type(wrong, library)
+
+
+def alike(columns: Sequence[Column]) -> list[list[int]]:
+    """Return the positions of columns that can be joined, group by group."""
+    groups: dict[Any, list[int]] = {}
+    for place, column in enumerate(columns):
+        groups.setdefault(joined_type(column), []).append(place)
+    return list(groups.values())
+
+
+def bounds_of(column: Column) -> np.ndarray:
+    """Return the bounds of a column; of one without values, none."""
+    return np.array([] if column.low is None else [column.low, column.high], dtype=np.float64)
 
 
 def _check_texts(state: dict[str, Any]) -> None:
@@ -132,12 +140,24 @@ def _check_lattice(state: dict[str, Any]) -> None:
         _require(state, "unit", UNITS[state["unit"]] >= UNITS[state["resolution"]])
 
 
+def _first_wrong(columns: Sequence[Column], library: Library) -> Column | None:
+    """Return a column whose bounds its type does not give back, or None; the columns are alike."""
+    try:
+        _check_joined(columns, library)
+    except Exception:  # whatever a library raises for values that do not fit
+        if len(columns) == 1:
+            return columns[0]
+        half = len(columns) // 2
+        return _first_wrong(columns[:half], library) or _first_wrong(columns[half:], library)
+    return None
+
+
 def _check_type(column: Column, library: Library) -> None:
     """Refuse bounds that the native type does not give back."""
     state = {"name": column.name, "dtype": column.dtype}
     _require(state, "dtype", library.has_type(column.dtype))
     try:
-        _check_together([column], library)
+        _check_joined([column], library)
     except Exception as exc:  # whatever a library raises for values that do not fit
         raise ValueError(
             f"Column {_brief(column.name)} has bounds, levels or units that its type, "
@@ -145,21 +165,19 @@ def _check_type(column: Column, library: Library) -> None:
         ) from exc
 
 
-def _check_together(columns: Sequence[Column], library: Library) -> None:
-    """Refuse bounds of equally many values, if a frame of them does not give them back."""
-    values = [_bounds_of(column) for column in columns]
-    pairs = zip(columns, values, strict=True)
-    names = [f"column {place}" for place in range(len(columns))]
-    frame = library.frame(names, [decode(column, x, library, None) for column, x in pairs])
-    for column, x, cells in zip(columns, values, read(frame, library), strict=True):
-        same = cells.dtype == column.dtype and np.array_equal(encode(column, cells), x, True)
-        _require({"name": column.name, "low": column.low}, "low", same)
-
-
-def _bounds_of(column: Column) -> np.ndarray:
-    """Return the bounds of a column, and a gap if it has missing values."""
-    bounds = [] if column.low is None else [column.low, column.high]
-    return np.array([*bounds, *([np.nan] if column.missing else [])], dtype=np.float64)
+def _check_joined(columns: Sequence[Column], library: Library) -> None:
+    """Refuse bounds that a native column, in which they stand end to end, does not give back."""
+    gaps = [np.full(int(column.missing), np.nan) for column in columns]
+    values = [np.append(*pair) for pair in zip(map(bounds_of, columns), gaps, strict=True)]
+    native = decode_joined(columns, values, library)
+    [cells] = read(library.frame(["bounds"], [native]), library)
+    ends = np.cumsum([len(x) for x in values]).tolist()
+    parts = [cells.part(*ends_of) for ends_of in zip([0, *ends], ends, strict=False)]
+    encoded = [encode(*pair) for pair in zip(columns, parts, strict=True)]
+    same = np.array_equal(np.concatenate(encoded), np.concatenate(values), equal_nan=True)
+    first = columns[0]
+    is_type = cells.dtype == first.dtype
+    _require({"name": first.name, "low": first.low}, "low", same and is_type)
 
 
 def _require(state: dict[str, Any], field: str, is_right: bool) -> None:

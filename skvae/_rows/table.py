@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from skvae._rows import columns as _columns
 from skvae._rows.cells import read
 from skvae._rows.columns import Column
 from skvae._rows.native import LIBRARIES, Library, library_of
-from skvae._rows.states import check_types, column_of, column_state
+from skvae._rows.states import alike, bounds_of, check_types, column_of, column_state
 
 __all__ = ["Column", "TableSchema"]
 
@@ -178,6 +178,22 @@ class TableSchema:
             for column, x in zip(self.columns, X.T, strict=True)
         ]
         return library.frame(self.names, columns)
+
+    def bounds(self) -> dict[int, list[float]]:
+        """Return the encoded bounds of columns by their positions; some columns have none."""
+        pairs = enumerate(map(bounds_of, self.columns))
+        return {place: bounds.tolist() for place, bounds in pairs if len(bounds)}
+
+    def decoded_bounds(self) -> Iterator[tuple[list[int], Any]]:
+        """Yield positions of columns, and a frame of one column with the two bounds of each."""
+        library, bounds = LIBRARIES[self.library], self.bounds()
+        for places in alike(self.columns):
+            places = [place for place in places if place in bounds]
+            if places:
+                columns = [self.columns[place] for place in places]
+                values = [np.array(bounds[place]) for place in places]
+                native = _columns.decode_joined(columns, values, library)
+                yield places, library.frame(["bounds"], [native])
 
     def state(self) -> dict[str, Any]:
         """Return the schema as plain values, which JSON can hold."""

@@ -96,8 +96,7 @@ class ClassConditional(Prior):
             If the prior of the classes has nothing to learn by which classes could differ.
         """
         self.validate()
-        prior = MixturePrior(n_mixtures=10) if self.prior is None else self.prior
-        of_class = []
+        prior, of_class = self._of_each_class(), []
         for label in range(len(self.class_shares)):
             rows = None if examples is None else partial(examples, label=label)
             of_class.append(clone(prior).build(n_components, rows))
@@ -107,6 +106,14 @@ class ClassConditional(Prior):
                 "the same distribution of latent vectors. Choose 'mixture', 'vamp' or 'flow'."
             )
         return ClassConditionalModule(n_components, of_class, self.class_shares)
+
+
+    @property
+    def keeps_examples(self) -> bool:
+        return self._of_each_class().keeps_examples
+
+    def _of_each_class(self) -> Prior:
+        return MixturePrior(n_mixtures=10) if self.prior is None else self.prior
 
 
 class ClassConditionalModule(PriorModule):

@@ -62,6 +62,10 @@ class MixturePrior(Prior):
     def __init__(self, *, n_mixtures=50):
         self.n_mixtures = n_mixtures
 
+    @property
+    def keeps_examples(self) -> bool:
+        return False
+
     def build(
         self, n_components: int, examples: Callable[[int], Tensor] | None = None
     ) -> PriorModule:
@@ -103,8 +107,6 @@ class _Mixture(PriorModule):
         start = math.log(_START_VARIANCE) / _VARIANCE_SPEED
         self.free_log_var = nn.Parameter(torch.full(shape, start))
         self.logits = nn.Parameter(torch.zeros(n_mixtures))
-        if rows is not None and (rows.is_meta or not rows.any()):
-            rows = None  # a model from a file has no training rows
         self.register_buffer("n_steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("rows", rows, persistent=False)
 
