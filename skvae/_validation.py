@@ -5,10 +5,7 @@ An upstream rename is then one repair.
 
 from __future__ import annotations
 
-import errno
-import os
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +38,6 @@ __all__ = [
     "check_count",
     "check_is_fitted",
     "check_weights",
-    "require_folder",
 ]
 
 
@@ -65,22 +61,6 @@ def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     if not weights.any():  # older versions of scikit-learn do not check it
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return weights
-
-
-def require_folder(path: str | os.PathLike[str]) -> None:
-    """Refuse a file to be written if its folder does not exist.
-
-    Raises
-    ------
-    FileNotFoundError or NotADirectoryError
-        Naming the file and the folder.
-    """
-    folder = Path(path).parent
-    if not folder.is_dir():
-        number, problem = errno.ENOENT, "does not exist; create it first"
-        if folder.exists():
-            number, problem = errno.ENOTDIR, "is a file; choose another folder"
-        raise OSError(number, f"cannot be written: {str(folder)!r} {problem}", str(path))
 
 
 class IdentifierError(ValueError):

@@ -15,10 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skvae._files.model_file import write_bytes
+from skvae._disk.replacing import replacing, require_folder
 from skvae._model.inference import score_rows
 from skvae._model.module import VAEModule
-from skvae._validation import require_folder
 
 PARTS = ("encoder", "decoder", "score", "classifier")
 
@@ -97,7 +96,8 @@ def export(
         )
     model = program.model_proto  # type: ignore[union-attr] # not None with dynamo=True
     onnx.checker.check_model(model)
-    write_bytes(path, model.SerializeToString())
+    with replacing(path) as scratch:
+        scratch.write_bytes(model.SerializeToString())
 
 
 def _import_onnx() -> Any:

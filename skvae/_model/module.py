@@ -324,7 +324,7 @@ def restore_module(parts: Parts, weights: dict[str, Tensor], device: str = "meta
     with isolated_rng(0), torch.device(device):
         density = parts.likelihood.build(rows)
         width = (density.n_inputs or parts.n_features) + parts.has_gaps * parts.n_features
-        blanks = _blank_examples(width) if parts.prior.keeps_examples else None
+        blanks: Any = _blank_examples(width) if parts.prior.keeps_examples else None
         module = _join(parts, density, blanks)
     load_weights(module, weights, assign=True)
     return module.eval()
@@ -385,9 +385,7 @@ def check_weights(module: VAEModule, weights: dict[str, Tensor]) -> None:
             raise ValueError(f"its weights {name!r} are not finite")
 
 
-def _join(
-    parts: Parts, density: LikelihoodModule, examples: Callable[..., Tensor] | None
-) -> VAEModule:
+def _join(parts: Parts, density: LikelihoodModule, examples: Callable[..., Tensor]) -> VAEModule:
     """Join fresh parts; `examples` draws standardised training rows, for a prior made of rows."""
     network, n_components = parts.network, parts.n_components
     n_features = density.n_inputs or parts.n_features

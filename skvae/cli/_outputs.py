@@ -8,7 +8,6 @@ import errno
 import gzip
 import io
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
+from skvae._disk.replacing import replacing
 from skvae.cli._failures import UsageError, printable
 from skvae.cli._table_files import import_parquet
 
@@ -112,7 +112,7 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
     if path == STDOUT:
         _write_text(_standard_output(), X, names, delimiter=",")
         return
-    with _replacing(path) as scratch:
+    with replacing(path) as scratch:
         if ending(path) == ".npy":
             np.save(scratch, X)
         elif ending(path) == ".npz":
@@ -138,7 +138,7 @@ def write_frame(path: str, frame: Any, first: dict[str, np.ndarray]) -> None:
     if path == STDOUT:
         _write_cells(_standard_output(), table, delimiter=",")
         return
-    with _replacing(path) as scratch:
+    with replacing(path) as scratch:
         if ending(path) == ".parquet":
             table.write_parquet(scratch)
         else:
@@ -207,23 +207,9 @@ def write_picture(path: str, display, dpi: int) -> None:
     """Write the figure of a display in the format of the ending of the path."""
     import matplotlib.pyplot as plt
 
-    with _replacing(path) as scratch:
+    with replacing(path) as scratch:
         display.figure_.savefig(scratch, dpi=dpi)
     plt.close(display.figure_)
-
-
-@contextmanager
-def _replacing(path: str) -> Iterator[Path]:
-    """Yield a temporary path, and move the file to its final path after the block."""
-    from skvae.datasets._data_folder import scratch_folder
-
-    target = Path(path).resolve()  # a symbolic link stays one
-    with scratch_folder(target.parent) as folder:
-        scratch = Path(folder) / target.name
-        yield scratch
-        if target.exists():
-            shutil.copymode(target, scratch)
-        os.replace(scratch, target)
 
 
 @contextmanager

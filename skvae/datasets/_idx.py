@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skvae._validation import require_folder
-from skvae.datasets._data_folder import scratch_folder
+from skvae._disk.replacing import replacing
 
 _DTYPES = {
     0x08: np.dtype(np.uint8),
@@ -110,8 +109,8 @@ def write_idx(path, array):
     ----------
     path : str or path-like
         The file. It is compressed if its name ends in ``.gz``, and the same array always gives
-        the same bytes. An existing file is replaced atomically when the new one is complete, and
-        remains unchanged if writing fails.
+        the same bytes. An existing file is replaced atomically when the new one is complete, with
+        its permissions and links kept, and remains unchanged if writing fails.
 
     array : array-like
         Array of dtype uint8, int8, int16, int32, float32 or float64, in any byte order. Other
@@ -143,13 +142,8 @@ def write_idx(path, array):
     path = Path(path)
     array = np.asarray(array)
     parts = _header(array), _payload(array)  # raises before the disk is touched
-    target = path.resolve()  # replaces the target of a symbolic link, not the link
-    require_folder(target)
-    with scratch_folder(target.parent) as scratch:
-        whole = Path(scratch) / target.name
-        with open(whole, "wb") as raw:
-            _write_parts(raw, parts, compress=path.suffix == ".gz")
-        os.replace(whole, target)
+    with replacing(path) as scratch, open(scratch, "wb") as raw:
+        _write_parts(raw, parts, compress=path.suffix == ".gz")
 
 
 def idx_sha256(array):

@@ -107,7 +107,6 @@ class ClassConditional(Prior):
             )
         return ClassConditionalModule(n_components, of_class, self.class_shares)
 
-
     @property
     def keeps_examples(self) -> bool:
         return self._of_each_class().keeps_examples

@@ -9,7 +9,7 @@ import pytest
 import safetensors
 import torch
 
-from skvae._files import model_file as _model_file
+from skvae._disk import replacing as _replacing
 from skvae._files.model_file import read_file, write_file
 
 HEADER = {"kind": "model", "sizes": [3, 2.5, None]}
@@ -148,7 +148,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(path, monkeypatch, fail
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_model_file.os, failing, fail)
+    monkeypatch.setattr(_replacing.os, failing, fail)
     with pytest.raises(OSError, match="No space left on device; the file was not") as caught:
         write_file(path, {"kind": "other"}, {})
     assert caught.value.filename == str(path)
@@ -181,11 +181,11 @@ def test_the_scratch_file_is_never_more_open_than_the_file(path, monkeypatch):
     path.chmod(0o600)
     seen, replace = [], os.replace
     monkeypatch.setattr(
-        _model_file.os,
+        _replacing.os,
         "replace",
         lambda source, target: (seen.append(source.stat().st_mode), replace(source, target)),
     )
-    monkeypatch.setattr(_model_file, "_take_permissions", lambda scratch, before: None)
+    monkeypatch.setattr(_replacing, "_take_permissions", lambda scratch, before: None)
     write_file(path, {}, {})
     assert [mode & 0o777 for mode in seen] == [0o600]
 
@@ -244,7 +244,7 @@ def test_errors_name_the_path_that_was_given(path, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise PermissionError(13, "Permission denied", str(tmp_path / ".skvae-scratch-x"))
 
-    monkeypatch.setattr(_model_file, "_open_scratch", fail)
+    monkeypatch.setattr(_replacing, "_open_scratch", fail)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PermissionError, match="the file was not written") as caught:
         write_file(path.name, {}, {})
