@@ -385,7 +385,7 @@ class Autosave(BaseEstimator, FitCallback):
         self.folder_ = CheckpointFolder(self.path, self.keep)
         self.estimator_, self.dtype_ = estimator, X.dtype
         self.identity_, self.start_, self.found_ = _identity(estimator, X), start, None
-        self.path_, self.stateless_ = None, set()
+        self.path_, self.stateless_, self.has_written_ = None, set(), False
         newest = self.folder_.newest() if self.resume else None
         if newest:
             path, header, tensors = newest
@@ -397,7 +397,7 @@ class Autosave(BaseEstimator, FitCallback):
         return self.start_
 
     def on_train_begin(self, net, **kwargs):
-        """Bring the net to the epoch of the checkpoint.
+        """Check that training can be resumed, and bring the net to the epoch of the checkpoint.
 
         Parameters
         ----------
@@ -406,6 +406,7 @@ class Autosave(BaseEstimator, FitCallback):
         **kwargs
             Not used.
         """
+        net.check_resumable()
         if not self.found_:
             return
         try:
@@ -447,6 +448,8 @@ class Autosave(BaseEstimator, FitCallback):
         epoch = len(net.history)
         if epoch % self.every and epoch != net.max_epochs:
             return
+        if not self.has_written_:
+            net.check_resumable()  # now that all of the optimiser's state is there
         snapshot = copy.copy(self.estimator_)
         snapshot._adopt(net.module_, net.history, net.settings.precision, self.dtype_)
         run = {"identity": self.identity_, **self.start_._asdict(), **net.run_state()}
@@ -454,6 +457,7 @@ class Autosave(BaseEstimator, FitCallback):
         header = _described(snapshot, BaseVAE._get_state(snapshot), encoder)
         header |= {"kind": "checkpoint", "run": encoder.encode(run, "run")}
         self.folder_.write(epoch, header, encoder.tensors)
+        self.has_written_ = True
 
     def on_train_end(self, net, **kwargs):
         """Release the estimator and the identity of the rows.

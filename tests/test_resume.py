@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from skorch.callbacks import EarlyStopping, LRScheduler
 from torch.optim import lr_scheduler
@@ -281,6 +282,68 @@ def test_a_checkpoint_that_lacks_its_content_is_refused(tmp_path, rows, name):
 def test_partial_fit_writes_no_checkpoint(tmp_path, rows):
     quick(callbacks=[Autosave(tmp_path)]).partial_fit(rows)
     assert os.listdir(tmp_path) == []
+
+
+TORCH_OPTIMIZERS = {
+    name: cls
+    for name, cls in vars(torch.optim).items()
+    if isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)
+}
+NOT_FOR_DENSE_NETWORKS = {"Optimizer", "Muon", "SparseAdam"}  # fail in any fit
+
+
+@pytest.mark.parametrize("name", sorted(TORCH_OPTIMIZERS.keys() - NOT_FOR_DENSE_NETWORKS))
+def test_every_optimizer_of_torch_resumes_to_the_bit_or_is_refused_at_once(tmp_path, rows, name):
+    def small(*callbacks):
+        network = MLP(hidden_layer_sizes=(4,))
+        cls, callbacks = TORCH_OPTIMIZERS[name], list(callbacks)
+        return quick(optimizer=cls, network=network, callbacks=callbacks, max_epochs=4)
+
+    if name == "LBFGS":
+        with pytest.raises(ValueError, match="cannot save the state of optimizer=LBFGS.* another"):
+            small(Autosave(tmp_path)).fit(rows[:60])
+        assert os.listdir(tmp_path) == []
+        return
+    interrupt(small(Autosave(tmp_path)), rows, 3)
+    assert_same_model(small(Autosave(tmp_path, resume=True)).fit(rows), small().fit(rows), rows)
+
+
+class LateState(torch.optim.SGD):
+    """An optimiser with a further state from its third step on."""
+
+    def step(self, closure=None):
+        for number, weights in enumerate(self.param_groups[0]["params"]):
+            state = self.state[weights]
+            state["step"] = state.get("step", 0) + 1
+            if state["step"] == 3 + number:
+                state["slow"] = weights.detach().clone()
+        return super().step(closure)
+
+
+class Drawing(torch.optim.SGD):
+    """An optimiser that draws from the global generator."""
+
+    def step(self, closure=None):
+        with torch.no_grad():
+            for weights in self.param_groups[0]["params"]:
+                weights.add_(1e-4 * torch.randn_like(weights))
+        return super().step(closure)
+
+
+def test_an_optimizer_whose_state_cannot_be_checked_is_refused_before_the_first_checkpoint(
+    tmp_path, rows
+):
+    with pytest.raises(ValueError, match="cannot save the state of optimizer=LateState"):
+        quick(optimizer=LateState, learning_rate=1e-5, callbacks=[Autosave(tmp_path)]).fit(rows)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_optimizer_that_draws_resumes_to_the_bit(tmp_path, rows):
+    def drawing(*callbacks):
+        return quick(optimizer=Drawing, learning_rate=1e-5, callbacks=list(callbacks))
+
+    interrupt(drawing(Autosave(tmp_path)), rows, 3)
+    assert_same_model(drawing(Autosave(tmp_path, resume=True)).fit(rows), drawing().fit(rows), rows)
 
 
 def test_the_progress_bar_starts_at_the_epoch_of_the_checkpoint(tmp_path, rows, capsys):

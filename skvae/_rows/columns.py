@@ -1,5 +1,7 @@
 """What a column of a table is, learned from its cells, and its values as floats and back."""
 
+# Over 500 lines: what is learned, encoded and decoded of numbers, levels and times, side by side.
+
 from __future__ import annotations
 
 from collections import Counter

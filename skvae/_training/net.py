@@ -28,6 +28,7 @@ from skvae._training.resume import (
     check_early_stopping,
     check_generator,
     check_optimizer,
+    check_resumable,
     check_schedule,
     names_of,
 )
@@ -277,6 +278,17 @@ class VAENet(NeuralNet):
             ],
             "schedules": [dict(schedule.state_dict()) for schedule in self._schedules()],
         }
+
+    def check_resumable(self) -> None:
+        """Refuse an optimiser from whose state a fit could not continue.
+
+        Raises
+        ------
+        ValueError
+            Naming the optimiser.
+        """
+        n_steps = sum(epoch["train_batch_count"] for epoch in self.history_)
+        check_resumable(self.optimizer_, n_steps, scheduled=bool(self._schedules()))
 
     def restore_run(self, state: dict[str, Any]) -> set[str]:
         """Continue from what `run_state` returned, after the epochs of the history.

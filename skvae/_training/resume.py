@@ -17,6 +17,8 @@ from skorch.callbacks import EarlyStopping
 from skorch.history import History
 from torch import Tensor, nn
 
+from skvae._random import isolated_rng
+
 EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
 # Entries of learning-rate schedules that change during a run; the others are their options.
 _PROGRESS = {
@@ -52,6 +54,23 @@ def check_optimizer(
             _check_like(value, known[number][name], f"the {name!r} of weight {number}")
         _require(0 <= float(state.get("step", 0)) <= n_steps, f"has more than {n_steps} steps")
     return sorted(known.keys() - states.keys())
+
+
+def check_resumable(optimizer: torch.optim.Optimizer, n_steps: int, *, scheduled: bool) -> None:
+    """Refuse an optimiser from whose state, if it were written now, no fit could continue.
+
+    Raises
+    ------
+    ValueError
+        Naming the optimiser.
+    """
+    try:
+        check_optimizer(optimizer, optimizer.state_dict(), n_steps, scheduled=scheduled)
+    except Exception as exc:  # whatever an optimiser raises when it is copied
+        raise ValueError(
+            f"Autosave cannot save the state of optimizer={type(optimizer).__name__}, as no fit "
+            f"could continue from it ({exc}). Choose another optimizer, or fit without Autosave."
+        ) from exc
 
 
 def check_early_stopping(stopping: EarlyStopping, before: dict[str, Any], history: History) -> None:
@@ -119,7 +138,8 @@ def _state_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     for group in twin.param_groups:
         for weights in group["params"]:
             weights.grad = torch.ones_like(weights)
-    twin.step(lambda: 0.0)
+    with isolated_rng(0):  # an optimiser may draw
+        twin.step(lambda: 0.0)
     return twin.state_dict()
 
 
