@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -396,7 +395,8 @@ def _likelihood(spec: Any) -> Likelihood:
 
 def _positions(columns: Any, names: Sequence[Any], numbers: np.ndarray) -> list[int]:
     """Return the positions of columns that are given by names or by positions."""
-    chosen: Any = [columns] if isinstance(columns, str | Integral) else columns
+    chosen: Any = columns if isinstance(columns, slice | Iterable) else [columns]
+    chosen = [chosen] if isinstance(chosen, str) else chosen
     if not isinstance(chosen, slice) and any(isinstance(name, str) for name in chosen):
         of_name = {name: position for position, name in enumerate(names)}
         if unknown := [name for name in chosen if name not in of_name]:
@@ -407,7 +407,7 @@ def _positions(columns: Any, names: Sequence[Any], numbers: np.ndarray) -> list[
         return [of_name[name] for name in chosen]
     try:
         positions = np.atleast_1d(numbers[chosen]).tolist()
-    except IndexError:
+    except (IndexError, TypeError, ValueError):  # beyond the columns, or no integers
         positions = []
     if not positions:
         raise ValueError(
