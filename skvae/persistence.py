@@ -100,7 +100,10 @@ def save(estimator, path):
     encoder = Encoder(SPEC_CLASSES)
     header = {"kind": "model", **_described(estimator, estimator._get_state(), encoder)}
     try:
-        _decoded(header, Decoder(SPEC_CLASSES, encoder.custom, encoder.tensors))
+        _decoded(
+            {**header, "state": {**header["state"]}},
+            Decoder(SPEC_CLASSES, encoder.custom, encoder.tensors),
+        )
     except ValueError as exc:
         raise ValueError(f"The estimator cannot be saved, as {exc}.") from exc
     write_file(path, header, encoder.tensors)
@@ -174,7 +177,8 @@ def _decoded(header, decoder):
     check_parameters(params, cls._get_param_names())
     estimator = cls(**params)
     estimator._validate_params()
-    state = {name: decoder.decode(node) for name, node in header["state"].items()}
+    nodes = header["state"]  # which are released one by one, as values take as much memory again
+    state = {name: decoder.decode(nodes.pop(name)) for name in list(nodes)}
     check_state(cls.__name__, kind, state)
     if kind == "checkpoint":
         check_run(decoder.decode(header["run"]))

@@ -12,6 +12,7 @@ import skvae
 from skvae import VAEAnomalyDetector
 from skvae._files.model_file import read_file, write_file
 from skvae._files.values import Encoder
+from skvae._rows import states
 from skvae._specs import SPEC_CLASSES
 from skvae.likelihoods import Categorical, DiscretizedLogistic, Histogram, Mixed
 from skvae.networks import MLP, Conv, Network, ResNet
@@ -139,6 +140,13 @@ COSTLY = {
     "a wide blur": score({"spec": ["RelativeError", {"dict": [["blur", 1e9]]}]}),
 }
 TRUSTED_FIELDS = {
+    "a weight of a score beyond 64 bits": score(
+        {"spec": ["NoveltyRarity", {"dict": [["novelty", 10**40]]}]}
+    ),
+    "layers beyond 64 bits": parameter(
+        "network", {"spec": ["MLP", {"dict": [["hidden_layer_sizes", [2**100]]]}]}
+    ),
+    "a rate beyond 64 bits": parameter("learning_rate", 10**30),
     "an offset beyond floats": state("offset", 10**400),
     "an offset of another type": state("offset", 1),
     "an offset near the end of floats": state("offset", 1.7e308),
@@ -262,6 +270,85 @@ def test_an_estimator_that_could_not_be_loaded_is_not_saved(tmp_path):
     with pytest.raises(ValueError, match="cannot be saved, as its 'state.weights.encoder"):
         skvae.save(estimator, tmp_path / "m")
     assert not (tmp_path / "m").exists()
+
+
+# Wide tables, whose columns take most of the time.
+
+
+def wide_table(n_columns, library, n_rows=12):
+    """Return a data frame with columns of all kinds."""
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    makers = [
+        lambda: rng.normal(size=n_rows),
+        lambda: rng.normal(100, 20, n_rows).round(2),
+        lambda: rng.integers(0, 100, n_rows),
+        lambda: rng.choice(["basic", "plus", "pro"], n_rows),
+        lambda: pd.Categorical(rng.choice(["a", "b", "c"], n_rows)),
+        lambda: rng.random(n_rows) < 0.5,
+        lambda: pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n_rows), "D"),
+        lambda: pd.to_timedelta(rng.integers(0, 900, n_rows), "h"),
+        lambda: np.where(rng.random(n_rows) < 0.3, np.nan, rng.normal(size=n_rows)),
+    ]
+    frame = pd.DataFrame({f"c{i}": makers[i % len(makers)]() for i in range(n_columns)})
+    if library == "polars":
+        return pytest.importorskip("polars").from_pandas(frame)
+    if library == "pyarrow":
+        return pytest.importorskip("pyarrow").Table.from_pandas(frame, preserve_index=False)
+    return frame
+
+
+def saved_table(path, frame, width=1):
+    network = MLP(hidden_layer_sizes=(width,))
+    skvae.save(skvae.VAETransformer(2, network=network, max_epochs=1).fit(frame), path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("n_columns", [2000, 20_000])
+def test_a_wide_table_is_loaded_and_described_in_time(tmp_path, library, n_columns):
+    path = tmp_path / "wide.skvae"
+    saved_table(path, wide_table(n_columns, library))
+    allowed = allowance(path.stat().st_size / 1e6 + 0.5)
+    for read in (skvae.load, skvae.describe):
+        start = time.process_time()
+        read(path)
+        assert time.process_time() - start < allowed
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_columns_of_one_type_are_checked_together(tmp_path, monkeypatch, library):
+    path, read, calls = tmp_path / "wide.skvae", states.read, []
+    saved_table(path, wide_table(90, library))
+    monkeypatch.setattr(states, "read", lambda *args: calls.append(1) or read(*args))
+    skvae.load(path)
+    assert len(calls) < 12
+
+
+def test_one_wrong_column_of_many_is_named(tmp_path):
+    path = tmp_path / "wide.skvae"
+    saved_table(path, wide_table(90, "pandas"))
+    header, tensors = read_file(path)
+    columns = dict(dict(header["state"]["table"]["dict"])["columns"][74]["dict"])
+    assert columns["dtype"] == "int64"
+    set_pair(dict(header["state"]["table"]["dict"])["columns"][74], "high", 1e30)
+    write(path, (header, tensors), lambda header, tensors: None)
+    with pytest.raises(ValueError, match=r"Column 'c74' has (bounds|an impossible value)"):
+        skvae.load(path)
+
+
+@pytest.mark.parametrize("trusted", [[], [Wide]])
+def test_a_small_network_for_a_wide_table_is_loaded_with_its_default_prior(tmp_path, trusted):
+    path, frame = (
+        tmp_path / "small.skvae",
+        wide_table(60, "pandas")[[f"c{i}" for i in range(4, 60, 9)]],
+    )
+    network = Wide(width=1) if trusted else MLP(hidden_layer_sizes=(1,))
+    vae = skvae.VAETransformer(2, network=network, max_epochs=1, random_state=0)
+    many = frame.join(frame.add_prefix("x")).join(frame.add_prefix("y")).join(frame.add_prefix("z"))
+    skvae.save(vae.fit(many), path)
+    loaded = skvae.load(path, trusted=trusted)
+    np.testing.assert_array_equal(loaded.transform(many), vae.transform(many))
 
 
 # The card.

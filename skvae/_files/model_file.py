@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from torch import Tensor
 from skvae._disk.replacing import replacing
 
 FORMAT_VERSION = 1
+_CHECKSUM = re.compile(r'"sha256":"[0-9a-f]{64}",')  # in the text of a header
 _KEY = "skvae"  # a single key, because safetensors writes several in no fixed order
 
 
@@ -38,7 +40,7 @@ def write_file(
     # copied because tensors may share memory, which safetensors refuses
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     header = {"format": FORMAT_VERSION, "versions": _versions(), **header}
-    header["sha256"] = _digest(header, tensors)
+    header["sha256"] = _digest(_dumps(header), tensors)
     with replacing(path) as scratch:
         scratch.write_bytes(safetensors.torch.save(tensors, {_KEY: _dumps(header)}))
 
@@ -58,13 +60,16 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
     try:
         tensors = safetensors.torch.load(data)
         metadata = _metadata(data)
-        header = json.loads(metadata.pop(_KEY))
+        del data  # values take several times the memory of their text
+        text = metadata.pop(_KEY)
         if metadata:
             raise ValueError(f"it has the unknown metadata {min(metadata)[:80]!r}")
+        digest = _digest(_CHECKSUM.sub("", text), tensors)
+        header = json.loads(text)
         written = header["format"]
         if not isinstance(written, int) or written < 1:
             raise ValueError(f"its format version is {written!r}")
-        if written <= FORMAT_VERSION and header["sha256"] != _digest(header, tensors):
+        if written <= FORMAT_VERSION and header["sha256"] != digest:
             raise ValueError("its content does not match its checksum; save or copy it again")
     except Exception as exc:  # whatever safetensors, json or torch raises for such bytes
         raise unsound(path, exc) from exc
@@ -96,9 +101,9 @@ def _dumps(header: dict[str, Any]) -> str:
     return json.dumps(header, sort_keys=True, allow_nan=False, separators=(",", ":"))
 
 
-def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    header = {name: value for name, value in header.items() if name != "sha256"}
-    digest = hashlib.sha256(_dumps(header).encode())
+def _digest(text: str, tensors: dict[str, Tensor]) -> str:
+    """Return the checksum of the tensors and the text of the header without its checksum."""
+    digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)

@@ -219,6 +219,8 @@ def check_parameters(params: Any, known: list[str]) -> None:
     require(isinstance(params, dict), params, "parameters", "a dictionary")
     for name, value in params.items():
         require(name in known, name, "parameters", f"one of {', '.join(known)}")
+        is_long = isinstance(value, int) and abs(value) >= 2**63
+        require(not is_long, value, f"parameters.{name}", "an integer below 2**63")
         _PARAMETERS.get(name, anything)(value, f"parameters.{name}")
 
 

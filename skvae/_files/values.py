@@ -173,6 +173,7 @@ class Decoder(_Nested):
         self.tensors: dict[str, Tensor] = tensors or {}
         self.builds = builds
         self._n_objects = 0
+        self._in_object = False  # where numbers reach arithmetic that has 64 bits
         self.unused = set(self.tensors)
 
     def decode(self, node: Any) -> Any:
@@ -186,7 +187,7 @@ class Decoder(_Nested):
         if node is None or isinstance(node, bool | str | float):
             return node
         if isinstance(node, int):
-            return _checked_whole(node, "number")
+            return _checked_whole(node, "number", 2**63 if self._in_object else _LARGEST_WHOLE)
         with self._deeper():
             if isinstance(node, list):
                 return [self.decode(item) for item in node]
@@ -216,7 +217,7 @@ class Decoder(_Nested):
     def _spec(self, content: Any) -> Any:
         name, params = content
         self._count_object()
-        cls, values = self.classes[name], self.decode(params)
+        cls, values = self.classes[name], self._parameters(params)
         return cls(**values) if self.builds else Call(name, values, cls)
 
     def _custom(self, content: Any) -> Any:
@@ -231,6 +232,13 @@ class Decoder(_Nested):
                 f"trust the file, pass your class: skvae.load(path, trusted=[{str(name)[:80]}])"
             )
         return cls(**self.decode(params[0])) if params else cls
+
+    def _parameters(self, node: Any) -> Any:
+        outside, self._in_object = self._in_object, True
+        try:
+            return self.decode(node)
+        finally:
+            self._in_object = outside
 
     def _count_object(self) -> None:
         self._n_objects += 1
@@ -309,8 +317,8 @@ def checked_device(device: Any, where: str) -> str:
     return device
 
 
-def _checked_whole(value: int, where: str) -> int:
-    require(abs(value) <= _LARGEST_WHOLE, value, where, "an integer below 2**128")
+def _checked_whole(value: int, where: str, most: int = _LARGEST_WHOLE) -> int:
+    require(abs(value) < most, value, where, f"an integer below 2**{most.bit_length() - 1}")
     return value
 
 

@@ -39,7 +39,7 @@ KINDS = {  # that a column of each family of values can have
 _EXACT = 2**53  # floats hold all whole numbers up to this one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Column:
     """What is known of a column of a table.
 
