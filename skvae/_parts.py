@@ -195,6 +195,11 @@ class Support:
     expected : str
         The values in words, for error messages.
 
+    Notes
+    -----
+    :func:`skvae.export_onnx` calls `accepts` and `nearest` with tensors in place of arrays. Methods
+    that both have, such as `clip` and `round`, and operators serve both.
+
     Examples
     --------
     >>> import numpy as np

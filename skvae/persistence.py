@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 
 from skvae._base import BaseVAE, history_of
 from skvae._classifier import VAEClassifier
-from skvae._detector import VAEAnomalyDetector
+from skvae._detector import FittedScore, VAEAnomalyDetector
 from skvae._files import onnx_graphs
 from skvae._files.allowance import Allowance
 from skvae._files.card import card
@@ -25,7 +25,6 @@ from skvae._files.model_file import read_file, unsound, write_file
 from skvae._files.schema import check_header, check_parameters, check_run, check_state
 from skvae._files.values import Decoder, Encoder
 from skvae._imputer import VAEImputer
-from skvae._model.inference import SCORES
 from skvae._model.module import load_weights
 from skvae._rows.source import Source
 from skvae._specs import SPEC_CLASSES
@@ -265,13 +264,17 @@ def export_onnx(estimator, path, *, part="encoder"):
         "decoder" takes `Z` and returns `X`, as `inverse_transform` does; "score" takes `X`
         and returns `score`, as `score_samples` does, with as many draws; "classifier", of a
         :class:`VAEClassifier`, takes `X` and returns `probabilities`, as `predict_proba` does.
+        The score of a detector is its `anomaly_score`, which must be the default or another of
+        :mod:`skvae.scores` except :class:`~skvae.scores.LikelihoodRegret`, which trains. One that
+        compares with training rows holds them, and needs memory for their distances from all the
+        rows that it is given at a time.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If there is no such part, or the score is not a quantity of the model itself.
+        If there is no such part, or the score has operations that a graph cannot hold.
     ImportError
         If the packages of the extra are not installed.
     OSError
@@ -299,8 +302,11 @@ def export_onnx(estimator, path, *, part="encoder"):
             f"part='classifier' is that of a VAEClassifier, but {type(estimator).__name__} has no "
             f"classes. Choose one of {onnx_graphs.PARTS[:-1]}."
         )
-    kind = _quantity(estimator) if part == "score" else ""
-    onnx_graphs.export(estimator.module_, path, part, kind, estimator.n_importance_samples)
+    is_detector = isinstance(estimator, VAEAnomalyDetector)
+    score = estimator.anomaly_score_ if is_detector else FittedScore(ModelScore(), {})
+    onnx_graphs.export(
+        estimator.module_, path, part, score.spec, score.tensors, estimator.n_importance_samples
+    )
 
 
 class Autosave(BaseEstimator, FitCallback):
@@ -558,17 +564,3 @@ def _check_identity(path, before, now):
                 f"{path} was written with {name}={before['parameters'].get(name)}, but the "
                 f"estimator now has {value}. Set it back, {remedy}"
             )
-
-
-def _quantity(estimator):
-    """Return which quantity of the model `score_samples` is."""
-    if not isinstance(estimator, VAEAnomalyDetector):
-        return "log_likelihood"
-    score = estimator.anomaly_score_.spec
-    if type(score) is not ModelScore:
-        raise ValueError(
-            f"part='score' cannot be exported for anomaly_score={score!r}: a graph can only hold "
-            f"{', '.join(SCORES)}. Export the parts 'encoder' and 'decoder', or fit with one of "
-            "these scores."
-        )
-    return score.quantity

@@ -15,9 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skvae._detector import IMPOSSIBLE
 from skvae._disk.replacing import replacing, require_folder
-from skvae._model.inference import score_rows
+from skvae._model.inference import saturated
 from skvae._model.module import VAEModule
+from skvae._parts import Score
 
 PARTS = ("encoder", "decoder", "score", "classifier")
 
@@ -42,16 +44,40 @@ class _Classifier(_Encoder):
 
 
 class _Score(_Encoder):
-    def __init__(self, module: VAEModule, kind: str, n_samples: int):
+    def __init__(
+        self, module: VAEModule, score: Score, tensors: dict[str, Tensor], n_samples: int
+    ):
         super().__init__(module)
-        self.kind, self.n_samples = kind, n_samples
+        self.score, self.n_samples = score, n_samples
+        device = next(module.parameters()).device
+        self.names = list(tensors)  # they may hold dots, which names of buffers may not
+        for index, tensor in enumerate(tensors.values()):
+            self.register_buffer(f"known_{index}", tensor.to(device), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return score_rows(self.module, x, self.kind, self.n_samples)
+        known = dict(zip(self.names, self.buffers(recurse=False), strict=True))
+        rows = x if self.score.accepts_gaps else self._completed(x)
+        scores = self.score(self.module, rows, known, self.n_samples)
+        scores = saturated(scores, x.dtype).to(x.dtype)
+        support = self.module.likelihood.support
+        if support is None:
+            return scores
+        n_outside = (~support.accepts(x) & ~x.isnan()).sum(1)
+        return torch.where(n_outside > 0, IMPOSSIBLE * n_outside, scores)
+
+    def _completed(self, x: Tensor) -> Tensor:
+        """Return the rows with what the model expects in place of missing values."""
+        support, expected = self.module.likelihood.support, self.module(x).to(x.dtype)
+        return torch.where(x.isnan(), expected if support is None else support.nearest(expected), x)
 
 
 def export(
-    module: VAEModule, path: str | os.PathLike[str], part: str, kind: str, n_samples: int
+    module: VAEModule,
+    path: str | os.PathLike[str],
+    part: str,
+    score: Score,
+    tensors: dict[str, Tensor],
+    n_samples: int,
 ) -> None:
     """Write one part of a module as an ONNX file, after checking it with ONNX's own checker.
 
@@ -63,8 +89,10 @@ def export(
         The file.
     part : str
         One of `PARTS`.
-    kind : str
-        Quantity that the part "score" computes; ignored for the others.
+    score : Score
+        The score that the part "score" computes; ignored for the others, as are the next two.
+    tensors : dict of str to Tensor
+        What the score learned from the training rows.
     n_samples : int
         Number of draws per row in the score.
 
@@ -74,19 +102,39 @@ def export(
         If the packages of the extra "onnx" are not installed.
     OSError
         If the folder does not exist.
+    ValueError
+        If the score has operations that a graph cannot hold.
     """
     onnx = _import_onnx()
     require_folder(path)  # before the work
-    graph, width, names = {
-        "encoder": (_Encoder(module), module.parts.n_features, ("X", "Z")),
-        "decoder": (_Decoder(module), module.parts.n_components, ("Z", "X")),
-        "score": (_Score(module, kind, n_samples), module.parts.n_features, ("X", "score")),
-        "classifier": (_Classifier(module), module.parts.n_features, ("X", "probabilities")),
-    }[part]
-    rows = torch.zeros(2, width, device=next(module.parameters()).device)
+    if part == "score":
+        graph = _Score(module, score, tensors, n_samples)
+        try:
+            model = _graph(graph, module.parts.n_features, ("X", "score"))
+        except Exception as exc:  # whatever torch raises for an operation that it cannot trace
+            raise ValueError(
+                f"part='score' cannot be exported for anomaly_score={score!r}: it has operations "
+                "that an ONNX graph cannot hold. Export the parts 'encoder' and 'decoder', or fit "
+                "with another score."
+            ) from exc
+    else:
+        module_of, width, names = {
+            "encoder": (_Encoder, module.parts.n_features, ("X", "Z")),
+            "decoder": (_Decoder, module.parts.n_components, ("Z", "X")),
+            "classifier": (_Classifier, module.parts.n_features, ("X", "probabilities")),
+        }[part]
+        model = _graph(module_of(module), width, names)
+    onnx.checker.check_model(model)
+    with replacing(path) as scratch:
+        scratch.write_bytes(model.SerializeToString())
+
+
+def _graph(part: nn.Module, width: int, names: tuple[str, str]) -> Any:
+    """Return the ONNX model of a part that takes rows of a width, any number of them."""
+    rows = torch.zeros(2, width, device=next(part.parameters()).device)
     with _quiet(), torch.inference_mode(False), torch.no_grad():
         rows_vary = ({0: torch.export.Dim("n_samples")},)
-        traced = torch.export.export(graph.eval(), (rows,), dynamic_shapes=rows_vary, strict=False)
+        traced = torch.export.export(part.eval(), (rows,), dynamic_shapes=rows_vary, strict=False)
         program = torch.onnx.export(
             traced.run_decompositions(_DECOMPOSITIONS),
             dynamo=True,
@@ -94,10 +142,7 @@ def export(
             output_names=names[1:],
             verbose=False,
         )
-    model = program.model_proto  # type: ignore[union-attr] # not None with dynamo=True
-    onnx.checker.check_model(model)
-    with replacing(path) as scratch:
-        scratch.write_bytes(model.SerializeToString())
+    return program.model_proto  # type: ignore[union-attr] # not None with dynamo=True
 
 
 def _import_onnx() -> Any:
@@ -156,8 +201,15 @@ def _softplus(x: Tensor, beta: float = 1, threshold: float = 20) -> Any:
     return (scaled.clamp(min=0) + (-scaled.abs()).exp().log1p()) / beta
 
 
+def _searchsorted(levels: Tensor, values: Tensor, *, right: bool = False, **_: Any) -> Tensor:
+    """Return how many of the levels, in ascending order, are below each value."""
+    levels, values = levels[..., None, :], values[..., None]
+    return (levels <= values if right else levels < values).sum(-1)
+
+
 # Replacements for operators that ONNX or onnxruntime lacks.
 _DECOMPOSITIONS = {
     torch.ops.aten.lgamma.default: _log_gamma,
+    torch.ops.aten.searchsorted.Tensor: _searchsorted,
     torch.ops.aten.softplus.default: _softplus,
 }

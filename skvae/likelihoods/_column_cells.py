@@ -234,10 +234,9 @@ class CellsModule(LikelihoodModule):
         rows = torch.arange(len(table), device=table.device)
         return table[rows, place]
 
-    def _levels(self) -> np.ndarray:
-        values = self.low.cpu().numpy().T.copy()  # (n_most, n_features)
-        lacking = values >= _BEYOND
-        return np.where(lacking, np.where(lacking, -np.inf, values).max(axis=0), values)
+    def _levels(self) -> Tensor:
+        largest = self.low.masked_fill(self.is_lacking, -math.inf).amax(1, keepdim=True)
+        return torch.where(self.is_lacking, largest, self.low).T  # (n_most, n_features)
 
 
 def _padded(columns: list[np.ndarray], n_most: int) -> Tensor:

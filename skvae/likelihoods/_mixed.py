@@ -298,7 +298,7 @@ class _Supports(Support):
         ]
 
     def accepts(self, X: np.ndarray) -> np.ndarray:
-        accepted = np.ones(X.shape, dtype=bool)
+        accepted = X == X  # of an array or a tensor; missing values do not count
         for support, _, columns in self.groups:
             accepted[:, columns] = support.accepts(X[:, columns])
         return accepted
@@ -308,7 +308,7 @@ class _Supports(Support):
             per_column(partial(support.check, likelihood=spec), X, columns)
 
     def nearest(self, X: np.ndarray) -> np.ndarray:
-        X = X.copy()
+        X = X + 0  # a copy, of an array or a tensor
         for support, _, columns in self.groups:
             X[:, columns] = support.nearest(X[:, columns])
         return X

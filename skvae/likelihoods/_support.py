@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from torch import Tensor
 
 from skvae._parts import Support
 
@@ -24,7 +25,7 @@ class UnitInterval(Support):
         return self.nearest(X) == X
 
     def nearest(self, X: np.ndarray) -> np.ndarray:
-        return np.clip(X, 0, 1)
+        return X.clip(0, 1)
 
     def remedy(self, X: np.ndarray) -> str:
         low, high = float(X.min()), float(X.max())
@@ -67,7 +68,7 @@ class WholeNumbers(Support):
         return self.nearest(X) == X
 
     def nearest(self, X: np.ndarray) -> np.ndarray:
-        return np.clip(np.rint(X), 0, self.high)
+        return X.round().clip(0.0, self.high)
 
     def remedy(self, X: np.ndarray) -> str:
         return f"{self._remedy}, {_REAL}"
@@ -82,7 +83,7 @@ class Codes(Support):
         return self.nearest(X) == X
 
     def nearest(self, X: np.ndarray) -> np.ndarray:
-        return np.rint(X)
+        return X.round()
 
     def remedy(self, X: np.ndarray) -> str:
         return f"Round X if it holds codes, {_REAL}"
@@ -97,7 +98,7 @@ class ObservedLevels(Support):
         Returns the levels of every column in ascending order, (n_levels, n_features).
     """
 
-    def __init__(self, levels: Callable[[], np.ndarray]):
+    def __init__(self, levels: Callable[[], Tensor]):
         self.levels = levels
 
     def check(self, X: np.ndarray, likelihood: object) -> None:
@@ -108,8 +109,12 @@ class ObservedLevels(Support):
         return self.nearest(X) == X
 
     def nearest(self, X: np.ndarray) -> np.ndarray:
+        levels = self.levels()
+        if isinstance(X, Tensor):
+            n_below = (X[:, None] > (levels[:-1] + levels[1:]) / 2).sum(1)
+            return levels.gather(0, n_below).to(X.dtype)
         nearest = np.empty_like(X)
-        for feature, (column, own) in enumerate(zip(X.T, self.levels().T, strict=True)):
+        for feature, (column, own) in enumerate(zip(X.T, levels.cpu().numpy().T, strict=True)):
             above = np.searchsorted(own, column).clip(1, len(own) - 1)
             closer_below = column - own[above - 1] <= own[above] - column
             nearest[:, feature] = own[above - closer_below]

@@ -106,7 +106,7 @@ class Combined(Score):
         return known
 
     def __call__(self, module, x, known, n_samples):
-        total = x.new_zeros(len(x), dtype=torch.float64)
+        total = torch.zeros_like(x[:, 0], dtype=torch.float64)
         for index, score in enumerate(self._resolved()):
             scores = score(module, x, _under(f"{index}.", known), n_samples)
             total += self._standardized(scores.double(), index, known)
@@ -148,7 +148,7 @@ class Combined(Score):
         if self.standardization == "z":
             return (scores - known["mean"][index]) / spread
         levels = known["quantiles"][index]
-        beyond = scores - scores.clamp(levels[0], levels[-1])
+        beyond = (scores - levels[-1]).clamp(min=0) + (scores - levels[0]).clamp(max=0)
         return rank(scores, levels) + beyond / spread
 
 

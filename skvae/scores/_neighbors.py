@@ -396,7 +396,7 @@ def squared_distances(points: Tensor, rows: Tensor) -> Tensor:
 
     The difference of large squares loses digits, so that a small distance is due to rounding.
     """
-    ones = points.new_ones(len(points), 1), rows.new_ones(len(rows), 1)
+    ones = torch.ones_like(points[:, :1]), torch.ones_like(rows[:, :1])
     left = torch.cat([points, points.square().sum(1, keepdim=True), ones[0]], dim=1)
     right = torch.cat([-2 * rows, ones[1], rows.square().sum(1, keepdim=True)], dim=1)
     return torch.threshold_(left @ right.T, _SAME_ROW**2, 0.0)
@@ -497,7 +497,7 @@ def rank(scores: Tensor, quantiles: Tensor) -> Tensor:
 
 def _tolerance(quantiles: Tensor) -> Tensor:
     """Return the largest difference of two values that can be due to rounding, as in batches."""
-    return _TIE * (quantiles[-1] - quantiles[0]) + _ROUNDING * quantiles.abs().amax()
+    return _TIE * (quantiles[-1] - quantiles[0]) + _ROUNDING * quantiles.abs().max()
 
 
 def grown_forest(rows: np.ndarray, n_trees: int) -> dict[str, Tensor]:
@@ -530,7 +530,7 @@ def isolation(rows: Tensor, forest: dict[str, Tensor]) -> Tensor:
     """Return the anomaly score of rows, from 0 to 1 (Liu et al., 2008, equation 2)."""
     features = forest["split_feature"].long().clamp(0, rows.shape[1] - 1)
     tree = torch.arange(len(features), device=rows.device)
-    slot = torch.zeros(len(rows), len(features), dtype=torch.long, device=rows.device)
+    slot = torch.zeros_like(rows[:, :1], dtype=torch.long)  # (n_samples, n_trees) from the first split
     for level in range(_TREE_DEPTH):
         node = 2**level - 1 + slot  # (n_samples, n_trees)
         value = rows.gather(1, features[tree, node])
