@@ -78,7 +78,7 @@ class CellsModule(LikelihoodModule):
     loc: Tensor  # (n_features,)
     scale: Tensor
     spread: Tensor  # of the indicators of a column together
-    n_cells: Tensor
+    column_of_cell: Tensor
     slots: Tensor  # of every cell among the outputs, (n_features, n_most)
 
     def __init__(
@@ -115,13 +115,14 @@ class CellsModule(LikelihoodModule):
         n_cells = torch.tensor(sizes, device="cpu")
         own_sizes = n_cells[:, None]
         slots = (n_cells.cumsum(0)[:, None] - own_sizes) + places.clamp(max=own_sizes - 1)
-        self.register_buffer("n_cells", n_cells, persistent=False)
+        column_of_cell = torch.arange(len(sizes), device="cpu").repeat_interleave(n_cells)
+        self.register_buffer("column_of_cell", column_of_cell, persistent=False)
         self.register_buffer("slots", slots, persistent=False)
 
     @property
     def is_lacking(self) -> Tensor:
         """Which cells a column does not have, (n_features, n_most)."""
-        return self.low >= _BEYOND
+        return 1e9 * self.low == math.inf  # an ONNX graph rounds _BEYOND itself to infinity
 
     def standardize(self, x: Tensor) -> Tensor:
         """Return indicators of the cells and, unless values are names, the standardised values."""
@@ -131,7 +132,7 @@ class CellsModule(LikelihoodModule):
         return torch.cat([indicators, self._standardized(x)], dim=-1)
 
     def blank(self, inputs: Tensor, observed: Tensor) -> Tensor:
-        of_cells = observed.repeat_interleave(self.n_cells, -1)
+        of_cells = observed.index_select(-1, self.column_of_cell)
         of_inputs = of_cells if self.nominal else torch.cat([of_cells, observed], -1)
         return torch.where(of_inputs, inputs, 0.0)
 
@@ -176,7 +177,7 @@ class CellsModule(LikelihoodModule):
         """Return standardised values or, for names, indicators of unit variance per column."""
         if not self.nominal:
             return self._standardized(x)
-        return self._indicators(x) / self.spread.repeat_interleave(self.n_cells).to(x.dtype)
+        return self._indicators(x) / self.spread[self.column_of_cell].to(x.dtype)
 
     def residuals(self, x: Tensor, outputs: Tensor) -> Tensor:
         """Return the deviation from the mean or, for names, the square root of the surprise."""
