@@ -7,6 +7,7 @@ that ends in an estimator of this package, and shows the rows as its earlier ste
 
 from skvae.plotting._anomaly_score_display import AnomalyScoreDisplay
 from skvae.plotting._explanation_display import ExplanationDisplay
+from skvae.plotting._explorer import Explorer, explorer
 from skvae.plotting._imputation_display import ImputationDisplay
 from skvae.plotting._interpolation_display import InterpolationDisplay
 from skvae.plotting._latent_space_display import LatentSpaceDisplay
@@ -19,6 +20,7 @@ from skvae.plotting._training_curve_display import TrainingCurveDisplay
 __all__ = [
     "AnomalyScoreDisplay",
     "ExplanationDisplay",
+    "Explorer",
     "ImputationDisplay",
     "InterpolationDisplay",
     "LatentSpaceDisplay",
@@ -27,4 +29,5 @@ __all__ = [
     "SampleDisplay",
     "TableQualityDisplay",
     "TrainingCurveDisplay",
+    "explorer",
 ]

@@ -106,14 +106,14 @@ class RowsDisplay:
 def settings_for(model: Opened, rows: Rows, kind, image_shape, features, feature_names) -> dict:
     """Return the settings of a display, with kind and names completed from a fitted estimator."""
     return {
-        "kind": _settled_kind(model.estimator, image_shape) if kind == "auto" else kind,
+        "kind": settled_kind(model.estimator, image_shape) if kind == "auto" else kind,
         "image_shape": image_shape,
         "features": features,
         "feature_names": rows.names if feature_names is None else feature_names,
     }
 
 
-def _settled_kind(estimator, image_shape) -> str:
+def settled_kind(estimator, image_shape) -> str:
     """Return "image" or "table", by the likelihood of an estimator and by a row that it draws."""
     one_scale = estimator.module_.likelihood.scaling != "feature"
     is_image = image_shape is not None or (one_scale and _is_square(estimator.n_features_in_))
