@@ -15,6 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 _MOST_EXACT = 1024  # numbers; larger arrays of weights are stored in half precision
 _LARGEST_HALF = 6e4
+_CONDITIONAL = (
+    "The decoder cannot be shown in a browser: which operations it has depends on the values of the "
+    "latent vector. Replace conditions on tensors by torch.where."
+)
 _INPUT = 0  # the number of the latent vector among the values
 
 
@@ -47,10 +51,7 @@ def decoder_program(function: Callable[[Tensor], Tensor], module: nn.Module, z: 
     """
     programs = [_recorded(function, module, start) for start in (z, z + 1)]
     if programs[0] != programs[1]:
-        raise ValueError(
-            "The decoder cannot be shown in a browser: what it computes depends on the values of "
-            "the latent vector. Replace conditions on tensors by torch.where."
-        )
+        raise ValueError(_CONDITIONAL)
     return programs[0]
 
 
@@ -85,8 +86,10 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        if self._inputs((args, kwargs)):
-            name = func.name().removeprefix("aten::").partition(".")[0]
+        name = func.name().removeprefix("aten::").partition(".")[0]
+        if self._inputs((args, kwargs)) and name not in _OF_SHAPES:
+            if name in _TO_PYTHON:
+                raise ValueError(_CONDITIONAL)
             traced = self._translated(func, name, args, kwargs, result)
             outputs = result if isinstance(result, tuple | list) else [result]
             for tensor, own in zip(outputs, traced, strict=False):
@@ -129,8 +132,10 @@ class _Recorder(TorchDispatchMode):
                 raise _Untranslatable  # already reported by the operation that it uses
             if name in _ARRANGING:
                 return self._arranged(func, name, args, kwargs)
-            translate = _TRANSLATIONS.get(name.removesuffix("_") if name in _IN_PLACE else name)
-            if translate is None or result is None:
+            if name.endswith("_") and not self._owns(args[0]):
+                raise _Untranslatable
+            translate = _TRANSLATIONS.get(name.removesuffix("_"))
+            if translate is None:
                 raise _Untranslatable
             return [translate(self, result, *args, **kwargs)]
         except (_Untranslatable, TypeError):
@@ -164,6 +169,12 @@ class _Recorder(TorchDispatchMode):
             self._kept.append(tensor)
             self._traced[id(tensor)] = traced
 
+    def _owns(self, tensor: Tensor) -> bool:
+        """Return whether a recorded tensor can change in place, as no other one shows its memory."""
+        storage = tensor.untyped_storage()._cdata
+        same = [each for each in self._kept if each.untyped_storage()._cdata == storage]
+        return id(tensor) in self._traced and all(each is tensor for each in same)
+
     def _inputs(self, values: Any) -> list[_Traced]:
         """Return the recorded tensors among arguments."""
         if isinstance(values, Tensor):
@@ -189,7 +200,7 @@ class _Recorder(TorchDispatchMode):
             if isinstance(value, _Traced):
                 own = np.cumsum([0, *(self.ops[number]["n"] for number in value.sources)])
                 shifts = torch.tensor([starts[n] - s for n, s in zip(value.sources, own, strict=False)])
-                which = torch.bucketize(value.index, torch.tensor(own[1:]), right=True)
+                which = torch.bucketize(value.index.contiguous(), torch.tensor(own[1:]), right=True)
                 return value.index + shifts[which]
             return [positions(each) for each in value] if isinstance(value, list) else value
 
@@ -329,7 +340,13 @@ _ARRANGING = {
     *("index_select", "cat", "stack", "clone", "alias", "detach", "contiguous", "_to_copy", "to"),
     *("repeat", "roll", "lift_fresh", "diagonal", "unfold", "chunk", "flatten", "narrow"),
 }
-_IN_PLACE = {"relu_", "elu_", "leaky_relu_", "silu_", "gelu_", "sigmoid_", "tanh_", "hardtanh_"}
+# Operations whose results depend on the shape of their inputs alone, and those that end in Python.
+_OF_SHAPES = {
+    *("full_like", "zeros_like", "ones_like", "empty_like", "new_full", "new_zeros", "new_ones"),
+    *("new_empty", "sym_size", "sym_numel"),
+}
+_TO_PYTHON = {"_local_scalar_dense", "is_nonzero", "equal"}
+
 
 
 def _unary(name: str):
@@ -482,7 +499,8 @@ def _affine(recorder, result, traced, weight, bias, shape) -> _Traced:
 
 def _where(recorder, result, mask, x, y):
     if recorder._inputs(mask):
-        raise _Untranslatable
+        inputs = [recorder.flat(each, result.shape) for each in (mask, x, y)]
+        return recorder.add(result, "choose", inputs)
     inputs = [recorder.flat(each, result.shape) for each in (x, y)]
     return recorder.add(result, "where", inputs, mask=recorder.array(mask.expand(result.shape)))
 
@@ -564,6 +582,7 @@ _TRANSLATIONS: dict[str, Callable[..., _Traced]] = {
         for name in (
             *("relu", "tanh", "sigmoid", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "neg"),
             *("abs", "reciprocal", "silu", "sin", "cos", "round", "floor", "erf", "mish"),
+            *("logical_not", "bitwise_not", "isnan", "isinf", "sign"),
         )
     },
     "add": _binary("add"),
@@ -574,6 +593,16 @@ _TRANSLATIONS: dict[str, Callable[..., _Traced]] = {
     "maximum": _binary("maximum"),
     "minimum": _binary("minimum"),
     "logaddexp": _binary("logaddexp"),
+    "lt": _binary("less"),
+    "gt": _binary("less", swapped=True),
+    "ge": _binary("at_least"),
+    "le": _binary("at_least", swapped=True),
+    "eq": _binary("equal"),
+    "ne": _binary("unequal"),
+    "logical_and": _binary("multiply"),
+    "bitwise_and": _binary("multiply"),
+    "logical_or": _binary("maximum"),
+    "bitwise_or": _binary("maximum"),
     "pow": _power,
     "clamp": _clamp,
     "clamp_min": _clamp,

@@ -243,6 +243,18 @@ const Decoder = (() => {
     maximum: pair(Math.max),
     minimum: pair(Math.min),
     logaddexp: pair((x, y) => Math.max(x, y) + Math.log1p(Math.exp(-Math.abs(x - y)))),
+    less: pair((x, y) => x < y),
+    at_least: pair((x, y) => x >= y),
+    equal: pair((x, y) => x === y),
+    unequal: pair((x, y) => x !== y),
+    logical_not: map((x) => !x),
+    bitwise_not: map((x) => !x), // of truth values
+    isnan: map(Number.isNaN),
+    isinf: map((x) => Math.abs(x) === Infinity),
+    sign: map(Math.sign),
+    choose: (op, out, [mask, x, y]) => () => {
+      for (let i = 0; i < out.length; i++) out[i] = mask[i] ? x[i] : y[i];
+    },
     where: (op, out, [x, y]) => () => {
       for (let i = 0; i < out.length; i++) out[i] = op.mask[i] ? x[i] : y[i];
     },
