@@ -44,9 +44,7 @@ class _Classifier(_Encoder):
 
 
 class _Score(_Encoder):
-    def __init__(
-        self, module: VAEModule, score: Score, tensors: dict[str, Tensor], n_samples: int
-    ):
+    def __init__(self, module: VAEModule, score: Score, tensors: dict[str, Tensor], n_samples: int):
         super().__init__(module)
         self.score, self.n_samples = score, n_samples
         device = next(module.parameters()).device

@@ -148,7 +148,8 @@ class _DiscretizedLogistic(OneScaleModule):
         logistics = self._logistics(outputs)
         expected = torch.zeros_like(logistics.mean)
         for level in range(self.n_levels - 1):  # E[x] is the sum of P(x > level)
-            expected += ((logistics.mean - level - 0.5) / logistics.width).sigmoid()
+            beyond = ((logistics.mean - level - 0.5) / logistics.width).sigmoid()
+            expected = expected + beyond
         return (logistics.log_weight.exp() * expected).sum(-2)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -16,8 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 _MOST_EXACT = 1024  # numbers; larger arrays of weights are stored in half precision
 _LARGEST_HALF = 6e4
 _CONDITIONAL = (
-    "The decoder cannot be shown in a browser: which operations it has depends on the values of the "
-    "latent vector. Replace conditions on tensors by torch.where."
+    "The decoder cannot be shown in a browser: which operations it has depends on the values of "
+    "the latent vector. Replace conditions on tensors by torch.where."
 )
 _INPUT = 0  # the number of the latent vector among the values
 
@@ -128,7 +128,9 @@ class _Recorder(TorchDispatchMode):
 
     def _translated(self, func, name: str, args, kwargs, result) -> list[_Traced]:
         try:
-            if any(n in self._failures for each in self._inputs((args, kwargs)) for n in each.sources):
+            if any(
+                n in self._failures for each in self._inputs((args, kwargs)) for n in each.sources
+            ):
                 raise _Untranslatable  # already reported by the operation that it uses
             if name in _ARRANGING:
                 return self._arranged(func, name, args, kwargs)
@@ -170,7 +172,7 @@ class _Recorder(TorchDispatchMode):
             self._traced[id(tensor)] = traced
 
     def _owns(self, tensor: Tensor) -> bool:
-        """Return whether a recorded tensor can change in place, as no other one shows its memory."""
+        """Return whether no other tensor shows the memory of a recorded one."""
         storage = tensor.untyped_storage()._cdata
         same = [each for each in self._kept if each.untyped_storage()._cdata == storage]
         return id(tensor) in self._traced and all(each is tensor for each in same)
@@ -187,7 +189,9 @@ class _Recorder(TorchDispatchMode):
 
     def _arranged(self, func, name: str, args, kwargs) -> list[_Traced]:
         """Apply an operation that moves elements to their positions."""
-        sources = list(dict.fromkeys(n for each in self._inputs((args, kwargs)) for n in each.sources))
+        sources = list(
+            dict.fromkeys(n for each in self._inputs((args, kwargs)) for n in each.sources)
+        )
         if name in ("cat", "stack"):
             args = ([self.constant(each) for each in args[0]], *args[1:])
             sources = list(dict.fromkeys(n for each in args[0] for n in each.sources))
@@ -199,7 +203,9 @@ class _Recorder(TorchDispatchMode):
                 value = self._traced.get(id(value), value)
             if isinstance(value, _Traced):
                 own = np.cumsum([0, *(self.ops[number]["n"] for number in value.sources)])
-                shifts = torch.tensor([starts[n] - s for n, s in zip(value.sources, own, strict=False)])
+                shifts = torch.tensor(
+                    [starts[n] - s for n, s in zip(value.sources, own, strict=False)]
+                )
                 which = torch.bucketize(value.index.contiguous(), torch.tensor(own[1:]), right=True)
                 return value.index + shifts[which]
             return [positions(each) for each in value] if isinstance(value, list) else value
@@ -207,6 +213,8 @@ class _Recorder(TorchDispatchMode):
         kwargs = {key: value for key, value in kwargs.items() if key in ("dim", "memory_format")}
         if name in ("_to_copy", "to", "clone", "alias", "detach", "contiguous", "lift_fresh"):
             moved = positions(args[0])
+        elif name in ("view", "_unsafe_view", "_reshape_alias"):  # memory may lie differently here
+            moved = positions(args[0]).reshape(args[1])
         else:
             moved = func(*[positions(value) for value in args], **kwargs)
         return [
@@ -267,15 +275,24 @@ class _Recorder(TorchDispatchMode):
         return is_double or op.get("f64", False)
 
     def _pattern(self, index: np.ndarray) -> dict:
-        """Return an index array in short, if its entries are ``start + i // run % count``."""
-        changes = np.flatnonzero(np.diff(index))
-        run = int(changes[0]) + 1 if len(changes) else len(index)
-        falls = np.flatnonzero(np.diff(index) < 0)
-        count = (int(falls[0]) + 1) // run if len(falls) else -(-len(index) // run)
-        positions = np.arange(len(index)) // run % max(count, 1)
-        if len(index) and np.array_equal(index, index[0] + positions):
-            return {"start": int(index[0]), "run": run, "count": max(count, 1)}
-        return {"index": self.array(index.astype(np.int32))}
+        """Return the digits of a mixed radix from which an index array follows, or the array.
+
+        Each digit is a number of steps and their size, the fastest first, as in a tensor whose
+        dimensions are permuted or repeated.
+        """
+        digits, rest = [], index
+        while len(rest) > 1:
+            step = rest[1] - rest[0]
+            breaks = np.flatnonzero(np.diff(rest) != step)
+            count = int(breaks[0]) + 1 if len(breaks) else len(rest)
+            if len(rest) % count:
+                return {"index": self.array(index.astype(np.int32))}
+            blocks = rest.reshape(-1, count)
+            if (blocks != blocks[:, :1] + step * np.arange(count)).any():
+                return {"index": self.array(index.astype(np.int32))}
+            digits.append([count, int(step)])
+            rest = blocks[:, 0]
+        return {"start": int(rest[0]), "digits": digits}
 
 
 class _Array(NamedTuple):
@@ -346,7 +363,6 @@ _OF_SHAPES = {
     *("new_empty", "sym_size", "sym_numel"),
 }
 _TO_PYTHON = {"_local_scalar_dense", "is_nonzero", "equal"}
-
 
 
 def _unary(name: str):
@@ -549,7 +565,9 @@ def _along(name: str):
 
     def translate(recorder, result, x, dim, *_):
         last_out = recorder.add(
-            result.movedim(dim, -1), name, [recorder.flat(_moved(recorder, x, [dim]))],
+            result.movedim(dim, -1),
+            name,
+            [recorder.flat(_moved(recorder, x, [dim]))],
             size=x.shape[dim],
         )
         return _Traced(last_out.sources, last_out.index.movedim(-1, dim))

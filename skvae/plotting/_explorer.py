@@ -27,10 +27,10 @@ from skvae._rows.columns import UNITS, Column
 from skvae._validation import check_count
 from skvae.plotting._class_styles import MOST_CLASSES, class_styles
 from skvae.plotting._decoder_program import decoder_program
+from skvae.plotting._drawn_tables import read_drawn
 from skvae.plotting._latent_space_display import _read_labels
 from skvae.plotting._pipelines import Opened
 from skvae.plotting._rows_display import RowsDisplay, settled_kind
-from skvae.plotting._drawn_tables import read_drawn
 
 _ASSETS = Path(__file__).with_name("_explorer_page")
 _LARGEST_PAGE = 2_900_000  # bytes
@@ -140,7 +140,9 @@ def explorer(
         )
     rows = model.rows(X)
     Z = model.estimator.posterior(rows.given)[0]
-    content = _Rows(model.estimator, rows.given, rows.names if feature_names is None else feature_names)
+    content = _Rows(
+        model.estimator, rows.given, rows.names if feature_names is None else feature_names
+    )
     content.settle(kind, image_shape)
     program = decoder_program(content.decode, content.module.decoder, torch.zeros(1, Z.shape[1]))
     order = np.argsort(-Z.std(axis=0), kind="stable").tolist()
@@ -350,8 +352,12 @@ class _Rows:
         self.module = self.module.in_precision(np.dtype(np.float32))
         schema = estimator._schema
         is_table = schema is not None and is_frame(X)
-        self.X = schema.encode(X) if is_table else check_array(
-            X, dtype=np.float64, accept_sparse=False, ensure_all_finite="allow-nan"
+        self.X = (
+            schema.encode(X)
+            if is_table
+            else check_array(
+                X, dtype=np.float64, accept_sparse=False, ensure_all_finite="allow-nan"
+            )
         )
         if schema is not None:
             self.columns = list(schema.columns)
@@ -412,7 +418,9 @@ class _Rows:
         height, width, *colours = self.image_shape
         n_columns = math.ceil(math.sqrt(len(X)))
         shades = np.clip((np.nan_to_num(X, nan=low) - low) / (high - low or 1.0), 0, 1)
-        images = np.zeros((n_columns * math.ceil(len(X) / n_columns), height * width * (3 if colours else 1)))
+        images = np.zeros(
+            (n_columns * math.ceil(len(X) / n_columns), height * width * (3 if colours else 1))
+        )
         images[: len(X)] = np.rint(255 * shades)
         tiles = images.reshape(-1, n_columns, height, width, *colours).swapaxes(1, 2)
         picture = tiles.reshape(-1, n_columns * width, *colours).astype(np.uint8)

@@ -530,7 +530,9 @@ def isolation(rows: Tensor, forest: dict[str, Tensor]) -> Tensor:
     """Return the anomaly score of rows, from 0 to 1 (Liu et al., 2008, equation 2)."""
     features = forest["split_feature"].long().clamp(0, rows.shape[1] - 1)
     tree = torch.arange(len(features), device=rows.device)
-    slot = torch.zeros_like(rows[:, :1], dtype=torch.long)  # (n_samples, n_trees) from the first split
+    slot = torch.zeros_like(
+        rows[:, :1], dtype=torch.long
+    )  # (n_samples, n_trees) from the first split
     for level in range(_TREE_DEPTH):
         node = 2**level - 1 + slot  # (n_samples, n_trees)
         value = rows.gather(1, features[tree, node])

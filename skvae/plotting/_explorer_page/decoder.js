@@ -105,11 +105,21 @@ const Decoder = (() => {
     }
   };
 
+  /** Return the index array of a tensor with permuted or repeated dimensions. */
+  function places({ start, digits }, n) {
+    const index = new Int32Array(n).fill(start);
+    let run = 1;
+    for (const [count, step] of digits) {
+      for (let i = 0; i < n; i++) index[i] += (Math.floor(i / run) % count) * step;
+      run *= count;
+    }
+    return index;
+  }
+
   function take(op, out, inputs) {
     const starts = [0];
     for (const x of inputs) starts.push(starts[starts.length - 1] + x.length);
-    const index = op.index || Int32Array.from(
-      out, (_, i) => op.start + Math.floor(i / op.run) % op.count);
+    const index = op.index || places(op, out.length);
     if (inputs.length === 1) {
       const [x] = inputs;
       return () => { for (let i = 0; i < out.length; i++) out[i] = x[index[i]]; };
