@@ -60,7 +60,7 @@ bench-peers: $(PEERS:%=benchmarks/peers/%/.stamp) ## install the libraries that 
 
 clean: ## remove what the other targets wrote, .venv aside
 	@rm -rf demo-output bench-output htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .mypy_cache dist build
-	@rm -rf docs/_build docs/auto_examples docs/generated examples-output examples/examples-output
+	@rm -rf docs/_build docs/auto_examples docs/generated docs/_static/explorers examples-output examples/examples-output
 	@find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
 
 $(BIN)/python:

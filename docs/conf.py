@@ -28,6 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinxext.api",
     "sphinxext.command_line",
+    "sphinxext.explorers",
     "sphinxext.links",
     "sphinxext.mathml",
 ]

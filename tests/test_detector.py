@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skvae import Autosave, VAEAnomalyDetector, VAETransformer, export_onnx
+from skvae import Autosave, VAEAnomalyDetector, VAETransformer
 from skvae.networks import MLP
 from skvae.scores import Combined, LatentDensity, Score
 from tests.scores.helpers import scored_by
@@ -277,11 +277,3 @@ def test_a_wrong_feature_contributes_most(trained, score):
         assert_array_equal(found.argmax(1), [0, 1, 2, 3])
     single = detector.explain(rows.astype(np.float32))
     assert_allclose(single, found, rtol=0.02, atol=0.02 * np.abs(found).max())
-
-
-@pytest.mark.parametrize("score", ["relative_error", "typicality", "combined"])
-def test_a_score_that_is_not_a_quantity_of_the_model_is_not_exported(tmp_path, trained, score):
-    detector = scored_by(score, trained, X)
-    with pytest.raises(ValueError, match="part='score' cannot be exported for anomaly_score="):
-        export_onnx(detector, tmp_path / "score.onnx", part="score")
-    assert not (tmp_path / "score.onnx").exists()

@@ -24,6 +24,7 @@ from skvae.cli._table_files import import_parquet
 TABLES = (".npy", ".npz", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 FRAMES = tuple(kind for kind in TABLES if kind not in (".npy", ".npz"))
 PICTURES = (".png", ".pdf", ".svg")
+PAGES = (".html",)
 STDOUT = "-"
 
 
@@ -63,7 +64,7 @@ def check_output(arguments: argparse.Namespace, endings: tuple[str, ...] | None)
         raise UsageError(f"-o {path} must end in {', '.join(endings)}")
     if ending(arguments.output) == ".parquet":
         import_parquet()
-    if ending(arguments.output) in PICTURES:
+    if ending(arguments.output) in (*PICTURES, *PAGES):
         os.environ.setdefault("MPLBACKEND", "agg")  # draws without a display
     if path.exists() and not path.is_file():
         raise UsageError(f"-o {path} exists and is not a file")

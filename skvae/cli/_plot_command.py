@@ -1,4 +1,4 @@
-"""The verb plot: the displays of :mod:`skvae.plotting` as picture files."""
+"""The verb plot: the displays of :mod:`skvae.plotting` as files of pictures or pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skvae.cli._apply_commands import draw_reconstructions, draw_samples
 from skvae.cli._failures import UsageError
 from skvae.cli._models import is_imputer, load_model
 from skvae.cli._options import add_data, add_model, add_output, add_picture, seed
-from skvae.cli._outputs import PICTURES, Result, check_output, write_picture
+from skvae.cli._outputs import PAGES, PICTURES, Result, check_output, write_picture
 from skvae.cli._sources import check_source, read_rows
 from skvae.cli._table_files import Rows
 
@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``skvae plot``."""
     add_model(parser)
     parser.add_argument("kind", choices=_KINDS, metavar="KIND", help="kind of picture, see below")
-    add_output(parser, "file of the picture: .png, .pdf or .svg")
+    add_output(parser, "file of the picture: .png, .pdf or .svg; of the explorer: .html")
     parser.add_argument(
         "--random-state", type=seed, metavar="N", help="samples, imputations: seed of the draws"
     )
@@ -34,8 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Draw a picture of a model and write it."""
-    check_output(arguments, PICTURES)
     kind = _KINDS[arguments.kind]
+    check_output(arguments, kind.endings)
     if kind.data == "required" and not arguments.data:
         raise UsageError(f"plot {arguments.kind} needs rows: add --data SOURCE")
     if kind.data == "unused" and arguments.data:
@@ -49,7 +49,10 @@ def run(arguments: argparse.Namespace) -> Result:
         )
     rows = read_rows(arguments, model) if arguments.data else None
     display = kind.draw(arguments, model, rows)
-    write_picture(arguments.output, display, arguments.dpi)
+    if kind.endings == PAGES:
+        display.save(arguments.output)
+    else:
+        write_picture(arguments.output, display, arguments.dpi)
     record = {"model": arguments.model, "kind": arguments.kind, "output": arguments.output}
     return Result(record | {"n_rows": None if rows is None else len(rows.X)})
 
@@ -109,11 +112,18 @@ def _scores(arguments, model, rows: Rows):
     return AnomalyScoreDisplay.from_estimator(model, rows.X, y, image_shape=arguments.image_shape)
 
 
+def _explorer(arguments, model, rows: Rows):
+    from skvae.plotting import explorer
+
+    return explorer(model, rows.X, rows.y, image_shape=arguments.image_shape)
+
+
 class _Kind(NamedTuple):
     draw: Callable
     data: str  # "required", "optional" or "unused"
     summary: str
     decodes: bool = False  # by `inverse_transform`
+    endings: tuple[str, ...] = PICTURES
 
 
 _KINDS = {
@@ -129,6 +139,13 @@ _KINDS = {
     ),
     "imputations": _Kind(
         _imputations, "required", "values that an imputer draws for gaps, and observed ones"
+    ),
+    "explorer": _Kind(
+        _explorer,
+        "required",
+        "page on which to explore the latent space in a browser",
+        True,
+        PAGES,
     ),
     "curves": _Kind(_curves, "unused", "losses during training"),
     "scores": _Kind(_scores, "required", "scores of a detector; --target: labels -1 and 1"),

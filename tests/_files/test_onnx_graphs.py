@@ -9,8 +9,10 @@ from sklearn.exceptions import NotFittedError
 
 from skvae import VAEAnomalyDetector, VAETransformer, export_onnx
 from skvae._files import onnx_graphs
+from skvae._specs import SHORT_NAMES
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
+from skvae.scores import Combined, LikelihoodRegret, RelativeError, Score
 
 runtime = pytest.importorskip("onnxruntime", reason="the graphs are run by onnxruntime")
 
@@ -101,6 +103,69 @@ def test_a_detector_exports_its_own_score(digits, tmp_path, score):
     export_onnx(detector, tmp_path / "score.onnx", part="score")
     found = run(tmp_path / "score.onnx", X)
     np.testing.assert_allclose(found, detector.score_samples(X), rtol=1e-5, atol=1e-5)
+
+
+SCORES = {
+    **{name: name for name in SHORT_NAMES["anomaly_score"]},
+    "ranks": Combined(scores=("kl", "latent_neighbors"), standardization="rank"),
+    "blurred": RelativeError(blur=1.0),
+}
+del SCORES["likelihood_regret"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("score", SCORES)
+def test_every_score_but_one_is_exported(digits, tmp_path, score):
+    X = digits.data.astype(np.float32)
+    detector = quick(VAEAnomalyDetector, anomaly_score=SCORES[score]).fit(X[:300])
+    assert_score(detector, X, tmp_path / "score.onnx")
+
+
+@pytest.mark.slow
+def test_the_default_score_of_ten_thousand_rows(tmp_path):
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(10_000, 3)) @ rng.normal(size=(3, 8))).astype(np.float32)
+    X[::100] *= 4
+    detector = quick(VAEAnomalyDetector).fit(X[:2000])
+    path = tmp_path / "score.onnx"
+    export_onnx(detector, path, part="score")
+    found = np.concatenate([run(path, rows) for rows in np.split(X, 10)])
+    assert np.abs(found - detector.score_samples(X)).max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("likelihood", ["gaussian", "poisson", "categorical", "histogram", "mixed"])
+def test_gaps_and_impossible_values_score_as_in_the_detector(tmp_path, likelihood):
+    rng = np.random.default_rng(0)
+    X = rng.poisson(3, (200, 6)).astype(np.float32)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    detector = quick(VAEAnomalyDetector, likelihood=likelihood).fit(X)
+    rows = X.copy()
+    rows[3, 2], rows[7] = 1.5, -3
+    assert_score(detector, rows, tmp_path / "score.onnx")
+
+
+def assert_score(detector, X, path):
+    export_onnx(detector, path, part="score")
+    found, expected = run(path, X), detector.score_samples(X)
+    possible = expected > -1e29
+    assert np.abs(found - expected)[possible].max() < 1e-4
+    np.testing.assert_allclose(found[~possible], expected[~possible], rtol=1e-6)
+
+
+class Sorted(Score):
+    """A score of a user's own, with a condition that a graph cannot hold."""
+
+    def __call__(self, module, x, known, n_samples):
+        return -x.norm(dim=1) if x.sum() > 0 else -x.abs().sum(1)
+
+
+@pytest.mark.parametrize("score", [Sorted(), LikelihoodRegret(n_steps=2, n_bound_samples=2)])
+def test_a_score_that_a_graph_cannot_hold_is_refused(digits, tmp_path, score):
+    detector = quick(VAEAnomalyDetector, anomaly_score=score).fit(digits.data[:50])
+    with pytest.raises(ValueError, match=r"cannot be exported for anomaly_score=.*operations that"):
+        export_onnx(detector, tmp_path / "score.onnx", part="score")
+    assert not (tmp_path / "score.onnx").exists()
 
 
 def test_bad_requests(digits, tmp_path):

@@ -29,6 +29,20 @@ def test_every_kind_of_picture_is_written_for_tables_of_names(run, customers, el
     assert (elsewhere / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("model", ["digits", "customers"])
+def test_an_explorer_is_a_page(run, files, customers, elsewhere, model):
+    model, data = {
+        "digits": (files / "digits.skvae", ("digits", "--limit", 40)),
+        "customers": (customers / "detector.skvae", (customers / "new.csv",)),
+    }[model]
+    command = ("plot", model, "explorer", "--data", *data)
+    assert run(*command, "-o", "x.html") == (0, "", "")
+    assert (elsewhere / "x.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    refused = run(*command, "-o", "x.png")
+    assert refused.code == 2
+    assert "must end in .html" in refused.err
+
+
 def test_samples_need_no_data(run, files, elsewhere):
     assert run("plot", files / "digits.skvae", "samples", "-o", "x.svg") == (0, "", "")
 
