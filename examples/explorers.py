@@ -1,7 +1,7 @@
 """Write the explorers of the documentation: `python examples/explorers.py FOLDER`.
 
-Two pages that open in a browser without a network: digits in two latent dimensions, and the invented
-customers of a shop. Each takes less than a minute.
+Two pages that open in a browser without a network: digits in two latent dimensions, and the
+invented customers of a shop. Each takes less than a minute.
 """
 
 import sys

@@ -82,8 +82,10 @@ class Browser:
         self.command("Emulation.setEmulatedMedia", features=[feature])
 
     def mouse(self, kind, x, y, *, pressed=False):
-        button = {"button": "left", "buttons": 1, "clickCount": 1} if pressed else {}
-        self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+        button = {"button": "left", "clickCount": 1} if pressed or kind == "mouseReleased" else {}
+        self.command(
+            "Input.dispatchMouseEvent", type=kind, x=x, y=y, buttons=int(pressed), **button
+        )
 
     def key(self, name, modifiers=0):
         for kind in ("keyDown", "keyUp"):

@@ -21,7 +21,7 @@ POINT = "return Array.from(explorer.z)"
 FRAMES = """
 const map = document.getElementById("map"), box = map.getBoundingClientRect(), times = [];
 const fire = (kind, x, y) => map.dispatchEvent(new PointerEvent(kind, {
-  clientX: box.left + x, clientY: box.top + y, pointerId: 1, bubbles: true }));
+  clientX: box.left + x, clientY: box.top + y, pointerId: 1, buttons: 1, bubbles: true }));
 map.setPointerCapture = () => {};
 fire("pointerdown", 40, 40);
 return new Promise((resolve) => {
@@ -67,9 +67,10 @@ def page(browser, path):
 
 
 def settle(browser):
-    """Wait until two more frames have been drawn."""
+    """Wait until the page is there and two more frames have been drawn."""
     browser.run(
-        "return new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(1))))"
+        "return new Promise((done) => { const wait = (n) => requestAnimationFrame(() => "
+        "n ? wait(n - (window.explorer?.drawn ? 1 : 0)) : done(1)); wait(2); })"
     )
 
 
@@ -189,8 +190,10 @@ def test_nothing_is_wider_than_the_screen(page, width):
 
 def test_the_first_paint_and_the_frames_are_fast(page, record_property):
     paint = page.run("return performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    drawn = page.run("return explorer.drawn")
     median = float(np.median(page.run(FRAMES)))
-    record_property("speed", json.dumps({"first_paint_ms": paint, "median_frame_ms": median}))
-    print(f"first paint {paint:.0f} ms, median frame {median:.1f} ms")
+    speed = {"first_paint_ms": paint, "drawn_ms": drawn, "median_frame_ms": median}
+    record_property("speed", json.dumps(speed))
+    print(speed)
     assert paint < 1000
     assert median < 17  # 60 frames a second: the screen's interval is 16.7 ms

@@ -14,16 +14,17 @@ const Decoder = (() => {
     return type === "f2" ? reader(new Uint16Array(bytes.buffer)) : new reader(bytes.buffer);
   }
 
+  let table = null; // of all numbers in half precision
+
   /** Return numbers in half precision (IEEE 754) in single precision. */
   function halves(bits) {
-    const values = new Float32Array(bits.length);
-    for (let i = 0; i < bits.length; i++) {
-      const sign = bits[i] >> 15 ? -1 : 1, exponent = (bits[i] >> 10) & 31, rest = bits[i] & 1023;
-      values[i] = exponent === 0
+    table = table || Float32Array.from({ length: 65536 }, (_, code) => {
+      const sign = code >> 15 ? -1 : 1, exponent = (code >> 10) & 31, rest = code & 1023;
+      return exponent === 0
         ? sign * rest * 2 ** -24
         : sign * (1 + rest / 1024) * 2 ** (exponent - 15);
-    }
-    return values;
+    });
+    return Float32Array.from(bits, (code) => table[code]);
   }
 
   /** Return a function of a latent vector that runs the program and returns its last array. */

@@ -1,5 +1,5 @@
 // The page: a map of rows, a point that is decoded, and controls. All text is set as text.
-(() => {
+function start() {
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
   const make = (tag, settings = {}, ...children) => {
@@ -432,7 +432,7 @@
   });
   map.addEventListener("pointermove", (event) => {
     const [x, y] = placeOf(event), u = toPlace(x, 0), v = toPlace(y, 1);
-    if (dragging) {
+    if (dragging && event.buttons) {
       hovered = -1;
       moveTo(u, v);
     } else {
@@ -494,6 +494,7 @@
         value.textContent = z[k].toFixed(2);
       }
       drawMap();
+      window.explorer.drawn = window.explorer.drawn || performance.now();
     }
     requestAnimationFrame(frame);
   }
@@ -515,6 +516,9 @@
   setEnd("from", latent(data.ends[0]), places[2 * data.ends[0] + 1], nameOf(data.ends[0]));
   setEnd("to", latent(data.ends[1]), places[2 * data.ends[1] + 1], nameOf(data.ends[1]));
   goToRow(data.ends[0]);
-  requestAnimationFrame(frame);
   window.explorer = { decode: (point) => Array.from(decode(point)), z, rows: places, toPixel };
-})();
+  requestAnimationFrame(frame);
+}
+
+// after the first paint, so that the page is there at once
+requestAnimationFrame(() => setTimeout(start));
