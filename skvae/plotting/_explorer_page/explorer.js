@@ -488,13 +488,15 @@ function start() {
     if (staleMap) { readColours(); drawLayer(); staleMap = false; stale = true; }
     if (stale) {
       stale = false;
+      const begin = performance.now();
       show(decode(z), hovered >= 0 ? hovered : row);
       for (const { k, input, value } of sliders) {
         input.value = z[k];
         value.textContent = z[k].toFixed(2);
       }
       drawMap();
-      window.explorer.drawn = window.explorer.drawn || performance.now();
+      const end = performance.now();
+      Object.assign(window.explorer, { work: end - begin, drawn: window.explorer.drawn || end });
     }
     requestAnimationFrame(frame);
   }
