@@ -1,5 +1,7 @@
 """A decoder as a short list of operations on flat arrays, which a few lines of JavaScript run."""
 
+# Over 500 lines: one recorder and the table of its translations, most of them a few lines each.
+
 from __future__ import annotations
 
 import base64
