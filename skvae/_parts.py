@@ -550,6 +550,25 @@ class LikelihoodModule(nn.Module):
         """
         raise NotImplementedError
 
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """Return the cumulative distribution function of every feature, if it is known.
+
+        :func:`skvae.compress` codes values by it. Without one it takes the masses of all values
+        between the smallest and the largest from `log_prob`, if there are few of them.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (n_samples, n_outputs)
+            Outputs of the decoder.
+
+        Returns
+        -------
+        cdf : callable or None
+            ``cdf(x)`` returns P(x_j <= x|z), for x and results of shape (n_samples, n_features).
+            None, the default, if there is no such function.
+        """
+        return None
+
     def log_missing(self, outputs: Tensor) -> Tensor:
         """Return the log-probability that a value is missing, given z; by default zero.
 
@@ -800,6 +819,20 @@ class PriorModule(nn.Module):
         with torch.no_grad():
             draws = self.sample(_DRAWS_OF_MOMENTS, generator).double()
         return draws.mean(0), draws.var(0).log()
+
+    def normals(self) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Return the prior as a mixture of normal distributions, if it is one.
+
+        :func:`skvae.compress` codes latent vectors by it, and needs one.
+
+        Returns
+        -------
+        normals : tuple of (log_weights, means, spread) or None
+            Log weights (n_mixtures,), means (n_mixtures, n_components) and lower triangular factors
+            L of the covariances L L^T, (n_mixtures, n_components, n_components). None, the
+            default, if the prior is no such mixture.
+        """
+        return None
 
     def follow(self, encode: Encode) -> None:
         """Take up the present weights of the encoder; by default a prior does not depend on them.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -82,6 +84,10 @@ class _Bernoulli(UnitIntervalModule):
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         return -cross_entropy(self.logits(outputs), x)
+
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+        of_zero = (-self.logits(outputs)).sigmoid()
+        return lambda x: torch.where(x < 0, 0.0, torch.where(x < 1, of_zero, 1.0))
 
     def mean(self, outputs: Tensor) -> Tensor:
         return self.logits(outputs).sigmoid()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 
 import numpy as np
@@ -190,6 +191,16 @@ class _Categorical(OneScaleModule):
         index = x.long().expand(shape)[..., None, :]
         log_shares = log_shares.expand(*shape[:-1], -1, -1)
         return log_shares.gather(-2, index).squeeze(-2)
+
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+        shares = self._logits(outputs).softmax(-2)
+        below = torch.cat([torch.zeros_like(shares[..., :1, :]), shares.cumsum(-2)], -2)
+
+        def at(x: Tensor) -> Tensor:
+            place = (x.floor() + 1).clamp(0, below.shape[-2] - 1).long()
+            return below.gather(-2, place.unsqueeze(-2)).squeeze(-2)
+
+        return at
 
     def mean(self, outputs: Tensor) -> Tensor:
         return self._mean(self._logits(outputs).softmax(-2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -148,6 +148,24 @@ class CellsModule(LikelihoodModule):
             return torch.logaddexp(own, log_others + self._log_cauchy(x).to(own.dtype))
         return torch.where(inside, own, log_others.expand(shape))
 
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+        log_shares, log_others = self._log_shares(outputs)
+        shares, others = log_shares.exp(), log_others.exp()
+        before = shares.cumsum(-1) - shares
+
+        def below(x: Tensor) -> Tensor:
+            place = torch.searchsorted(self.low, x.T.contiguous(), right=True).T - 1
+            own = place.clamp(min=0)
+            low, high = self._at(self.low, own), self._at(self.high, own)
+            is_point = low == high
+            part = (x - low) / torch.where(is_point, 1.0, high - low)
+            part = torch.where(is_point, 1.0, part.clamp(0, 1))
+            inside = self._chosen(before, own) + part * self._chosen(shares, own)
+            # names and codes that did not occur have a mass; to code them, it is spread like this
+            return torch.where(place < 0, 0.0, inside) + others * self._cauchy(x)
+
+        return below
+
     def mean(self, outputs: Tensor) -> Tensor:
         return self._mean(self._log_shares(outputs)[0].softmax(-1))  # without the others
 
@@ -222,13 +240,26 @@ class CellsModule(LikelihoodModule):
 
     def _log_cauchy(self, x: Tensor) -> Tensor:
         """Return the log density of values that no cell holds."""
-        last = (~self.is_lacking).sum(1, keepdim=True) - 1
-        top = self.high.gather(1, last)[:, 0]
-        half = torch.where(top > self.low[:, 0], (top - self.low[:, 0]) / 2, 1.0)
-        deviation = (x - (top + self.low[:, 0]) / 2) / half
+        middle, half = self._range()
+        deviation = (x - middle) / half
         return (
             -(math.pi * half).log() - 2 * torch.hypot(deviation, torch.ones_like(deviation)).log()
         )
+
+    def _cauchy(self, x: Tensor) -> Tensor:
+        """Return the distribution function of values that no cell holds."""
+        middle, half = self._range()
+        return 0.5 + torch.atan((x - middle) / half) / math.pi
+
+    def _range(self) -> tuple[Tensor, Tensor]:
+        """Return the middle and half of the width of what the cells of every column cover."""
+        last = (~self.is_lacking).sum(1, keepdim=True) - 1
+        bottom, top = self.low[:, 0], self.high.gather(1, last)[:, 0]
+        return (top + bottom) / 2, torch.where(top > bottom, (top - bottom) / 2, 1.0)
+
+    def _chosen(self, values: Tensor, place: Tensor) -> Tensor:
+        """Return the entries of (n_samples, n_features, n_most) at a place for every value."""
+        return values.gather(-1, place[..., None]).squeeze(-1)
 
     def _at(self, table: Tensor, place: Tensor) -> Tensor:
         """Return the entries of a table, (n_features, n_most), at a place for every column."""

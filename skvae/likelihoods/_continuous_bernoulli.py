@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -65,6 +66,20 @@ class _ContinuousBernoulli(UnitIntervalModule):
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
         logits = self.logits(outputs)
         return log_normalizer(logits) - cross_entropy(logits, x)
+
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+        logits = self.logits(outputs)
+        slope = -logits.abs()  # mirrored for positive logits, as in `sample`
+        steep = slope < -1e-3
+        safe = torch.where(steep, slope, -1.0)
+
+        def below(x: Tensor) -> Tensor:
+            x = x.clamp(0, 1)
+            mirrored = torch.where(logits > 0, 1 - x, x)
+            share = torch.where(steep, torch.expm1(safe * mirrored) / torch.expm1(safe), mirrored)
+            return torch.where(logits > 0, 1 - share, share)
+
+        return below
 
     def mean(self, outputs: Tensor) -> Tensor:
         logits = self.logits(outputs)

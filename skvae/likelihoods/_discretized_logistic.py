@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import NamedTuple
 
@@ -143,6 +144,18 @@ class _DiscretizedLogistic(OneScaleModule):
         above_lower = torch.where(first, 0.0, logsigmoid(-to_lower))
         between = torch.where(first | last, 0.0, (-torch.expm1(-1 / logistics.width)).log())
         return below_upper + above_lower + between
+
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+        logistics = self._logistics(outputs)
+        rate, weight = 1 / logistics.width, logistics.log_weight.exp()
+        start = -(logistics.mean - 0.5) * rate
+
+        def below(x: Tensor) -> Tensor:
+            level = x.floor()
+            shares = (weight * torch.addcmul(start, rate, level.unsqueeze(-2)).sigmoid()).sum(-2)
+            return torch.where(level < 0, 0.0, torch.where(level < self.n_levels - 1, shares, 1.0))
+
+        return below
 
     def mean(self, outputs: Tensor) -> Tensor:
         logistics = self._logistics(outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from numbers import Real
 
 import numpy as np
@@ -236,6 +237,10 @@ class GaussianModule(ScaledModule):
         residual = scaled - mean  # (..., n_features)
         log_peak = -0.5 * (variance.log() + _LOG_2PI) - self.scale.log().to(mean.dtype)
         return log_peak - residual.square() / (2 * variance)
+
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+        mean, variance = self._moments(outputs)
+        return lambda x: torch.special.ndtr((self.scaled(x) - mean) / variance.sqrt())
 
     def mean(self, outputs: Tensor) -> Tensor:
         mean = self.in_units(self._moments(outputs)[0])

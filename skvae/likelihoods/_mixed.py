@@ -252,6 +252,18 @@ class _Mixed(LikelihoodModule):
         pairs = zip(self._outputs(outputs), self._rows(x), strict=True)
         return self._join([part.log_prob(own, rows) for (part, own), (_, rows) in pairs])
 
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor] | None:
+        parts = [part.cdf(own) for part, own in self._outputs(outputs)]
+        if any(part is None for part in parts):
+            return None
+        rows = self._rows
+
+        def below(x: Tensor) -> Tensor:
+            pairs = zip(parts, rows(x), strict=True)
+            return self._join([part(own) for part, (_, own) in pairs])
+
+        return below
+
     def mean(self, outputs: Tensor) -> Tensor:
         return self._join([part.mean(own) for part, own in self._outputs(outputs)])
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from scipy.special import betainc
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -87,6 +90,18 @@ class _NegativeBinomial(CountModule):
         log_choices = torch.lgamma(x + theta) - torch.lgamma(theta) - torch.lgamma(x + 1)
         log_mass = log_choices - theta * softplus(odds) - x * softplus(-odds)
         return log_mass.to(outputs.dtype)
+
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+        theta = self._log_theta().exp().expand_as(outputs).cpu().numpy()
+        share = theta / (theta + self.mean(outputs).cpu().numpy())
+
+        def below(x: Tensor) -> Tensor:
+            count = x.floor().cpu().numpy()
+            return torch.from_numpy(
+                np.where(count < 0, 0.0, betainc(theta, np.maximum(count, 0) + 1, share))
+            )
+
+        return below
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         mean, theta = torch.broadcast_tensors(self.mean(outputs), self._log_theta().exp())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from scipy.special import pdtr
 from torch import Tensor
 
 from skvae._parts import Likelihood, LikelihoodModule
@@ -71,6 +74,10 @@ class _Poisson(CountModule):
         log_rate, x = self.log_mean(outputs), x.double()
         log_mass = x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
         return log_mass.to(outputs.dtype)
+
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+        rate = self.mean(outputs).cpu().numpy()
+        return lambda x: torch.from_numpy(pdtr(x.clamp(min=-1).cpu().numpy(), rate)).nan_to_num()
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return draw_counts(self.mean(outputs), generator)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from numbers import Real
 
 import numpy as np
 import torch
+from scipy.special import stdtr
 from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule
@@ -122,6 +124,15 @@ class _StudentT(ScaledModule):
         kernels = 0.5 * (df + 1) * deviation.square().log1p()
         log_peaks = (self._log_normalizers() - self.scale.log()).to(outputs.dtype)
         return log_peaks - 0.5 * variance.log() - kernels
+
+    def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
+        noise, df = self._variance().sqrt(), self.df().cpu().numpy()
+
+        def below(x: Tensor) -> Tensor:
+            deviation = (self.scaled(x) - outputs) / noise
+            return torch.from_numpy(stdtr(df, deviation.double().cpu().numpy()))
+
+        return below
 
     def mean(self, outputs: Tensor) -> Tensor:
         return self.in_units(outputs)

@@ -142,6 +142,15 @@ class ClassConditionalModule(PriorModule):
     def log_prob(self, z: Tensor) -> Tensor:
         return self.log_joint(z).logsumexp(-1)
 
+    def normals(self) -> tuple[Tensor, Tensor, Tensor] | None:
+        of_class = [prior.normals() for prior in self.priors]
+        known = [normals for normals in of_class if normals is not None]
+        if len(known) < len(of_class):
+            return None
+        log_weights, means, spread = (torch.cat(part) for part in zip(*known, strict=True))
+        shares = self.log_shares.repeat_interleave(len(known[0][0]))
+        return log_weights + shares, means, spread
+
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         shares = self.log_shares.exp().to("cpu" if generator is None else generator.device)
         labels = shares.multinomial(n_samples, replacement=True, generator=generator)

@@ -115,6 +115,9 @@ class _ExPostMixture(StandardNormalModule):
         mixture = (self.means, self.whitening, self.log_weights)
         return full_mixture_log_prob(z.double(), *mixture).to(z.dtype)
 
+    def normals(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.log_weights, self.means, self.spread
+
     def moments(self) -> tuple[Tensor, Tensor]:
         return PriorModule.moments(self)
 

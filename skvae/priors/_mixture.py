@@ -151,6 +151,10 @@ class _Mixture(PriorModule):
         joint = mixture_log_joint(z, _MEAN_SPEED * means, log_vars, logits)
         return joint.unflatten(-1, (len(priors), -1)).logsumexp(-1)
 
+    def normals(self) -> tuple[Tensor, Tensor, Tensor]:
+        spread = (0.5 * self.log_var).exp().diag_embed()
+        return self.logits.log_softmax(-1), self.mean, spread
+
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         weights = self.logits.softmax(-1)
         return mixture_draws(n_samples, self.mean, self.log_var, weights, generator)

@@ -59,6 +59,10 @@ class StandardNormalModule(PriorModule):
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         return normal_draws(n_samples, self.n_components, generator)
 
+    def normals(self) -> tuple[Tensor, Tensor, Tensor]:
+        n = self.n_components
+        return torch.zeros(1), torch.zeros(1, n), torch.eye(n)[None]
+
     def moments(self) -> tuple[Tensor, Tensor]:
         return torch.zeros(self.n_components), torch.zeros(self.n_components)
 

@@ -102,6 +102,10 @@ class _VampPrior(PriorModule):
         log_weights = self.mean.new_full((len(self.mean),), -math.log(len(self.mean)))
         return mixture_log_prob(z, self.mean, self.log_var, log_weights)  # (...,)
 
+    def normals(self) -> tuple[Tensor, Tensor, Tensor]:
+        log_weights = self.mean.new_full((len(self.mean),), -math.log(len(self.mean)))
+        return log_weights, self.mean, (0.5 * self.log_var).exp().diag_embed()
+
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:
         weights = self.mean.new_ones(len(self.mean))
         return mixture_draws(n_samples, self.mean, self.log_var, weights, generator)
