@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from skvae._detector import VAEAnomalyDetector
     from skvae._imputer import VAEImputer
     from skvae._transformer import VAETransformer
+    from skvae.compression import compress, decompress
     from skvae.persistence import Autosave, describe, export_onnx, load, save
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "VAEImputer",
     "VAETransformer",
     "__version__",
+    "compress",
+    "decompress",
     "describe",
     "export_onnx",
     "load",
@@ -34,12 +37,15 @@ _HOMES = {
     "VAEClassifier": "skvae._classifier",
     "VAEImputer": "skvae._imputer",
     "VAETransformer": "skvae._transformer",
+    "compress": "skvae.compression",
+    "decompress": "skvae.compression",
     "describe": "skvae.persistence",
     "export_onnx": "skvae.persistence",
     "load": "skvae.persistence",
     "save": "skvae.persistence",
 }
 _SUBPACKAGES = {
+    "compression",
     "datasets",
     "likelihoods",
     "metrics",

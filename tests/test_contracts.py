@@ -44,6 +44,7 @@ ALLOWED = [
     ("_training/budget.py", "getattr(torch.cpu, 'get_capabilities', dict)", 1, MODULE),
     ("cli/_models.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),
     ("cli/_sources.py", "getattr(model, 'feature_names_in_', None)", 1, FITTED),
+    ("compression/_codec.py", "hasattr(estimator, 'steps')", 1, FOREIGN),
     ("datasets/_audit.py", "hasattr(array, 'iloc')", 1, FRAME),
     ("datasets/_download.py", "getattr(exc, 'errno', None)", 1, "an exception of any class"),
     ("metrics/_frechet.py", "hasattr(features, method)", 1, FOREIGN),

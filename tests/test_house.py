@@ -32,6 +32,7 @@ HOUSE = [
     ("_transformer.py", "_detector.py", "_imputer.py", "_classifier.py"),
     ("_files/",),
     ("persistence.py",),
+    ("compression/",),
     ("metrics/",),
     ("plotting/",),
     ("__init__.py",),

@@ -1,9 +1,12 @@
-"""The verbs that apply a model to rows: transform, impute, predict, reconstruct, sample, score."""
+"""The verbs that apply a model to rows: transform, impute, predict, score, compress and others."""
+
+# Over 500 lines: one short function per verb, with the checks and outputs that they share.
 
 from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from skvae.cli._outputs import (
     check_frame_output,
     check_output,
     ending,
+    write_bytes,
     write_frame,
     write_picture,
     write_rows,
@@ -373,6 +377,51 @@ def _check_detector_options(arguments: argparse.Namespace, model) -> None:
             f"no p-values: {arguments.model} has no rows set aside for them; fit it with "
             "--calibration-fraction 0.2, for example"
         )
+
+
+def add_compress_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``skvae compress``."""
+    add_model(parser)
+    add_output(parser, "file of the compressed rows; the usual ending is .skvz")
+    add_data(parser, positional=True)
+
+
+def compress(arguments: argparse.Namespace) -> Result:
+    """Write rows in a compressed form, and print how many bits a value takes."""
+    check_output(arguments, None)
+    check_source(arguments)
+    model = load_model(arguments.model)
+    rows = read_rows(arguments, model)
+
+    from skvae import compress
+
+    data = compress(model, rows.X)
+    write_bytes(arguments.output, data)
+    n_rows, n_columns = rows.X.shape
+    bits = 8 * len(data) / (n_rows * n_columns)
+    record = _written(arguments, rows.X).record | {"n_bytes": len(data), "bits_per_value": bits}
+    return Result(record, f"{n_rows} rows in {len(data)} bytes, {bits:.4g} bits per value")
+
+
+def add_decompress_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``skvae decompress``."""
+    add_model(parser)
+    parser.add_argument("data", metavar="FILE", help="file written by 'skvae compress'")
+    add_output(parser, f"file of the rows: {_TABLE_HELP}")
+
+
+def decompress(arguments: argparse.Namespace) -> Result:
+    """Write the rows in a compressed file."""
+    check_output(arguments, TABLES)
+    data = Path(arguments.data).read_bytes()
+    model = load_model(arguments.model)
+    _check_rows_output(arguments, model)
+
+    from skvae import decompress
+
+    X = decompress(model, data)
+    _write(arguments, X, feature_names(model), "X")
+    return _written(arguments, X)
 
 
 def _load_model(arguments: argparse.Namespace, endings: tuple[str, ...]):

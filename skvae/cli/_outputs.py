@@ -147,6 +147,12 @@ def write_frame(path: str, frame: Any, first: dict[str, np.ndarray]) -> None:
                 _write_cells(file, table, _delimiter(path))
 
 
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a file of bytes."""
+    with _replacing(path) as scratch:
+        scratch.write_bytes(data)
+
+
 class _Terminal:
     """Standard output on a terminal, which names and cells are not to control."""
 

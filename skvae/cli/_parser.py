@@ -62,6 +62,18 @@ _VERBS = {
         _apply_commands.add_score_options,
         _apply_commands.score,
     ),
+    "compress": _Verb(
+        "compress rows without loss",
+        "MODEL [--data] SOURCE -o FILE [options]",
+        _apply_commands.add_compress_options,
+        _apply_commands.compress,
+    ),
+    "decompress": _Verb(
+        "write the rows in a compressed file",
+        "MODEL FILE -o FILE [options]",
+        _apply_commands.add_decompress_options,
+        _apply_commands.decompress,
+    ),
     "plot": _Verb(
         "draw a picture of a model",
         "MODEL KIND [--data SOURCE] -o FILE [options]",
@@ -77,7 +89,8 @@ _VERBS = {
 }
 
 _DESCRIPTION = (
-    "Variational autoencoders: train, embed, impute, predict, reconstruct, sample, score and plot."
+    "Variational autoencoders: train, embed, impute, predict, reconstruct, sample, score, compress "
+    "and plot."
 )
 _EPILOG = """\
 example:
