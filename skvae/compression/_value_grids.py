@@ -36,8 +36,9 @@ class ValueGrid:
     @classmethod
     def of_rows(cls, X: np.ndarray) -> ValueGrid:
         """Return the coarsest grid that holds the values, float64 with NaN for missing ones."""
-        scale, short = np.zeros(X.shape[1]), (X.astype(np.float32) == X) | np.isnan(X)
-        short = short.all(axis=0)
+        scale = np.zeros(X.shape[1])
+        with np.errstate(over="ignore"):
+            short = ((X.astype(np.float32) == X) | np.isnan(X)).all(axis=0)
         is_settled = ((X == 0) & np.signbit(X)).any(axis=0)  # no multiple is a negative zero
         for candidate in SCALES:
             for is_short in (False, True):
