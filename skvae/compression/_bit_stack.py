@@ -94,9 +94,7 @@ def of_shares(shares: np.ndarray) -> Cdf:
     return lambda x: np.take_along_axis(below, x[..., None] + 1, axis=-1)[..., 0]
 
 
-def _descend(
-    shape: tuple[int, ...], low: Any, high: Any, cdf: Cdf, choose: Choose
-) -> np.ndarray:
+def _descend(shape: tuple[int, ...], low: Any, high: Any, cdf: Cdf, choose: Choose) -> np.ndarray:
     """Halve the intervals of all numbers until one number is left in each.
 
     ``choose(middle, p, is_open)`` returns which numbers lie above the middle, of probability p; it
@@ -106,7 +104,8 @@ def _descend(
     below, above = cdf(low - 1), cdf(high)
     while (is_open := low < high).any():
         middle = (low >> 1) + (high >> 1) + (low & high & 1)  # cannot overflow
-        at = cdf(middle)
+        is_known = is_open & (above - below > _LEAST_MASS)
+        at = cdf(middle) if is_known.any() else below
         upper = choose(middle, _probability(below, at, above), is_open)
         low, below = np.where(upper, middle + 1, low), np.where(upper, at, below)
         high, above = np.where(upper, high, middle), np.where(upper, above, at)

@@ -62,9 +62,9 @@ def compress(estimator, X):
     Notes
     -----
     For each batch of rows, latent vectors are popped from the bits that are there already, as draws
-    from q(z|x); the rows are pushed by p(x|z), and the latent vectors by p(z) [1]_, with the entropy
-    coder of the package `constriction` [2]_. The first row has no bits to pop from and pays for its
-    latent vector. The data are decompressed and compared before they are returned.
+    from q(z|x); the rows are pushed by p(x|z), and the latent vectors by p(z) [1]_. The entropy
+    coder is that of the package `constriction` [2]_. The first row has no bits to pop from and pays
+    for its latent vector. The data are decompressed and compared before they are returned.
 
     *Values.* Every column has a grid: multiples of 1, 0.1, ..., 1e-10 or 1/255 if all of its values
     are such multiples, else all floats of single or double precision. A value has the probability
@@ -91,9 +91,9 @@ def compress(estimator, X):
     >>> import skvae
     >>> from sklearn.datasets import load_digits
     >>> X, _ = load_digits(return_X_y=True)  # whole numbers from 0 to 16
-    >>> vae = skvae.VAETransformer(
-    ...     8, likelihood="categorical", max_epochs=5, random_state=0
-    ... ).fit(X[:1000])
+    >>> vae = skvae.VAETransformer(8, likelihood="categorical", max_epochs=5, random_state=0).fit(
+    ...     X[:1000]
+    ... )
     >>> data = skvae.compress(vae, X[1000:])
     >>> len(data) < X[1000:].astype(np.uint8).nbytes / 2
     True
@@ -228,7 +228,8 @@ def _pack(estimator: BaseVAE, table: _Table) -> bytes:
     else:
         header["new_levels"] = table.codes.new_levels
         rows, members = table.codes.split(rows)
-        for (*_, size), own in zip(table.codes.groups(), members, strict=True):
+        groups = zip(table.codes.groups(), members, strict=True)
+        for (*_, size), own in reversed(list(groups)):
             stack.push(own, 0, size - 1, uniform(0, size - 1))
     grid, missing = _grid_of(rows), np.isnan(rows)
     latents = code.push(stack, grid.numbers(rows), grid, missing)
@@ -250,12 +251,12 @@ def _unpack(estimator: BaseVAE, data: bytes, caller: str) -> _Table:
     code = RowCode(estimator.module_)
     if not container.has_probe(code.probe):
         raise ValueError(
-            "The rows were compressed where this model computes other numbers than here. Decompress "
-            "them with the same version of torch, and on a similar CPU."
+            "The rows were compressed where this model computes other numbers than here. "
+            "Decompress them with the same version of torch, and on a similar CPU."
         )
     try:
         table = _read(estimator, code, container, caller)
-    except (KeyError, TypeError, OverflowError, ValueError) as exc:
+    except (LookupError, TypeError, ArithmeticError, ValueError) as exc:
         raise ValueError(f"The compressed rows are unsound: {exc}.") from exc
     if not container.holds(table.digest()):
         raise ValueError(
@@ -281,13 +282,22 @@ def _read(estimator: BaseVAE, code: RowCode, container: Container, caller: str) 
         missing = stack.pop(missing.shape, 0, 1, _of_gaps(shares)).astype(bool)
     rows = np.where(missing, np.nan, grid.values(code.pop(stack, grid, latents, missing)))
     if "new_levels" not in header:
-        return _Table(rows, None, np.dtype(header["dtype"]).str)
+        return _Table(rows, None, _checked_type(header["dtype"]))
+    if estimator._schema is None:
+        raise ValueError("a data frame needs a model that was trained on one")
     codes = FrameCodes(estimator._schema, header["new_levels"])
     members = [
         stack.pop((int((rows[:, place] == common).sum()),), 0, size - 1, uniform(0, size - 1))
         for place, common, _, size in codes.groups()
     ]
     return _Table(codes.joined(rows, members), codes, "")
+
+
+def _checked_type(name: Any) -> str:
+    dtype = np.dtype(name)
+    if dtype.kind not in "biuf":
+        raise ValueError(f"{dtype} is no type of numbers")
+    return dtype.str
 
 
 def _grid_of(rows: np.ndarray) -> ValueGrid:

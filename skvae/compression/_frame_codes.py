@@ -118,7 +118,7 @@ def _new_levels(column: Column, cells: Any) -> list[Any]:
     if cells.family != "level":
         return []  # an error of `encode`, which names the column
     known = {*column.levels, *column.others}
-    return sorted(set(cells.observed) - known)
+    return sorted(set(cells.observed) - known, key=repr)  # in any order, but always the same
 
 
 def _with_levels(column: Column, new: list[Any]) -> Column:

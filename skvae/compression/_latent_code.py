@@ -46,7 +46,7 @@ class LatentGrid(NamedTuple):
         ValueError
             If it has more cells than numbers can count.
         """
-        if not (0 <= self.log_steps and 0 <= self.log_reach):
+        if not (self.log_steps >= 0 and self.log_reach >= 0):
             raise ValueError("the cells of its latent vectors have no width")
         if self.log_steps + self.log_reach > _LARGEST_EXPONENT:
             raise ValueError(

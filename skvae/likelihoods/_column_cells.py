@@ -152,6 +152,7 @@ class CellsModule(LikelihoodModule):
         log_shares, log_others = self._log_shares(outputs)
         shares, others = log_shares.exp(), log_others.exp()
         before = shares.cumsum(-1) - shares
+        middle, half = self._range()
 
         def below(x: Tensor) -> Tensor:
             place = torch.searchsorted(self.low, x.T.contiguous(), right=True).T - 1
@@ -161,8 +162,9 @@ class CellsModule(LikelihoodModule):
             part = (x - low) / torch.where(is_point, 1.0, high - low)
             part = torch.where(is_point, 1.0, part.clamp(0, 1))
             inside = self._chosen(before, own) + part * self._chosen(shares, own)
-            # names and codes that did not occur have a mass; to code them, it is spread like this
-            return torch.where(place < 0, 0.0, inside) + others * self._cauchy(x)
+            # codes that did not occur have a mass, which is spread like the density of numbers
+            elsewhere = 0.5 + torch.atan((x - middle) / half) / math.pi
+            return torch.where(place < 0, 0.0, inside) + others * elsewhere
 
         return below
 
@@ -245,11 +247,6 @@ class CellsModule(LikelihoodModule):
         return (
             -(math.pi * half).log() - 2 * torch.hypot(deviation, torch.ones_like(deviation)).log()
         )
-
-    def _cauchy(self, x: Tensor) -> Tensor:
-        """Return the distribution function of values that no cell holds."""
-        middle, half = self._range()
-        return 0.5 + torch.atan((x - middle) / half) / math.pi
 
     def _range(self) -> tuple[Tensor, Tensor]:
         """Return the middle and half of the width of what the cells of every column cover."""

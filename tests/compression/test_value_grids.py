@@ -55,7 +55,8 @@ def test_values_come_back_from_their_numbers(X):
         (np.float32([0.1, 2.25]), 100, True),
         (np.arange(256) / 255, 255, False),
         (np.arange(256, dtype=np.float32) / np.float32(255), 255, True),
-        ([-0.0, 1.0], 0, True),
+        ([-0.0, 1.0], 1, False),
+        ([-0.0, 0.0, -0.1], 10, False),
         ([np.pi, 1.0], 0, False),
         ([np.nan, np.nan], 1, False),
         ([1e300, 1.0], 0, False),
@@ -76,11 +77,21 @@ def test_numbers_are_in_the_order_of_the_values():
     assert (ends[:-1] < X[1:])[X[1:] != 0].all()
 
 
+def test_half_of_the_cell_of_zero_is_that_of_the_negative_zero():
+    X = np.array([-0.2, -0.1, -0.0, 0.0, 0.1])[:, None]
+    grid = ValueGrid.of_rows(X)
+    numbers = grid.numbers(X)
+    np.testing.assert_array_equal(numbers[:, 0], [-3, -2, -1, 0, 1])
+    np.testing.assert_allclose(grid.upper_ends(numbers)[:, 0], [-0.15, -0.05, 0, 0.05, 0.15])
+    ordinary = ValueGrid.of_rows(np.array([[0.1]]))
+    np.testing.assert_allclose(ordinary.upper_ends(np.array([[-1]])), [[-0.05]])
+
+
 def test_columns_have_grids_of_their_own_unless_they_share_one():
     X = np.array([[1.0, 0.5], [4.0, 0.25]])
     grid = ValueGrid.of_rows(X)
-    assert grid.state() == {"scale": [1, 100], "short": 0, "low": [1, 25], "high": [4, 50]}
-    assert grid.in_common().state() == {"scale": [1, 100], "short": 0, "low": 1, "high": 50}
+    assert grid.state() == {"scale": [1, 100], "low": [1, 25], "high": [4, 50]}
+    assert grid.in_common().state() == {"scale": [1, 100], "low": 1, "high": 50}
 
 
 @pytest.mark.parametrize(
@@ -88,6 +99,7 @@ def test_columns_have_grids_of_their_own_unless_they_share_one():
     [
         {"scale": 7},
         {"short": 2},
+        {"signed": -1},
         {"low": 9, "high": 3},
         {"low": [0, 0, 0]},
         {"high": 2**60},
