@@ -202,7 +202,7 @@ def test_a_sound_package_passes(tmp_path):
         ("_random.py", "from skvae._model.module import M", "imports _model/module.py (line 6)"),
         ("_model/module.py", "def f():\n    from skvae import _base", "imports _base.py (line 10)"),
         ("_model/module.py", "import skvae._base as b", "imports _base.py (line 10) above it"),
-        ("_model/module.py", "from skvae import VAETransformer", "imports __init__.py (line 16)"),
+        ("_model/module.py", "from skvae import VAETransformer", "imports __init__.py (line 17)"),
         ("networks/_mlp.py", "from skvae.priors import P", "its neighbour on line 5"),
         ("networks/_mlp.py", "from skvae import priors", "its neighbour on line 5"),
         ("_validation.py", "from skvae._random import x", "its neighbour on line 0"),
