@@ -218,7 +218,7 @@ def test_a_thousand_tables_come_back(table, rows):
 
 @pytest.mark.parametrize("library", [pl.from_pandas, pa.Table.from_pandas])
 def test_frames_of_other_libraries_come_back(table, library):
-    frame = training_frame().head(40)
+    frame = training_frame().head(8)
     frame.loc[3, "cents"] = np.nan
     frame.loc[4, "text"] = None
     training = library(training_frame())
