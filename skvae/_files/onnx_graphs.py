@@ -57,7 +57,7 @@ class _Score(_Encoder):
         rows = x if self.score.accepts_gaps else self._completed(x)
         scores = self.score(self.module, rows, known, self.n_samples)
         scores = saturated(scores, x.dtype).to(x.dtype)
-        support = self.module.likelihood.support
+        support: Any = self.module.likelihood.support  # takes tensors here
         if support is None:
             return scores
         n_outside = (~support.accepts(x) & ~x.isnan()).sum(1)
@@ -65,7 +65,8 @@ class _Score(_Encoder):
 
     def _completed(self, x: Tensor) -> Tensor:
         """Return the rows with what the model expects in place of missing values."""
-        support, expected = self.module.likelihood.support, self.module(x).to(x.dtype)
+        support: Any = self.module.likelihood.support
+        expected = self.module(x).to(x.dtype)
         return torch.where(x.isnan(), expected if support is None else support.nearest(expected), x)
 
 

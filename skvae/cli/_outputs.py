@@ -149,7 +149,7 @@ def write_frame(path: str, frame: Any, first: dict[str, np.ndarray]) -> None:
 
 def write_bytes(path: str, data: bytes) -> None:
     """Write a file of bytes."""
-    with _replacing(path) as scratch:
+    with replacing(path) as scratch:
         scratch.write_bytes(data)
 
 

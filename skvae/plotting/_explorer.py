@@ -21,7 +21,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 
 from skvae._base import EmbeddingMixin
-from skvae._files.model_file import write_bytes
+from skvae._disk.replacing import replacing
 from skvae._rows.arrays import evenly_spaced, is_frame
 from skvae._rows.columns import UNITS, Column
 from skvae._validation import check_count
@@ -213,7 +213,8 @@ class Explorer:
         OSError
             If the folder or the disk cannot take the file.
         """
-        write_bytes(path, self.html.encode("utf-8"))
+        with replacing(path) as scratch:
+            scratch.write_text(self.html, encoding="utf-8")
 
     def __repr__(self) -> str:
         return f"Explorer({self.n_shown} of {self.n_rows} rows)"
