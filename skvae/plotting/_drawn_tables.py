@@ -140,7 +140,8 @@ def _are_numbers(columns: Iterable[Cells]) -> bool:
 
 
 def _as_array(name: str, table: Any) -> np.ndarray:
-    return check_array(table, ensure_all_finite="allow-nan", input_name=name)
+    array = check_array(table, ensure_all_finite="allow-nan", input_name=name)
+    return array.astype(np.float64) if array.dtype == object else array  # decimals of polars
 
 
 def _drawn(tables: dict[str, list[Cells]]) -> DrawnTables:

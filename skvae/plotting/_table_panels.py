@@ -28,6 +28,9 @@ MAP_LINE = 0.21  # inches: height of a feature in a map of features
 def standardize(X: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Return X in standard deviations from the mean of each column of another table."""
     observed = np.ma.masked_invalid(like)
+    largest = np.ma.filled(np.abs(observed).max(axis=0).astype(np.float64), 0.0)
+    unit = np.where(largest > 0, largest, 1.0)  # squares of far values would overflow
+    observed, X = observed / unit, X / unit
     mean, std = (
         np.ma.filled(moment(axis=0, dtype=np.float64), 0.0)
         for moment in (observed.mean, observed.std)

@@ -7,7 +7,6 @@ from numbers import Real
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
@@ -117,13 +116,20 @@ class _SquaredNorm(Score):
 def _blurred(rows: Tensor, sigma: float, shape: tuple[int, int, int]) -> Tensor:
     """Convolve flattened images with a Gaussian of `sigma` pixels, padded with zeros."""
     height, width, colours = shape
+    down, across = (_gaussian_filter(size, sigma).to(rows) for size in (height, width))
+    images = rows.unflatten(1, (height, width * colours))
+    images = (down @ images).unflatten(2, (width, colours))
+    return (across @ images).flatten(1)
+
+
+def _gaussian_filter(size: int, sigma: float) -> Tensor:
+    """Return the matrix that convolves `size` pixels: graphs hold no convolutions of float64."""
+    places = torch.arange(size, dtype=torch.float64)
     reach = int(4 * sigma + 0.5)
-    weights = (-0.5 * (torch.arange(-reach, reach + 1).to(rows) / sigma).square()).exp()
-    weights = (weights / weights.sum())[None, None, None]  # (1, 1, 1, 2 * reach + 1)
-    planes = rows.view(-1, height, width, colours).movedim(3, 1).reshape(-1, 1, height, width)
-    planes = conv2d(planes, weights, padding=(0, reach))
-    planes = conv2d(planes, weights.mT, padding=(reach, 0))
-    return planes.view(-1, colours, height, width).movedim(1, 3).flatten(1)
+    whole = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    distances = places[:, None] - places
+    weights = (-0.5 * (distances / sigma).square()).exp()
+    return weights * (distances.abs() <= reach) / (-0.5 * (whole / sigma).square()).exp().sum()
 
 
 def _squared_norm(deviation, scale):

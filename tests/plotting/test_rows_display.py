@@ -1,6 +1,7 @@
 """Rules that the displays share: images or tables, names of features, layout and docstrings."""
 
 import re
+from decimal import Decimal
 
 import hypothesis
 import matplotlib.pyplot as plt
@@ -229,6 +230,14 @@ def test_any_table_is_drawn(frame):
         displays.append(ExplanationDisplay(np.ones(frame.shape), frame))
     for display in displays:
         display.plot().figure_.canvas.draw()
+    plt.close("all")
+
+
+@pytest.mark.parametrize("column", [[0.0, -6.6e200, 0.0, 1e3], [Decimal("0.00"), Decimal("1.50")]])
+def test_far_values_and_decimals_are_drawn(column):
+    pl = pytest.importorskip("polars")
+    for frame in (pd.DataFrame({"a": column}), pl.DataFrame({"a": column})):
+        SampleDisplay(frame, frame).plot().figure_.canvas.draw()
     plt.close("all")
 
 
