@@ -34,7 +34,7 @@ test: $(FULL) ## run tests and doctests (COVERAGE=1 for coverage; WORKERS=0 for 
 	@$(PYTEST) -n $(WORKERS) --maxprocesses=8 $(if $(COVERAGE),--cov --cov-report=term)
 
 test-slow: $(FULL) ## run the tests marked slow
-	@$(PYTEST) -n $(WORKERS) --maxprocesses=8 -m slow || { code=$$?; \
+	@$(PYTEST) -n $(WORKERS) --maxprocesses=8 --dist worksteal -m slow || { code=$$?; \
 		[ $$code -eq 5 ] && echo "No test is marked slow." || exit $$code; }
 
 lint: $(FULL) ## check style, format and types

@@ -304,8 +304,10 @@ def saved_table(path, frame, width=1):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
-@pytest.mark.parametrize("n_columns", [2000, 20_000])
+@pytest.mark.parametrize(
+    ("library", "n_columns"),
+    [("pandas", 2000), ("polars", 2000), ("pyarrow", 2000), ("pandas", 20_000)],
+)
 def test_a_wide_table_is_loaded_and_described_in_time(tmp_path, library, n_columns):
     path = tmp_path / "wide.skvae"
     saved_table(path, wide_table(n_columns, library))
