@@ -30,7 +30,7 @@ from skvae.plotting._decoder_program import decoder_program
 from skvae.plotting._drawn_tables import read_drawn
 from skvae.plotting._latent_space_display import _read_labels
 from skvae.plotting._pipelines import Opened
-from skvae.plotting._rows_display import RowsDisplay, settled_kind
+from skvae.plotting._rows_display import image_shape_of, settled_kind
 
 _ASSETS = Path(__file__).with_name("_explorer_page")
 _LARGEST_PAGE = 2_900_000  # bytes
@@ -386,9 +386,7 @@ class _Rows:
                 kind = "line"
         self.kind = kind
         if kind == "image":
-            settings = {"kind": "image", "features": None, "feature_names": None}
-            display = RowsDisplay(image_shape=image_shape, **settings)
-            self.image_shape = display._image_shape_of(read_drawn(X=self.X))
+            self.image_shape = image_shape_of(read_drawn(X=self.X), kind, image_shape)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Return decoded means and, for text and categories, the probabilities of all levels."""

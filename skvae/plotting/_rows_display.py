@@ -74,25 +74,7 @@ class RowsDisplay:
         return columns
 
     def _image_shape_of(self, tables: DrawnTables) -> tuple[int, ...] | None:
-        """Return the shape of the images that the rows are, or None for rows of a table."""
-        kind, shape, n_features = self.kind, self.image_shape, len(tables.columns)
-        if kind not in ("auto", "image", "table"):
-            raise ValueError(f"'kind' must be 'auto', 'image' or 'table', got {kind!r}.")
-        if not tables.are_numbers:
-            _refuse_images(kind, shape)
-            return None
-        if kind == "table":
-            return None
-        if kind == "auto" and shape is None and not _look_like_images(tables.arrays):
-            return None
-        shape = (math.isqrt(n_features),) * 2 if shape is None else tuple(shape)
-        fits = math.prod(shape) == n_features and min(shape) > 0
-        if not fits or len(shape) not in (2, 3) or shape[2:] not in ((), (3,)):
-            raise ValueError(
-                f"Rows of {n_features} features cannot be shown as images of shape {shape}. Pass "
-                "image_shape=(height, width) or (height, width, 3), or kind='table'."
-            )
-        return shape
+        return image_shape_of(tables, self.kind, self.image_shape)
 
     def _choose_features(self, X, default: Sequence[int]) -> Features:
         """Return the features that the user chose, else those of the default that exist."""
@@ -101,6 +83,30 @@ class RowsDisplay:
         columns = np.array([column_of(feature, names) for feature in features])
         note = f" ({len(columns)} of {len(names)} features)" if len(columns) < len(names) else ""
         return Features(columns, [literal(names[column]) for column in columns], note)
+
+
+def image_shape_of(
+    tables: DrawnTables, kind: str, shape: Sequence[int] | None
+) -> tuple[int, ...] | None:
+    """Return the shape of the images that the rows are, or None for rows of a table."""
+    n_features = len(tables.columns)
+    if kind not in ("auto", "image", "table"):
+        raise ValueError(f"'kind' must be 'auto', 'image' or 'table', got {kind!r}.")
+    if not tables.are_numbers:
+        _refuse_images(kind, shape)
+        return None
+    if kind == "table":
+        return None
+    if kind == "auto" and shape is None and not _look_like_images(tables.arrays):
+        return None
+    shape = (math.isqrt(n_features),) * 2 if shape is None else tuple(shape)
+    fits = math.prod(shape) == n_features and min(shape) > 0
+    if not fits or len(shape) not in (2, 3) or shape[2:] not in ((), (3,)):
+        raise ValueError(
+            f"Rows of {n_features} features cannot be shown as images of shape {shape}. Pass "
+            "image_shape=(height, width) or (height, width, 3), or kind='table'."
+        )
+    return shape
 
 
 def settings_for(model: Opened, rows: Rows, kind, image_shape, features, feature_names) -> dict:
