@@ -176,8 +176,7 @@ def _decoded(header, decoder):
     check_parameters(params, cls._get_param_names())
     estimator = cls(**params)
     estimator._validate_params()
-    nodes = header["state"]  # which are released one by one, as values take as much memory again
-    state = {name: decoder.decode(nodes.pop(name)) for name in list(nodes)}
+    state = decoder.decode_entries(header["state"])
     check_state(cls.__name__, kind, state)
     if kind == "checkpoint":
         check_run(decoder.decode(header["run"]))

@@ -41,8 +41,7 @@ def card(
     decoder = Decoder(SPEC_CLASSES, (), tensors, builds=False)
     params = decoder.decode(header["parameters"])
     check_parameters(params, estimators[header["estimator"]]._get_param_names())
-    nodes = header["state"]  # which are released one by one, as values take as much memory again
-    state = {name: decoder.decode(nodes.pop(name)) for name in list(nodes)}
+    state = decoder.decode_entries(header["state"])
     check_state(header["estimator"], header["kind"], state)
     schema = None if state["table"] is None else TableSchema.from_state(state["table"])
     call = Call(header["estimator"], params, estimators[header["estimator"]])

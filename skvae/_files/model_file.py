@@ -39,7 +39,7 @@ def write_file(
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     header = {"format": FORMAT_VERSION, "versions": _versions(), **header}
     header.pop("sha256", None)
-    header["sha256"] = _digest(_dumps(header), tensors)
+    header["sha256"] = digest_of(_dumps(header), tensors)
     with replacing(path) as scratch:
         scratch.write_bytes(safetensors.torch.save(tensors, {_KEY: _dumps(header)}))
 
@@ -69,7 +69,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
             raise ValueError(f"its format version is {written!r}")
         stated = header["sha256"]
         rest = text.replace(f'"sha256":{json.dumps(stated)},', "", 1)
-        if written <= FORMAT_VERSION and stated != _digest(rest, tensors):
+        if written <= FORMAT_VERSION and stated != digest_of(rest, tensors):
             raise ValueError("its content does not match its checksum; save or copy it again")
     except Exception as exc:  # whatever safetensors, json or torch raises for such bytes
         raise unsound(path, exc) from exc
@@ -101,8 +101,8 @@ def _dumps(header: dict[str, Any]) -> str:
     return json.dumps(header, sort_keys=True, allow_nan=False, separators=(",", ":"))
 
 
-def _digest(text: str, tensors: dict[str, Tensor]) -> str:
-    """Return the checksum of the tensors and the text of the header without its checksum."""
+def digest_of(text: str, tensors: dict[str, Tensor]) -> str:
+    """Return a digest of a text, such as a header without its checksum, and of named tensors."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -176,6 +176,10 @@ class Decoder(_Nested):
         self._in_object = False  # where numbers reach arithmetic that has 64 bits
         self.unused = set(self.tensors)
 
+    def decode_entries(self, nodes: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a dictionary, which is emptied: values take as much memory again."""
+        return {name: self.decode(nodes.pop(name)) for name in list(nodes)}
+
     def decode(self, node: Any) -> Any:
         """Return the value of a node.
 

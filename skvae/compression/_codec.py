@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skvae._base import BaseVAE
+from skvae._files.model_file import digest_of
 from skvae._rows.arrays import is_frame
 from skvae._rows.source import Source
 from skvae._validation import check_is_fitted
@@ -314,14 +315,12 @@ def _of_gaps(shares: np.ndarray) -> Cdf:
 
 def _digest_of(estimator: BaseVAE) -> bytes:
     """Return a digest of the weights and the parts of a model, and of its columns."""
-    digest = hashlib.sha256(repr(estimator.module_.parts).encode())
-    for name, tensor in sorted(estimator.module_.state_dict().items()):
-        values = tensor.cpu().numpy()
-        digest.update(f"{name} {values.dtype} {values.shape}".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
     schema = None if estimator._schema is None else estimator._schema.state()
-    digest.update(json.dumps(schema, default=repr).encode())
-    return digest.digest()
+    text = repr(estimator.module_.parts) + json.dumps(schema, default=repr)
+    weights = estimator.module_.state_dict()
+    return bytes.fromhex(
+        digest_of(text, {name: own.cpu().contiguous() for name, own in weights.items()})
+    )
 
 
 def _refuse_differences(X: Any, decoded: Any) -> None:
