@@ -1,10 +1,11 @@
-"""Checks of arguments; the one file that imports scikit-learn's private names.
+"""Checks of arguments and of packages; the one file that imports scikit-learn's private names.
 
 An upstream rename is then one repair.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from numbers import Integral
 from typing import Any
 
@@ -38,7 +39,38 @@ __all__ = [
     "check_count",
     "check_is_fitted",
     "check_weights",
+    "import_extra",
 ]
+
+
+def import_extra(name: str, caller: str, extra: str, *, otherwise: str = "") -> Any:
+    """Return a module of a package that is installed with an extra of skvae.
+
+    Parameters
+    ----------
+    name : str
+        Full name of the module.
+    caller : str
+        What needs it, as the subject of the message.
+    extra : str
+        Name of the extra.
+    otherwise : str, default=""
+        What can be done without the package, a whole sentence.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as exc:
+        missing = exc.name or name
+        raise ImportError(
+            f"{caller} needs the package {missing.partition('.')[0]!r}, which is not installed. "
+            f"Install the extra: pip install 'skvae[{extra}]'. {otherwise}".rstrip(),
+            name=missing,
+        ) from exc
 
 
 def check_count(name: str, value: Any) -> None:

@@ -20,6 +20,7 @@ from skvae._disk.replacing import replacing, require_folder
 from skvae._model.inference import saturated
 from skvae._model.module import VAEModule
 from skvae._parts import Score
+from skvae._validation import import_extra
 
 PARTS = ("encoder", "decoder", "score", "classifier")
 
@@ -145,15 +146,8 @@ def _graph(part: nn.Module, width: int, names: tuple[str, str]) -> Any:
 
 
 def _import_onnx() -> Any:
-    try:
-        import onnx
-        import onnxscript  # noqa: F401 - torch uses it to write the graph
-    except ImportError as exc:
-        raise ImportError(
-            f"export_onnx needs the package {exc.name!r}. Install the extra: pip install "
-            "'skvae[onnx]'."
-        ) from exc
-    return onnx
+    import_extra("onnxscript", "export_onnx", "onnx")  # torch uses it to write the graph
+    return import_extra("onnx", "export_onnx", "onnx")
 
 
 @contextmanager

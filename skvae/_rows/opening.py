@@ -15,6 +15,7 @@ from sklearn.utils.validation import validate_data
 from skvae._rows import source
 from skvae._rows.arrays import NARROW, is_frame, refuse_infinite
 from skvae._rows.source import SlicedRows, Source, SparseRows
+from skvae._validation import import_extra
 
 _WORKERS = "joblib_memmapping_folder"
 _CHUNK_VALUES = 2**22  # that are read at a time from an array that is copied
@@ -134,12 +135,8 @@ def _chunks(chunks: Callable[[], Iterable[Any]]) -> Iterator[np.ndarray]:
 
 def _parquet_chunks(X: Any) -> Iterator[np.ndarray]:
     """Yield the rows of a Parquet file, or of a folder of them, as arrays of floats."""
-    try:
-        from pyarrow import dataset, types  # type: ignore[import-untyped]
-    except ImportError as exc:
-        raise ImportError(
-            "Rows in Parquet files are read by pyarrow. Install it: pip install pyarrow"
-        ) from exc
+    dataset = import_extra("pyarrow.dataset", "A Parquet file", "parquet")
+    types = import_extra("pyarrow.types", "A Parquet file", "parquet")
     files = X if type(X).__module__.startswith("pyarrow") else dataset.dataset(X, format="parquet")
     is_number = (types.is_integer, types.is_floating, types.is_boolean)
     if others := [

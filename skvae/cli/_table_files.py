@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TextIO, cast
 
 import numpy as np
 
+from skvae._validation import import_extra
 from skvae.cli._failures import UsageError, note
 from skvae.cli._typed_columns import is_gap, typed_frame
 
@@ -491,14 +492,8 @@ def _without_row_numbers(rows: Rows) -> Rows:
 
 def import_parquet():
     """Return pyarrow's module for Parquet files, an optional dependency."""
-    try:
-        import pyarrow.parquet
-    except ImportError as exc:
-        raise ImportError(
-            "Parquet files need pyarrow, which is not installed. Install it with "
-            "pip install 'skvae[parquet]', or use .csv or .npy."
-        ) from exc
-    return pyarrow.parquet
+    otherwise = "Or use .csv or .npy."
+    return import_extra("pyarrow.parquet", "A Parquet file", "parquet", otherwise=otherwise)
 
 
 def shown(path: str) -> str:

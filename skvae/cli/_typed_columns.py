@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
+
+from skvae._validation import import_extra
 
 _GAPS = {"", "na", "n/a", "nan", "nat", "null", "<na>"}  # in lower case; of text the first only
 _BOOLEANS = {"true": True, "false": False}
@@ -70,13 +71,7 @@ def value_of(text: str, column: Any) -> Any:
 
 def import_pandas() -> Any:
     """Return pandas, an optional dependency."""
-    try:
-        return import_module("pandas")
-    except ImportError as exc:
-        raise ImportError(
-            "Tables with text, True and False or dates need pandas, which is not installed. "
-            "Install it with pip install 'skvae[tables]'."
-        ) from exc
+    return import_extra("pandas", "A table with text, True and False or dates", "tables")
 
 
 def _kind(column: Any) -> str:

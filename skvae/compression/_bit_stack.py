@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from skvae._validation import import_extra
+
 # Of a decision; a multiple of 1/2^16, as its last digits may differ between machines. At least
 # that share of the other half costs 2e-5 bits per decision.
 _STEPS = 2**16
@@ -36,7 +38,7 @@ class BitStack:
     """
 
     def __init__(self, caller: str, payload: bytes = b""):
-        constriction = _import_constriction(caller)
+        constriction = import_extra("constriction", caller, "compression")
         words = np.frombuffer(payload, dtype="<u4").astype(np.uint32)
         self._coder = constriction.stream.stack.AnsCoder(words)
         self._decision = constriction.stream.model.Bernoulli(perfect=False)
@@ -119,14 +121,3 @@ def _probability(below: np.ndarray, at: np.ndarray, above: np.ndarray) -> np.nda
     with np.errstate(invalid="ignore"):
         share = np.where(is_known, (above - at) / np.where(is_known, mass, 1.0), 0.5)
     return np.rint(share * _STEPS).clip(1, _STEPS - 1) / _STEPS
-
-
-def _import_constriction(caller: str) -> Any:
-    try:
-        import constriction
-    except ImportError as exc:
-        raise ImportError(
-            f"{caller} needs the package 'constriction'. Install the extra: pip install "
-            "'skvae[compression]'."
-        ) from exc
-    return constriction

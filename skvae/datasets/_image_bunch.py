@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils import Bunch
 
+from skvae._validation import import_extra
+
 
 def check_choice(caller, name, value, choices):
     """Raise a ValueError unless `value` of the parameter `name` is one of the strings `choices`."""
@@ -62,13 +64,8 @@ def make_bunch(images, target, *, target_names, description, as_frame, caller):
 
 
 def _as_frame(data, target, feature_names, caller):
-    try:
-        import pandas as pd
-    except ImportError as exc:
-        raise ImportError(
-            f"{caller} with as_frame=True needs pandas, which is not installed. Install it, or "
-            "pass as_frame=False."
-        ) from exc
+    otherwise = "Or pass as_frame=False."
+    pd = import_extra("pandas", f"{caller} with as_frame=True", "tables", otherwise=otherwise)
     data = pd.DataFrame(data, columns=feature_names, copy=False)
     target = pd.Series(target, name="target", copy=False)
     return data, target, data.assign(target=target)

@@ -200,7 +200,7 @@ def test_a_damaged_parquet_file_or_one_with_text_is_refused(parquet):
 
 def test_without_pyarrow_the_error_tells_how_to_install_it(parquet, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(ImportError, match=r"need pyarrow.*skvae\[parquet\].*\.csv"):
+    with pytest.raises(ImportError, match=r"needs .*'pyarrow'.*skvae\[parquet\].*\.csv"):
         read_table(str(parquet), ".parquet")
 
 

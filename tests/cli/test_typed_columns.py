@@ -151,5 +151,5 @@ def test_a_text_is_the_value_that_the_column_holds(name, text, value):
 
 def test_without_pandas_the_error_tells_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=r"need pandas.*skvae\[tables\]"):
+    with pytest.raises(ImportError, match=r"needs .*'pandas'.*skvae\[tables\]"):
         typed_frame({"a": ["x"]})
