@@ -28,8 +28,7 @@ def expected(modules: Sequence[VAEModule], X: np.ndarray, n_samples: int) -> np.
             return _means(modules, outputs, weights).mean(0)
         return module.likelihood.mean_of_draws(outputs, weights)
 
-    n_draws = len(modules) * n_samples
-    return fill_gaps(X, lambda rows: map_rows(step, modules[0], rows, n_draws))
+    return fill_gaps(X, lambda rows: map_rows(step, modules[0], rows, n_samples))
 
 
 def drawn(
@@ -67,8 +66,7 @@ def drawn(
             means = _means(modules, outputs, weights)[owners, torch.arange(len(x))[:, None]]
             return means + torch.from_numpy(widths).to(means) * (draws - means)
 
-        n_passes = len(modules) * n_samples
-        return map_rows(step, modules[0], rows, n_passes).swapaxes(0, 1)
+        return map_rows(step, modules[0], rows, n_samples).swapaxes(0, 1)
 
     return np.broadcast_to(fill_gaps(X, completed), (n_draws, *X.shape))
 

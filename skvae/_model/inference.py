@@ -17,8 +17,11 @@ from skvae._rows.arrays import has_gaps
 from skvae._rows.source import Source
 
 # Size of a chunk: small enough for the cache, large enough for the cores. From 2,048 rows on,
-# convolutions take twice the time per row (benchmarks/inference.py).
+# convolutions take twice the time per row (benchmarks/inference.py). Small networks, by contrast,
+# spend half of the time between their products, so that more draws of narrow rows pass at once.
 _CHUNK_ROWS = 2**9
+_MOST_PASSES = 2**12
+_PASSING_VALUES = 2**17
 _CHUNK_VALUES = 2**20
 _CHUNK_OUTPUTS = 2**22  # 16 MB in single precision, for a likelihood with many outputs per feature
 FEWEST_DRAWS = 16
@@ -299,7 +302,9 @@ SCORES: dict[str, Callable[..., Tensor]] = {
 def _chunk_size(n_values: int, n_rows: int, n_outputs: int) -> int:
     """Return how many go at a time, by the values, network rows and outputs that each takes."""
     by_outputs = _CHUNK_OUTPUTS // max(1, n_outputs)
-    return max(1, min(_CHUNK_ROWS // n_rows, _CHUNK_VALUES // n_values, by_outputs))
+    width = max(n_values, n_outputs) // n_rows
+    n_passes = min(_MOST_PASSES, max(_CHUNK_ROWS, _PASSING_VALUES // width))
+    return max(1, min(_CHUNK_ROWS, n_passes // n_rows, _CHUNK_VALUES // n_values, by_outputs))
 
 
 def map_rows(
