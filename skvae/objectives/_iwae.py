@@ -12,6 +12,8 @@ from torch import Tensor
 from skvae._parts import Objective
 from skvae._validation import Interval, StrOptions
 
+_STEEPEST = 10.0  # nats per unit of z
+
 
 class IWAE(Objective):
     """The importance-weighted bound on the log-likelihood, with several posterior draws per row.
@@ -27,8 +29,8 @@ class IWAE(Objective):
     gradient : {"standard", "doubly_reparameterized"}, default="standard"
         Gradient estimator for the encoder. "standard" differentiates the bound itself; its
         signal-to-noise ratio falls as the number of draws grows [2]_. "doubly_reparameterized" has
-        the same expectation and less variance ([3]_, equation 8). The gradients of decoder and
-        prior are the same for both.
+        the same expectation and less variance ([3]_, equation 8), apart from rows on which it is
+        limited, see Notes. The gradients of decoder and prior are the same for both.
 
     See Also
     --------
@@ -40,6 +42,11 @@ class IWAE(Objective):
     the encoder's parameters is ``sum_k v_k**2 * dlog w_k / dz_k * dz_k / dparameters``. The
     standard one has the weights ``v_k`` instead, and also contains the derivative of
     ``-log q(z_k|x)`` at fixed ``z_k``, whose expectation is not zero but whose variance is large.
+
+    A row far from all others has slopes of thousands of nats per unit of z. Without the derivative
+    that balances them, some fits diverged (benchmarks/quality/README.md, "Missing values"). The
+    doubly reparameterised gradient of a row with respect to its draws therefore has a norm of at
+    most 10 nats.
 
     References
     ----------
@@ -108,7 +115,18 @@ class IWAE(Objective):
 
 
 def _weigh_gradient(z: Tensor, log_weights: Tensor) -> None:
-    """Multiply the gradient with respect to z by the normalised weights a second time."""
-    if z.requires_grad:  # not in validation
-        weights = log_weights.detach().softmax(dim=1)[..., None]
-        z.register_hook(lambda gradient: gradient * weights)
+    """Multiply the gradient with respect to z by the normalised weights a second time.
+
+    That of the loss of every row is then limited to a norm of `_STEEPEST`.
+    """
+    if not z.requires_grad:  # in validation
+        return
+    weights = log_weights.detach().softmax(dim=1)[..., None]
+    n_rows = len(z)  # a hook that holds z itself would keep the graph for ever
+
+    def weighed(gradient: Tensor) -> Tensor:
+        gradient = gradient * weights
+        norm = n_rows * gradient.norm(dim=(1, 2), keepdim=True)  # the loss is a mean over rows
+        return gradient * (_STEEPEST / norm.clamp_min(_STEEPEST))
+
+    z.register_hook(weighed)

@@ -1,5 +1,8 @@
 """The importance-weighted bound: its value, its growth with the draws, its two gradients."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -143,3 +146,30 @@ def test_doubly_reparameterized_gradient_is_its_formula(linear, evaluate):
         z_slopes[2] = 0.5 * (0.5 * log_var).exp() * noise  # slope, intercept, log variance
         expected = -(weights.square() * slopes * z_slopes[:, 0, :, 0]).sum(1)
     torch.testing.assert_close(double[0], expected, rtol=1e-5, atol=1e-8)
+
+
+def test_the_gradient_of_a_far_row_is_limited(linear, evaluate):
+    far = linear(2, n_rows=1)
+    far.x = far.x + 1e6
+    plain, _ = gradients(evaluate, far, IWAE(n_samples=8), range(3))
+    double, _ = gradients(evaluate, far, IWAE(n_samples=8, gradient=GRADIENTS[1]), range(3))
+    largest = 10 * np.sqrt(8) * (1 + far.x.norm())  # the slopes are multiplied by the inputs
+    assert 0 < double.norm(dim=1).max() < largest
+    assert plain.norm(dim=1).min() > 1000 * largest
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_a_step_leaves_no_graph_behind(linear, gradient):
+    kept, model = [], linear(2)
+    draw = model.draw_posterior
+
+    def draw_posterior(*args):
+        z = draw(*args)
+        kept.append(weakref.ref(z))
+        return z
+
+    model.draw_posterior = draw_posterior
+    for _ in range(3):
+        IWAE(gradient=gradient)(model, model.x)["loss"].backward()
+    gc.collect()
+    assert [one() for one in kept] == [None] * 3
