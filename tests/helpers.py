@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from skvae import VAEAnomalyDetector, VAEImputer
+from skvae import VAEAnomalyDetector, VAEClassifier, VAEImputer
 from skvae.scores import NoveltyRarity
 
 # the default score, of whose 100 trees the growth takes most of a small fit
@@ -18,6 +18,30 @@ def quick_parameters(estimator_class):
     """Return the parameters by which a detector has few trees, and an imputer one model."""
     of_class = {VAEAnomalyDetector: {"anomaly_score": FEW_TREES}, VAEImputer: {"n_estimators": 1}}
     return of_class.get(estimator_class, {})
+
+
+class Labelled(VAEClassifier):
+    """The classifier with labels of its own, by which it is called as the other estimators are."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        return super().fit(X, _labels(X) if y is None else y, sample_weight)
+
+    def partial_fit(self, X, y=None, *args, **kwargs):
+        return super().partial_fit(X, _labels(X) if y is None else y, *args, **kwargs)
+
+    def score(self, X, y=None, sample_weight=None):
+        return super().score(X, _labels(X) if y is None else y, sample_weight)
+
+
+Labelled.__name__ = Labelled.__qualname__ = "VAEClassifier"  # in messages
+
+
+def _labels(X):
+    """Return two classes in turn, and no label for every third row."""
+    labels = np.arange(np.shape(X)[0] if np.ndim(X) else 1) % 2
+    labels[2::3] = -1
+    labels[:2] = [0, 1][: len(labels)]
+    return labels
 
 
 def global_states():

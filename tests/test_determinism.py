@@ -10,7 +10,7 @@ import torch
 
 from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
 from skvae.networks import MLP
-from tests.helpers import global_states, quick_parameters
+from tests.helpers import Labelled, global_states, quick_parameters
 
 PROGRAM = """
 import hashlib, random
@@ -83,7 +83,9 @@ def test_a_random_state_instance_is_drawn_from(digits):
 
 
 @pytest.mark.parametrize("random_state", [None, 0])
-@pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector, VAEImputer])
+@pytest.mark.parametrize(
+    "estimator_class", [VAETransformer, VAEAnomalyDetector, VAEImputer, Labelled]
+)
 def test_the_global_generators_are_not_touched(digits, estimator_class, random_state):
     before = global_states()
     estimator = estimator_class(

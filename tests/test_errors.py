@@ -20,9 +20,9 @@ from skvae.networks import MLP, Conv, Network
 from skvae.objectives import ELBO, Objective
 from skvae.priors import Prior, PriorModule, StandardNormal
 from skvae.scores import ModelScore
-from tests.helpers import Interruption, quick_parameters
+from tests.helpers import Interruption, Labelled, quick_parameters
 
-ESTIMATORS = [VAETransformer, VAEAnomalyDetector, VAEImputer]
+ESTIMATORS = [VAETransformer, VAEAnomalyDetector, VAEImputer, Labelled]
 X = np.random.default_rng(0).normal(size=(40, 4))
 UNIT_X = np.random.default_rng(0).uniform(size=(40, 4))
 every_estimator = pytest.mark.parametrize("estimator_class", ESTIMATORS)
@@ -87,6 +87,7 @@ METHODS = {
     VAETransformer: ["inverse_transform", "score"],
     VAEAnomalyDetector: ["inverse_transform", "predict", "decision_function"],
     VAEImputer: ["score"],
+    Labelled: ["inverse_transform", "predict", "predict_proba", "predict_log_proba"],
 }
 
 
@@ -217,11 +218,16 @@ OUT_OF_RANGE_OF_IMPUTERS = {
     "mechanism": ["mnar", None, 1],
     "hidden_fraction": [0.0, 0.5, -0.1, "auto", True],
 }
+OUT_OF_RANGE_OF_CLASSIFIERS = {
+    "unlabeled": [[0], MLP()],
+    "consistency": [-1, np.nan, "auto", None],
+}
 
 
 OWN_RANGES = {
     VAEAnomalyDetector: OUT_OF_RANGE_OF_DETECTORS,
     VAEImputer: OUT_OF_RANGE_OF_IMPUTERS,
+    Labelled: OUT_OF_RANGE_OF_CLASSIFIERS,
 }
 
 
@@ -534,7 +540,7 @@ class LaplaceDensity(PriorModule):
         return -uniform.sign() * (1 - 2 * uniform.abs()).log()
 
 
-@every_estimator
+@pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector, VAEImputer])
 def test_a_prior_with_only_a_density_and_draws_works(estimator_class):
     estimator = quick(estimator_class, prior=LaplacePrior(), max_epochs=60, learning_rate=0.02).fit(
         X
