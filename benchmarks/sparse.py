@@ -94,7 +94,7 @@ def topics(n_rows, n_features, density, seed=0):
 
 def _accuracies(n_epochs):
     X, topic = topics(1500, 1000, density=0.05)
-    objectives = (ELBO(), ELBO(warmup=n_epochs / 2), ELBO(free_bits=0.1))
+    objectives = (ELBO(), ELBO(warmup=0), ELBO(free_bits=0.1))
     models = {str(one): _vae(one, n_epochs).fit(X).transform(X) for one in objectives}
     models["TruncatedSVD"] = TruncatedSVD(16, random_state=0).fit_transform(X.log1p())
     return [

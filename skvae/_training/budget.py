@@ -107,7 +107,8 @@ def pseudo_row_share(n_samples: int, n_features: int, n_components: int) -> floa
 def warmup_epochs(max_epochs: int, early_stopping: bool, is_needed: bool) -> float:
     """Return the epochs over which the weight of the KL term grows, unless the objective says.
 
-    Likelihoods with heavy tails or bins gain little from the first, rough latent vectors. Without a
+    Likelihoods with heavy tails or bins gain little from the first, rough latent vectors, and so do
+    counts and bits of which fewer than a tenth are not zero, such as words in texts. Without a
     warm-up the KL term then drives all dimensions onto the prior, from which they do not return.
     The prior of a classifier, a mixture for each class, draws them together as well: a warm-up
     gains up to 6 nats on four small tables (benchmarks/quality/README.md, "Few labels"). It takes a

@@ -18,6 +18,7 @@ from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from skorch.history import History
 
+from skvae._parts import LikelihoodModule
 from skvae._random import make_generator
 from skvae._rows.arrays import has_gaps
 from skvae._rows.batches import (
@@ -39,6 +40,7 @@ from skvae._training.callbacks import (
 from skvae._training.net import VAENet
 from skvae._training.pseudo_rows import pseudo_rows
 
+_SPARSE = 0.1  # share of values that are not zero
 _LEAST_KL = 1e-2  # nats per latent dimension
 _LEAST_CORRELATION = 0.3  # independent features leave nothing to encode
 _LEAST_Z = 5.0  # of the correlation, so that among thousands of pairs none passes by chance
@@ -92,7 +94,7 @@ def _aids_of_a_fit(net: VAENet, rows: TrainingRows) -> Iterator[None]:
     module.warmup_epochs = warmup_epochs(
         settings.max_epochs,
         settings.patience is not None,
-        module.likelihood.heavy_tailed or module.parts.n_classes > 0,
+        module.parts.n_classes > 0 or _may_collapse(module.likelihood, rows.sample()),
     )
     try:
         yield
@@ -156,6 +158,14 @@ def _settle_interruption(net: VAENet) -> None:
         UserWarning,
         stacklevel=2,
     )
+
+
+def _may_collapse(likelihood: LikelihoodModule, X: np.ndarray) -> bool:
+    """Return whether rows tell little about latent vectors at first: heavy tails, or few counts."""
+    if likelihood.heavy_tailed or likelihood.support is None:
+        return likelihood.heavy_tailed
+    n_observed = X.size - np.count_nonzero(np.isnan(X))
+    return bool(np.count_nonzero(np.nan_to_num(X)) < _SPARSE * n_observed)
 
 
 def _warn_of_collapse(X: np.ndarray, history: History, n_components: int) -> None:

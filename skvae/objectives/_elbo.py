@@ -31,8 +31,8 @@ class ELBO(Objective):
     warmup : float or "auto", default="auto"
         Epochs over which the weight of the KL term grows linearly from 0 to `beta` [4]_. "auto" is
         the first third of the epochs of a fit if the likelihood has heavy tails or bins, such as
-        :class:`~skvae.likelihoods.StudentT` or :class:`~skvae.likelihoods.Histogram`, and of
-        classifiers, else 0.
+        :class:`~skvae.likelihoods.StudentT` or :class:`~skvae.likelihoods.Histogram`, for counts
+        or bits of which fewer than a tenth are not zero, and of classifiers, else 0.
     n_samples : int, default=1
         Number of posterior draws per row, over which the estimate is averaged ([1]_, equation 7).
         More draws reduce the variance of the gradient; the cost of a step is proportional to them.

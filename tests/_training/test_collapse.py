@@ -4,12 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import KNeighborsClassifier
 from skorch.history import History
 
 from skvae import VAETransformer
-from skvae._training.fit import _features_depend, _warn_of_collapse
-from skvae.likelihoods import Gaussian, Mixed, StudentT
+from skvae._training.fit import _features_depend, _may_collapse, _warn_of_collapse
+from skvae.likelihoods import Bernoulli, Gaussian, Mixed, StudentT
 from skvae.objectives import ELBO
 from tests._training.helpers import model
 
@@ -89,3 +91,35 @@ def test_heavy_tails_do_not_collapse(likelihood):
     ranks = vae.sample(2000, random_state=0).argsort(axis=0).argsort(axis=0)
     assert np.corrcoef(ranks[:, 0], ranks[:, 2])[0, 1] > 0.6
     assert np.corrcoef(ranks[:, 1], ranks[:, 3])[0, 1] > 0.6
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "container"),
+    [
+        ("poisson", csr_array),
+        pytest.param("negative_binomial", np.asarray, marks=pytest.mark.slow),
+        pytest.param("bernoulli", np.asarray, marks=pytest.mark.slow),
+    ],
+)
+def test_sparse_counts_do_not_collapse(likelihood, container):
+    """Words of three topics, of which one in twenty occurs in a text."""
+    rng = np.random.default_rng(0)
+    rates = 0.05 * rng.gamma(0.3, 1 / 0.3, size=(3, 200))
+    topic = rng.integers(3, size=600)
+    X = rng.poisson(rates[topic]).astype(np.float32)
+    X = np.minimum(X, 1) if likelihood == "bernoulli" else X
+    vae = VAETransformer(2, likelihood=likelihood, max_epochs=40, random_state=0).fit(container(X))
+    assert vae.history_["train_kl"][-1] > 1
+    neighbours = KNeighborsClassifier().fit(vae.transform(X[:300]), topic[:300])
+    assert neighbours.score(vae.transform(X[300:]), topic[300:]) > 0.9
+
+
+def test_only_rows_that_say_little_at_first_may_collapse():
+    bits = np.zeros((100, 5))
+    bits[::20] = 1
+    module = Bernoulli().build(bits)
+    assert _may_collapse(module, bits)
+    assert not _may_collapse(module, 1 - bits)
+    assert not _may_collapse(Gaussian().build(bits), bits)
+    gaps = np.where(np.arange(100)[:, None] % 4, np.nan, bits)  # of which a fifth are ones
+    assert not _may_collapse(module, gaps)
