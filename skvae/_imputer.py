@@ -38,6 +38,7 @@ from skvae._validation import (
 from skvae.likelihoods import Gaussian, SelfMaskingGaussian
 
 _MOST_COMPONENTS = 10
+_FEWEST_CANDIDATES = 200  # latent vectors per row and model, of which draws are resampled
 _STEPS = (200, 5000)  # the fewest and the most
 
 
@@ -69,7 +70,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         "normal" is N(0, I); the others are learned. "auto" is ``MixturePrior(n_mixtures=20)``.
     objective : {"auto", "elbo", "iwae", "beta_tcvae", "info_vae"} or Objective, default="auto"
         The training objective: a short name, or a configured object of :mod:`skvae.objectives`.
-        "auto" is ``IWAE(n_samples=8)``.
+        "auto" is ``IWAE(n_samples=8, gradient="doubly_reparameterized")``.
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" fits them to the number of rows n: as many as
         ``min(90 sqrt(n), 3 n)`` optimiser steps need, but at least 200 and at most 5,000; at
@@ -98,9 +99,11 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         Share of the rows set aside for `early_stopping`, in (0, 1).
     n_iter_no_change : int, default=10
         Number of epochs without improvement after which `early_stopping` ends the fit.
-    n_importance_samples : int, default=200
-        Number of draws per row of the importance-weighted bound behind a log-likelihood [2]_. With
-        fewer than 16, the bound is averaged over several sets of draws, 16 in all.
+    n_importance_samples : int, default=32
+        Number of latent vectors per row of which imputed values, and the importance-weighted bound
+        behind a log-likelihood [2]_, are the weighted means, for each model. The time of
+        `transform` is proportional to it. With fewer than 16, the bound is averaged over several
+        sets of draws, 16 in all. Draws of missing values are resampled from at least 200.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products during training. "auto" is bfloat16 for rows of at least 256
         features on a processor that computes it natively, else float32. Losses are always
@@ -248,7 +251,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
-        n_importance_samples=200,
+        n_importance_samples=32,
         precision="auto",
         device="auto",
         callbacks=None,
@@ -463,7 +466,11 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
     def _calibrated(self, X: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """Return the factors of deviations of draws with which the hidden values agree."""
         seed = draw_seed(self.random_state)
-        return calibration.widths(self._modules, X, hidden, self.n_importance_samples, seed)
+        return calibration.widths(self._modules, X, hidden, self._n_candidates, seed)
+
+    @property
+    def _n_candidates(self) -> int:
+        return max(_FEWEST_CANDIDATES, self.n_importance_samples)
 
     @property
     def _models(self) -> list[VAEImputer]:
@@ -558,7 +565,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
             self._modules,
             rows,
             n_draws,
-            self.n_importance_samples,
+            self._n_candidates,
             seed,
             widths=None if (self._widths == 1).all() else self._widths,
         )

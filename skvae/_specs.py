@@ -58,7 +58,7 @@ OF_GAPS: dict[str, Part] = {
     "likelihood": Gaussian(noise_floor=0.02),
     "network": MLP(activation="silu", residual=True),
     "prior": MixturePrior(n_mixtures=20),
-    "objective": IWAE(n_samples=8),
+    "objective": IWAE(n_samples=8, gradient="doubly_reparameterized"),
 }
 # "auto" for an imputer of values that are missing because of what they are
 OF_SELF_MASKING: dict[str, Part] = {

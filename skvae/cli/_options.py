@@ -334,7 +334,7 @@ PARAMETERS = {
         10, "number of epochs without improvement after which --early-stopping stops", _COUNT
     ),
     "n_importance_samples": Parameter(
-        16, "number of draws per row for the log-likelihood of a row", _COUNT, 200
+        16, "number of draws per row for the log-likelihood of a row", _COUNT, 32
     ),
     "precision": Parameter(
         "auto",
