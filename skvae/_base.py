@@ -559,7 +559,8 @@ class BaseVAE(BaseEstimator):
     def _net_to_train(self, rows: TrainingRows, seed: int, goes_on: bool) -> VAENet:
         settings, n_components = self._settings(rows, seed), self._latent_size(rows.X.shape[1])
         if not goes_on:
-            return new_net(self._placed(self._builder(rows, n_components), rows), settings)
+            module = self._placed(self._builder(rows, n_components), rows)
+            return new_net(module, self._in_precision(settings, module))
         if n_components != self.n_components_:
             raise ValueError(
                 f"n_components={n_components} differs from the {self.n_components_} of the "
@@ -567,6 +568,7 @@ class BaseVAE(BaseEstimator):
             )
         self._check_support(rows)
         if self._net is None:
+            settings = self._in_precision(settings, self.module_)
             return new_net(copy.deepcopy(self.module_), settings, self._history)
         kept = ("objective", "optimizer", "weight_decay", "pseudo_rows", "precision", "device")
         if self.batch_size == "auto":
@@ -588,8 +590,14 @@ class BaseVAE(BaseEstimator):
 
         return build
 
+    def _in_precision(self, settings: Settings, module: VAEModule) -> Settings:
+        """Return the settings with the precision for the width of what the encoder sees."""
+        width = module.likelihood.n_inputs or module.parts.n_features
+        precision = resolve_precision(self.precision, settings.device, width)
+        return replace(settings, precision=precision)
+
     def _settings(self, rows: TrainingRows, seed: int) -> Settings:
-        """Resolve every parameter of training, once."""
+        """Resolve the parameters of training, except the precision, which the module decides."""
         budget = training_budget(rows.n_rows, self.batch_size, of_table=self._is_table)
         ceiling = budget.max_epochs * (EARLY_STOPPING_CEILING if self.early_stopping else 1)
         decay = budget.weight_decay if self.optimizer == "adam" else 0.0
@@ -603,7 +611,7 @@ class BaseVAE(BaseEstimator):
             optimizer=resolve_optimizer(self.optimizer),
             weight_decay=decay if self.weight_decay == "auto" else self.weight_decay,
             pseudo_rows=self.weight_decay == "auto",
-            precision=resolve_precision(self.precision, device, rows.X.shape[1]),
+            precision=self.precision,
             device=device,
             callbacks=_checked_callbacks(self.callbacks),
             patience=self.n_iter_no_change if self.early_stopping else None,

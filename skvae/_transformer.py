@@ -72,9 +72,10 @@ class VAETransformer(LikelihoodScoreMixin, EmbeddingMixin, BaseVAE):
         Number of draws per row of the importance-weighted bound behind a log-likelihood [2]_. With
         fewer than 16, the bound is averaged over several sets of draws, 16 in all.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of matrix products during training. "auto" is bfloat16 for rows of at least 256
-        features on a processor that computes it natively, else float32. Losses are always
-        float32; scores and embeddings have the precision of the rows, float32 or float64.
+        Precision of matrix products during training. "auto" is bfloat16 if the encoder sees at
+        least 256 values per row (features, or the levels and bins of a table's columns) and the
+        processor computes it natively, else float32. Losses are always float32; scores and
+        embeddings have the precision of the rows, float32 or float64.
     device : str or torch.device, default="auto"
         "auto" is a CUDA GPU if there is one, else the CPU.
     callbacks : list of skorch callbacks or None, default=None

@@ -145,15 +145,15 @@ def resolve_device(device: str | torch.device) -> str:
     return str(device)
 
 
-def resolve_precision(precision: str, device: str, n_features: int) -> str:
+def resolve_precision(precision: str, device: str, width: int) -> str:
     """Return the precision of the matrix products during training.
 
-    "auto" is bfloat16 if the processor multiplies it natively and the rows are wide enough for the
-    products to outweigh the casts, else float32.
+    "auto" is bfloat16 if the processor multiplies it natively and the encoder sees enough values
+    per row for the products to outweigh the casts, else float32.
     """
     if precision != "auto":
         return precision
-    wide = n_features >= _WIDE_ROWS
+    wide = width >= _WIDE_ROWS
     return "bfloat16" if wide and _multiplies_bfloat16(device) else "float32"
 
 

@@ -338,8 +338,8 @@ PARAMETERS = {
     ),
     "precision": Parameter(
         "auto",
-        "precision of matrix products during training; auto is bfloat16 if rows have at least 256 "
-        "features and the processor computes it natively, else float32",
+        "precision of matrix products during training; auto is bfloat16 if the encoder sees at "
+        "least 256 values per row and the processor computes it natively, else float32",
         {"choices": ("auto", "float32", "bfloat16")},
     ),
     "device": Parameter(
