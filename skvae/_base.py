@@ -31,6 +31,7 @@ from skvae._rows.arrays import (
 )
 from skvae._rows.batches import TrainingRows, training_rows, with_values
 from skvae._rows.frames import check_table, encoded_value
+from skvae._rows.lines import Lines
 from skvae._rows.opening import check_source, opened, opened_to_train
 from skvae._rows.source import Source, SparseRows
 from skvae._rows.table import TableSchema
@@ -569,7 +570,7 @@ class BaseVAE(BaseEstimator):
         self._check_support(rows)
         if self._net is None:
             settings = self._in_precision(settings, self.module_)
-            return new_net(copy.deepcopy(self.module_), settings, self._history)
+            return new_net(copy.deepcopy(self.module_), settings, history_of(self._history))
         kept = ("objective", "optimizer", "weight_decay", "pseudo_rows", "precision", "device")
         if self.batch_size == "auto":
             kept += ("batch_size",)
@@ -622,19 +623,22 @@ class BaseVAE(BaseEstimator):
     def _adopt_trained(self, net: VAENet, X: np.ndarray, seed: int) -> None:
         generator = make_generator(seed, net.device)
         net.module_.prior.conclude(lambda: inference.draw_posterior(net.module_, X, generator))
-        self._adopt(net.module_, net.history, net.settings.precision, X.dtype)
+        columns = history_columns(net.history)
+        self._adopt(net.module_, columns, net.settings.precision, X.dtype)
         self._gap_patterns = gaps_of_rows(X)
         # callbacks belong to the run, and may hold objects that cannot be copied
         net.settings = replace(net.settings, callbacks=())
         self._net = net
 
-    def _adopt(self, module: VAEModule, history: History, precision: str, dtype: np.dtype) -> None:
+    def _adopt(
+        self, module: VAEModule, history: dict[str, Any], precision: str, dtype: np.dtype
+    ) -> None:
         """Take a trained module as one's own, with the attributes that follow from it."""
         self.module_ = module
         self.n_components_ = module.parts.n_components
-        self.history_ = _history_arrays(history)
-        self.n_iter_ = len(history)
-        self.n_steps_ = int(sum(row["train_batch_count"] for row in history))
+        self.history_ = _measured(history)
+        self.n_iter_ = len(history["epoch"])
+        self.n_steps_ = int(history["train_batch_count"].sum())
         self.precision_ = precision
         self._history = history
         self._fit_dtype = dtype
@@ -646,11 +650,11 @@ class BaseVAE(BaseEstimator):
         return {
             "parts": self.module_.parts._asdict(),
             "weights": self.module_.state_dict(),
-            "history": _history_columns(self._history),
+            "history": self._history,
             "precision": self.precision_,
             "dtype": str(self._fit_dtype),
-            "feature_names": None if names is None else names.tolist(),
-            "table": None if self._schema is None else self._schema.state(),
+            "feature_names": None if names is None else Lines.of(names),
+            "table": None if self._schema is None else self._schema.packed(),
             "gap_patterns": self._gap_patterns,
         }
 
@@ -664,8 +668,8 @@ class BaseVAE(BaseEstimator):
         self._schema = _schema_of(state["table"], module.parts.n_features)
         module.to(_device_here(self.device))
         self._gap_patterns = _checked_gaps(state["gap_patterns"], module.parts.n_features)
-        history, dtype = history_of(state["history"]), np.dtype(state["dtype"])
-        self._adopt(module, history, state["precision"], dtype)
+        dtype = np.dtype(state["dtype"])
+        self._adopt(module, state["history"], state["precision"], dtype)
 
     @contextmanager
     def _unchanged_on_failure(self) -> Iterator[None]:
@@ -830,32 +834,31 @@ def _refuse_kinds(likelihood: Likelihood) -> None:
         )
 
 
-def _history_arrays(history: History) -> dict[str, np.ndarray]:
-    """Return a history as equally long float arrays, one value per epoch."""
-    columns: dict[str, np.ndarray] = {}
-    for name in dict.fromkeys(name for row in history for name in row):
+def _measured(columns: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return the durations, losses and other parts of the objective in a history."""
+    found: dict[str, np.ndarray] = {}
+    for name, values in columns.items():
         measured = name.startswith(("train_", "valid_")) and not name.endswith(("_count", "_best"))
         if name == "dur" or measured:
-            values = [row.get(name, np.nan) for row in history]
-            columns["duration" if name == "dur" else name] = np.array(values, dtype=np.float64)
-    return columns
+            found["duration" if name == "dur" else name] = np.array(values, dtype=np.float64)
+    return found
 
 
-def _history_columns(history: History) -> dict[str, Any]:
-    """Return a history by columns: floats as one array, NaN if missing; others as lists."""
-    columns: dict[str, Any] = {}
+def history_columns(history: History) -> dict[str, Any]:
+    """Return a history by columns, each an array if possible; of floats with NaN if missing."""
     names = dict.fromkeys(name for row in history for name in row if name != "batches")
-    for name in names:
-        values = [row.get(name) for row in history]
-        if all(isinstance(value, float | None) for value in values):
-            columns[name] = np.array([np.nan if v is None else v for v in values])
-        else:
-            columns[name] = values
-    return columns
+    return {name: _history_column([row.get(name) for row in history]) for name in names}
+
+
+def _history_column(values: list[Any]) -> Any:
+    kinds = set(map(type, values))
+    if kinds <= {float, type(None)}:
+        return np.array([np.nan if value is None else value for value in values])
+    return np.array(values) if kinds in ({bool}, {int}) else values
 
 
 def history_of(columns: dict[str, Any]) -> History:
-    """Return the history that `_history_columns` took apart."""
+    """Return the history that `history_columns` took apart."""
     history = History()
     plain = [
         [None if value != value else value for value in column.tolist()]
@@ -871,7 +874,7 @@ def history_of(columns: dict[str, Any]) -> History:
     return history
 
 
-def _checked_names(names: list[str] | None, n_features: int) -> list[str] | None:
+def _checked_names(lines: Lines | None, n_features: int) -> list[str] | None:
     """Return names of features that were read from a file.
 
     Raises
@@ -879,9 +882,9 @@ def _checked_names(names: list[str] | None, n_features: int) -> list[str] | None
     ValueError
         If they are not as many as the features of the model.
     """
-    if names is not None and len(names) != n_features:
-        raise ValueError(f"it names {len(names)} features, but its model has {n_features}")
-    return names
+    if lines is not None and len(lines) != n_features:
+        raise ValueError(f"it names {len(lines)} features, but its model has {n_features}")
+    return None if lines is None else list(lines)
 
 
 def _schema_of(state: dict[str, Any] | None, n_features: int) -> TableSchema | None:
@@ -894,7 +897,7 @@ def _schema_of(state: dict[str, Any] | None, n_features: int) -> TableSchema | N
     """
     if state is None:
         return None
-    schema = TableSchema.from_state(state)
+    schema = TableSchema.from_packed(state)
     if len(schema.columns) != n_features:
         raise ValueError(
             f"its table has {len(schema.columns)} columns, but its model has {n_features} features"

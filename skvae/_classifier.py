@@ -28,6 +28,7 @@ from skvae._rows.labels import (
     known_labels,
     label_values,
 )
+from skvae._rows.lines import Lines
 from skvae._specs import OF_CLASSES, SHORT_NAMES
 from skvae._training.net import Settings, VAENet
 from skvae._training.semi_supervised import SemiSupervised
@@ -620,7 +621,7 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
 
     def _get_state(self) -> dict[str, Any]:
         text = self.classes_.dtype.kind not in "biuf"
-        classes = {"labels": self.classes_.tolist(), "dtype": str(self.classes_.dtype)}
+        classes = {"labels": Lines.of(self.classes_), "dtype": str(self.classes_.dtype)}
         return {**super()._get_state(), "classes": classes if text else self.classes_}
 
     def _set_state(self, state: dict[str, Any], device: str) -> None:
@@ -650,10 +651,8 @@ def _checked_classes(state: Any, n_classes: int) -> np.ndarray:
     """
     classes = state
     if isinstance(state, dict):
-        labels, dtype = state["labels"], state["dtype"]
-        if not all(isinstance(label, str) for label in labels):
-            raise ValueError("its classes are not all text")
-        classes = np.array(labels, dtype=object if dtype == "object" else str)
+        labels = list(state["labels"]) if len(state["labels"]) == n_classes else []
+        classes = np.array(labels, dtype=object if state["dtype"] == "object" else str)
     sound = isinstance(classes, np.ndarray) and classes.ndim == 1 and len(classes) == n_classes
     if not sound or not np.array_equal(np.unique(classes), classes):
         raise ValueError(f"its classes are not {n_classes} different labels in ascending order")

@@ -591,8 +591,8 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
     def _get_state(self) -> dict[str, Any]:
         return {
             **super()._get_state(),
-            "had_gaps": self._had_gaps.tolist(),
-            "had_values": self._had_values.tolist(),
+            "had_gaps": self._had_gaps,
+            "had_values": self._had_values,
             "widths": self._widths,
             "others": [BaseVAE._get_state(other) for other in self._others],
         }
@@ -655,4 +655,4 @@ def _checked_flags(name: str, state: dict[str, Any], n_features: int) -> np.ndar
     flags = state[name]
     if len(flags) != n_features:
         raise ValueError(f"its {name!r} are {len(flags)}, but it has {n_features} columns")
-    return np.array(flags)
+    return flags

@@ -13,7 +13,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skvae._base import BaseVAE, history_of
+from skvae._base import BaseVAE, history_columns, history_of
 from skvae._classifier import VAEClassifier
 from skvae._detector import FittedScore, VAEAnomalyDetector
 from skvae._files import onnx_graphs
@@ -460,7 +460,8 @@ class Autosave(BaseEstimator, FitCallback):
         if not self.has_written_:
             net.check_resumable()  # now that all of the optimiser's state is there
         snapshot = copy.copy(self.estimator_)
-        snapshot._adopt(net.module_, net.history, net.settings.precision, self.dtype_)
+        columns = history_columns(net.history)
+        snapshot._adopt(net.module_, columns, net.settings.precision, self.dtype_)
         run = {"identity": self.identity_, **self.start_._asdict(), **net.run_state()}
         encoder = Encoder(SPEC_CLASSES)
         header = _described(snapshot, BaseVAE._get_state(snapshot), encoder)

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -10,9 +12,11 @@ import torch
 
 import skvae
 from skvae import VAEAnomalyDetector
+from skvae._files import model_file
 from skvae._files.model_file import read_file, write_file
 from skvae._files.values import Encoder
 from skvae._rows import states
+from skvae._rows.lines import Lines
 from skvae._specs import SPEC_CLASSES
 from skvae.likelihoods import Categorical, DiscretizedLogistic, Histogram, Mixed
 from skvae.networks import MLP, Conv, Network, ResNet
@@ -87,13 +91,8 @@ def nested(n_levels):
 def long_history(header, tensors):
     n_epochs = 100_000
     for name in [name for name in tensors if name.startswith("history.")]:
-        del tensors[name]
-    columns = {"epoch": list(range(1, n_epochs + 1)), "train_batch_count": [1] * n_epochs}
-    pairs = [[name, column] for name, column in columns.items()]
-    for name in ("dur", "train_loss"):
-        tensors[f"h.{name}"] = torch.ones(n_epochs, dtype=torch.float64)
-        pairs.append([name, {"array": f"h.{name}"}])
-    header["state"]["history"] = {"dict": pairs}
+        tensors[name] = torch.ones(n_epochs, dtype=tensors[name].dtype)
+    tensors["history.epoch"] = torch.arange(1, n_epochs + 1)
 
 
 def generator(place, n_keys=624, gauss=0.0):
@@ -101,6 +100,21 @@ def generator(place, n_keys=624, gauss=0.0):
         tensors["keys"] = torch.zeros(n_keys, dtype=torch.uint32)
         parts = ["MT19937", {"array": "keys"}, place, 0, gauss]
         parameter("random_state", {"random_state": {"tuple": parts}})(header, tensors)
+
+    return change
+
+
+def tensor(name, values):
+    def change(header, tensors):
+        tensors[name] = torch.tensor(values, dtype=tensors[name].dtype)
+
+    return change
+
+
+def lines(name, values):
+    def change(header, tensors):
+        tensors[name] = torch.from_numpy(Lines.of(values).text.copy())
+        header["state"][name] = {"lines": name}
 
     return change
 
@@ -169,7 +183,14 @@ TRUSTED_FIELDS = {
     "a tensor used twice": shared_tensor,
     "a tensor without a use": lambda header, tensors: tensors.update(more=torch.zeros(3)),
     "batches of a history": lambda h, t: h["state"]["history"]["dict"].append(["batches", [0, 0]]),
-    "epochs out of order": lambda h, t: set_pair(h["state"]["history"], "epoch", [2, 1]),
+    "epochs out of order": tensor("history.epoch", [2, 1]),
+    "epochs in a list": lambda h, t: set_pair(h["state"]["history"], "epoch", [1, 2]),
+    "epochs beyond 64 bits in all": tensor("history.train_batch_count", [2**62, 2**62]),
+    "epochs without steps": tensor("history.train_batch_count", [0, 1]),
+    "epochs with too few steps": tensor("history.train_batch_count", [1]),
+    "names that are no text": lines("feature_names", [1, 2, 3, 4, 5]),
+    "names that are no lines": state("feature_names", ["a", "b", "c", "d", "e"]),
+    "too few names": lines("feature_names", ["a"]),
     "versions that are no text": lambda header, tensors: header.update(versions={"torch": 2}),
     "a kind that is none": lambda header, tensors: header.update(kind=["model"]),
     "two keys in a node": state("offset", {"float": "nan", "tuple": []}),
@@ -316,6 +337,109 @@ def test_a_wide_table_is_loaded_and_described_in_time(tmp_path, library, n_colum
         start = time.process_time()
         read(path)
         assert time.process_time() - start < allowed
+    if sys.platform == "linux":
+        saved_table(tmp_path / "narrow.skvae", wide_table(9, library))
+        check_peaks(tmp_path / "narrow.skvae", path)
+
+
+# Memory, in a process of its own, whose peak is set back between the files.
+
+PEAKS = """
+import os, sys, warnings, pandas, skvae, skvae.persistence
+warnings.simplefilter("ignore")
+
+def megabytes(key):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 1e3
+
+def attempt(read, path):
+    try:
+        read(path)
+    except ValueError as exc:
+        assert path in str(exc), exc
+
+known, *paths = sys.argv[1:]
+for read in (skvae.load, skvae.describe):
+    attempt(read, known)
+    for path in paths:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+        before = megabytes("VmRSS")
+        attempt(read, path)
+        peak, allowed = megabytes("VmHWM") - before, 4 * os.path.getsize(path) / 1e6 + 64
+        assert peak < allowed, f"{path}: {read.__name__} took {peak:.0f} of {allowed:.0f} MB"
+"""
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets the peak back")
+
+
+def check_peaks(known, *paths):
+    run = subprocess.run(
+        [sys.executable, "-c", PEAKS, known, *paths], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def raw_lines(text):
+    def change(header, tensors):
+        tensors["names"] = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+        header["state"]["feature_names"] = {"lines": "names"}
+
+    return change
+
+
+def many_tensors(header, tensors):
+    tensors.update({str(number): torch.zeros(1) for number in range(20_000)})
+
+
+LARGE = {
+    "a long history": long_history,
+    "many lists": parameter("network", [[]] * 120_000),
+    "many dictionaries": parameter("network", [{}] * 120_000),
+    "many objects": parameter("network", [node(MLP())] * 10_000),
+    "many numbers": parameter("network", [0.5] * 240_000),
+    "more lists than a header may have": parameter("network", [[]] * 1_000_000),
+    "a long text": parameter("network", "x" * 3_900_000),
+    "a longer text": parameter("network", "x" * 20_000_000),
+    "a text of escapes": parameter("network", '"\\\n' * 300_000),
+    "a text of wide characters": parameter("network", "x" * 3_900_000 + "\U0001f600"),
+    "many versions": lambda h, t: h.update(versions={str(i): "1" for i in range(80_000)}),
+    "many tensors": many_tensors,
+    "many names": lines("feature_names", ["a"] * 2_000_000),
+    "names of lists": raw_lines(("[" + "[]," * 300_000 + "[]]\n") * 20),
+    "a name of a deep list": raw_lines("[" * 1_000_000 + "\n"),
+    "a name beyond a megabyte": raw_lines('"' + "a" * 10_000_000 + '"\n'),
+}
+
+
+@linux
+def test_a_file_takes_four_times_its_size_in_memory_or_is_refused(sound, tmp_path, monkeypatch):
+    write(tmp_path / "sound", sound, lambda header, tensors: None)
+    monkeypatch.setattr(model_file, "_header_of", lambda data: data)
+    for name, change in LARGE.items():
+        write(tmp_path / name, sound, change)
+    check_peaks(tmp_path / "sound", *(tmp_path / name for name in LARGE))
+
+
+@linux
+def test_headers_that_are_no_model_are_refused_in_little_memory(sound, tmp_path):
+    write(tmp_path / "sound", sound, lambda header, tensors: None)
+    one = '{"dtype":"F32","shape":[],"data_offsets":[0,4]}'
+    headers = {
+        "metadata": json.dumps({"__metadata__": {str(i): "" for i in range(1_000_000)}}),
+        "tensors": "{" + ",".join(f'"{i}":{one}' for i in range(300_000)) + "}",
+        "wide": '{"__metadata__":{"skvae":"\\ud83d\\ude00' + "a" * 3_900_000 + '"}}',
+    }
+    for name, text in headers.items():
+        length = len(text).to_bytes(8, "little")
+        (tmp_path / name).write_bytes(length + text.encode() + bytes(4))
+    check_peaks(tmp_path / "sound", *(tmp_path / name for name in headers))
+
+
+@pytest.mark.parametrize("value", [[[]] * 300_000, "x" * 5_000_000])
+def test_a_parameter_too_large_to_be_loaded_is_not_saved(sound, tmp_path, value):
+    with pytest.raises(ValueError, match=r"in its header|a header of"):
+        write(tmp_path / "large", sound, parameter("network", value))
+    assert not (tmp_path / "large").exists()
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
@@ -331,9 +455,10 @@ def test_one_wrong_column_of_many_is_named(tmp_path):
     path = tmp_path / "wide.skvae"
     saved_table(path, wide_table(90, "pandas"))
     header, tensors = read_file(path)
-    columns = dict(dict(header["state"]["table"]["dict"])["columns"][74]["dict"])
-    assert columns["dtype"] == "int64"
-    set_pair(dict(header["state"]["table"]["dict"])["columns"][74], "high", 1e30)
+    columns = [*Lines(tensors["table.columns"].numpy())]
+    assert columns[74]["dtype"] == "int64"
+    columns[74]["high"] = 1e30
+    tensors["table.columns"] = torch.from_numpy(Lines.of(columns).text.copy())
     write(path, (header, tensors), lambda header, tensors: None)
     with pytest.raises(ValueError, match=r"Column 'c74' has (bounds|an impossible value)"):
         skvae.load(path)

@@ -43,7 +43,8 @@ def card(
     check_parameters(params, estimators[header["estimator"]]._get_param_names())
     state = decoder.decode_entries(header["state"])
     check_state(header["estimator"], header["kind"], state)
-    schema = None if state["table"] is None else TableSchema.from_state(state["table"])
+    schema = None if state["table"] is None else TableSchema.from_packed(state["table"])
+    names = None if state["feature_names"] is None else list(state["feature_names"])
     call = Call(header["estimator"], params, estimators[header["estimator"]])
     return {
         "model": str(path),
@@ -51,7 +52,7 @@ def card(
         "estimator": header["estimator"],
         "parameters": {name: _cut(text) for name, text in call.changed().items()},
         "n_features": state["parts"]["n_features"],
-        "feature_names": state["feature_names"],
+        "feature_names": names,
         "columns": None if schema is None else _columns(schema),
         "n_components": state["parts"]["n_components"],
         "n_weights": _n_weights(state["weights"]),
@@ -62,7 +63,7 @@ def card(
         "format": header["format"],
         "versions": header["versions"],
         "sha256": header["sha256"],
-        **_of_estimator(state),
+        **_of_estimator(state, names),
     }
 
 
@@ -91,7 +92,7 @@ def _of_history(history: dict[str, Any]) -> dict[str, Any]:
     losses = {name: value for name, value in last.items() if not math.isnan(value)}
     return {
         "n_epochs": len(history["epoch"]),
-        "n_steps": sum(history["train_batch_count"]),
+        "n_steps": int(history["train_batch_count"].sum()),
         "seconds": float(history["dur"].sum()),
         "losses": losses,
     }
@@ -103,13 +104,13 @@ def _of_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {"bytes": status.st_size, "written": written.isoformat("T", "seconds")}
 
 
-def _of_estimator(state: dict[str, Any]) -> dict[str, Any]:
+def _of_estimator(state: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
     """Return the threshold of a detector, or the models and gaps of an imputer."""
     found: dict[str, Any] = {}
     if "offset" in state:
         found["threshold"] = state["offset"]
     if "others" in state:
-        names = state["feature_names"] or [f"x{i}" for i in range(len(state["had_gaps"]))]
+        names = names or [f"x{i}" for i in range(len(state["had_gaps"]))]
         gaps = [name for name, had in zip(names, state["had_gaps"], strict=True) if had]
         found |= {"n_models": 1 + len(state["others"]), "gaps": gaps}
     return found

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skvae._rows.lines import Lines
+
 Check = Callable[[Any, str], None]
 
 _SHORT = Repr()
@@ -113,6 +115,17 @@ def list_of(
         is_list = type(value) is kind and n_items in (None, len(value))
         length = "" if n_items is None else f" of length {n_items}"
         require(is_list, value, where, f"a {kind.__name__}{length}")
+        for position, item in enumerate(value):
+            inner(item, f"{where}.{position}")
+
+    return check
+
+
+def lines_of(inner: Check) -> Check:
+    """Return the check of lines, each value of which another check accepts."""
+
+    def check(value: Any, where: str) -> None:
+        require(isinstance(value, Lines), value, where, "lines of text")
         for position, item in enumerate(value):
             inner(item, f"{where}.{position}")
 

@@ -19,6 +19,10 @@ from torch import Tensor
 from skvae._disk.replacing import replacing
 
 FORMAT_VERSION = 1
+# A header takes many times its size in memory while it is parsed. What grows with columns, levels
+# and epochs is in tensors; a few thousand of them fit without a share of the size of the file.
+_MOST_TEXT, _BYTES_PER_TEXT = 2**22, 8
+_MOST_VALUES, _BYTES_PER_VALUE = 2**18, 64
 _KEY = "skvae"  # a single key, because safetensors writes several in no fixed order
 
 
@@ -34,14 +38,19 @@ def write_file(
     ------
     OSError
         If the file cannot be written; an earlier file of that name is unchanged.
+    ValueError
+        If it would hold more tensors or parameters than can be read.
     """
     # copied because tensors may share memory, which safetensors refuses
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     header = {"format": FORMAT_VERSION, "versions": _versions(), **header}
     header.pop("sha256", None)
     header["sha256"] = digest_of(_dumps(header), tensors)
+    data = safetensors.torch.save(tensors, {_KEY: _dumps(header)})
+    del tensors
+    _header_of(data)
     with replacing(path) as scratch:
-        scratch.write_bytes(safetensors.torch.save(tensors, {_KEY: _dumps(header)}))
+        scratch.write_bytes(data)
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -57,9 +66,9 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
     path = Path(path)
     data = path.read_bytes()
     try:
+        metadata = json.loads(_header_of(data)).get("__metadata__", {})
         tensors = safetensors.torch.load(data)
-        metadata = _metadata(data)
-        del data  # values take several times the memory of their text
+        del data
         text = metadata.pop(_KEY)
         if metadata:
             raise ValueError(f"it has the unknown metadata {min(metadata)[:80]!r}")
@@ -91,10 +100,18 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("skvae", "torch", "scikit-learn", "numpy")}
 
 
-def _metadata(data: bytes) -> dict[str, str]:
-    length = int.from_bytes(data[:8], "little")  # safetensors has checked that it fits
-    metadata: dict[str, str] = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    return metadata
+def _header_of(data: bytes) -> bytes:
+    """Return the header of a safetensors file, unless it is too large for what it describes."""
+    length = int.from_bytes(data[:8], "little")
+    most = _MOST_TEXT + len(data) // _BYTES_PER_TEXT
+    if length > most:
+        raise ValueError(f"it has a header of {length} bytes, but at most {most} are allowed")
+    header = data[8 : 8 + length]
+    n_values = sum(header.count(mark) for mark in (b",", b"[", b"{"))
+    most = _MOST_VALUES + len(data) // _BYTES_PER_VALUE
+    if n_values > most:
+        raise ValueError(f"it has {n_values} values in its header, but at most {most} are allowed")
+    return header
 
 
 def _dumps(header: dict[str, Any]) -> str:
@@ -106,5 +123,6 @@ def digest_of(text: str, tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        if tensor.numel():
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

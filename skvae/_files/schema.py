@@ -18,6 +18,7 @@ from skvae._files.fields import (
     either,
     flag,
     instance,
+    lines_of,
     list_of,
     mapping,
     number,
@@ -77,11 +78,20 @@ _PARAMETERS: dict[str, Check] = {
 }
 
 
+def _numbers(value: Any, where: str) -> None:
+    kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+    is_known = kind in ("float64", "int64", "bool") and value.ndim == 1
+    require(is_known, kind, where, "an array of numbers of one dimension")
+
+
 def _history(value: Any, where: str) -> None:
-    """Check a history by columns: arrays of measured values, and lists of others."""
-    mapping(either(list_of(anything), array("float64", 1, finite=False)))(value, where)
+    """Check a history by columns: arrays of numbers, and lists of others."""
+    mapping(either(list_of(anything), _numbers))(value, where)
     for name in ("epoch", "train_batch_count"):
-        list_of(whole(1, 2**53))(value.get(name), f"{where}.{name}")
+        counts = value.get(name)
+        array("int64", 1)(counts, f"{where}.{name}")
+        few = bool((counts >= 1).all()) and int(counts.max()) <= 2**53 // len(counts)
+        require(few, "counts", f"{where}.{name}", "counts of epochs and steps")
     for name in ("dur", "train_loss"):
         array("float64", 1)(value.get(name), f"{where}.{name}")
     seconds = value["dur"]
@@ -93,8 +103,8 @@ def _history(value: Any, where: str) -> None:
         if is_measured(name):
             array("float64", 1, finite=False)(column, f"{where}.{name}")
             require(not np.isinf(column).any(), name, where, "no infinite value")
-    numbers = list(range(1, n_epochs + 1))
-    require(n_epochs > 0 and value["epoch"] == numbers, "epoch", where, "every epoch once")
+    in_order = np.array_equal(value["epoch"], np.arange(1, n_epochs + 1))
+    require(in_order, "epoch", where, "every epoch once")
 
 
 _MODEL: dict[str, Check] = {
@@ -113,7 +123,7 @@ _MODEL: dict[str, Check] = {
     "history": _history,
     "precision": one_of("float32", "bfloat16"),
     "dtype": one_of("float32", "float64"),
-    "feature_names": optional(list_of(text(10_000))),
+    "feature_names": optional(lines_of(text(10_000))),
     "table": optional(instance(dict)),
     "gap_patterns": optional(array("bool", 2)),
 }
@@ -125,7 +135,7 @@ def _widths(value: Any, where: str) -> None:
     require(sound, "a factor", where, f"factors in [1, {_LARGEST_WIDTH:g}]")
 
 
-_text_classes = record({"labels": list_of(text(10_000)), "dtype": text(20)})
+_text_classes = record({"labels": lines_of(text(10_000)), "dtype": text(20)})
 
 
 def _classes(value: Any, where: str) -> None:
@@ -149,8 +159,8 @@ _STATES = {
     "VAEImputer": record(
         {
             **_MODEL,
-            "had_gaps": list_of(flag),
-            "had_values": list_of(flag),
+            "had_gaps": array("bool", 1),
+            "had_values": array("bool", 1),
             "widths": _widths,
             "others": list_of(record(_MODEL)),
         }

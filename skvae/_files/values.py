@@ -20,9 +20,11 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from skvae._files.fields import array, brief, number, one_of, require, whole
+from skvae._rows.lines import Lines
 
 _MOST_LEVELS = 64  # of nested values; a configured object takes three or four
 _LARGEST_WHOLE = 2**128  # a float holds it
+_MOST_LINES, _BYTES_PER_LINE = 2**18, 128  # further lines need as many bytes of tensors each
 _SPARE_OBJECTS = 64  # configured objects beyond one for each tensor
 # torch would import a module by the name of any other kind of device
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d{1,3})?")
@@ -106,6 +108,8 @@ class Encoder(_Nested):
             return {"tensor": self._keep(value, where)}
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
             return {"array": self._keep(torch.from_numpy(value.copy()), where)}
+        if isinstance(value, Lines):
+            return {"lines": self._keep(torch.from_numpy(value.text.copy()), where)}
         if isinstance(value, torch.device):
             return {"device": checked_device(str(value), where)}
         if isinstance(value, type) and issubclass(value, torch.optim.Optimizer):
@@ -172,7 +176,8 @@ class Decoder(_Nested):
         self.trusted = {cls.__qualname__: cls for cls in trusted}
         self.tensors: dict[str, Tensor] = tensors or {}
         self.builds = builds
-        self._n_objects = 0
+        self._n_bytes = sum(tensor.nbytes for tensor in self.tensors.values())
+        self._n_objects = self._n_lines = 0
         self._in_object = False  # where numbers reach arithmetic that has 64 bits
         self.unused = set(self.tensors)
 
@@ -217,6 +222,14 @@ class Decoder(_Nested):
         """Return a tensor; two places that share one would change together in training."""
         self.unused.remove(name)
         return self.tensors[name]
+
+    def _lines(self, name: Any) -> Lines:
+        lines = Lines(self._tensor(name).numpy())
+        self._n_lines += len(lines)
+        most = _MOST_LINES + self._n_bytes // _BYTES_PER_LINE
+        if self._n_lines > most:
+            raise ValueError(f"it holds {self._n_lines} names and levels, but at most {most} fit")
+        return lines
 
     def _spec(self, content: Any) -> Any:
         name, params = content
@@ -269,6 +282,7 @@ class Decoder(_Nested):
         "float": lambda self, content: _FLOATS[content],
         "tensor": _tensor,
         "array": lambda self, content: self._tensor(content).numpy(),
+        "lines": _lines,
         "device": lambda self, content: torch.device(checked_device(content, "device")),
         "optimizer": _optimizer,
         "random_state": _random_state,

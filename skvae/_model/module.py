@@ -359,7 +359,22 @@ def load_weights(module: VAEModule, weights: dict[str, Tensor], *, assign: bool 
         If a name, shape, dtype or value cannot be right.
     """
     check_weights(module, weights)
-    module.load_state_dict(weights, assign=assign)
+    if assign:
+        _assign(module, weights)
+    else:
+        module.load_state_dict(weights)
+
+
+def _assign(module: VAEModule, weights: dict[str, Tensor]) -> None:
+    """Put weights and buffers in place; `load_state_dict` takes time for modules times weights."""
+    for path, owner in module.named_modules():
+        prefix = f"{path}." if path else ""
+        for name, parameter in [*owner.named_parameters(recurse=False)]:
+            own = nn.Parameter(weights[prefix + name], requires_grad=parameter.requires_grad)
+            setattr(owner, name, own)
+        for name, _ in [*owner.named_buffers(recurse=False)]:
+            if prefix + name in weights:  # else it is not persistent
+                setattr(owner, name, weights[prefix + name])
 
 
 def check_weights(module: VAEModule, weights: dict[str, Tensor]) -> None:

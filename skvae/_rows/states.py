@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from importlib.util import find_spec
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -21,18 +23,65 @@ from skvae._rows.columns import (
     encode,
     joined_type,
 )
+from skvae._rows.lines import Lines
 from skvae._rows.native import Library
 
+PACKED = ("columns", "levels", "shares", "categories")  # fields of packed columns
 _BASES = {kind for kinds in KINDS.values() for kind in kinds}
 _TIMES = ("datetime", "duration")
 _NUMBERS = ("real", "whole")
 _FIELDS = [field.name for field in fields(Column)]
+_LISTS = ("levels", "others", "shares", "categories")  # as long as there are levels in a column
+_NAMES = ("kind", "base", "dtype", "unit", "resolution", "time_zone")  # few, which columns share
+_MOST_JOINED = 1000  # columns, each of which takes a few arrays meanwhile
+_MOST_PARTS = 64  # of the name of a column that has several
 
 
 def column_state(column: Column) -> dict[str, Any]:
     """Return a column as plain values. Names that JSON does not have are given as text."""
     state = {name: _listed(value) for name, value in asdict(column).items()}
     return state | {"name": _plain_name(column.name)}
+
+
+def packed(columns: Sequence[Column]) -> dict[str, Any]:
+    """Return columns in little memory: the lists in them stand end to end, beside the columns."""
+    known = [[*column.levels, *column.others] for column in columns]
+    shares = [*chain.from_iterable(column.shares for column in columns)]
+    places = [*chain.from_iterable(map(_places, columns, known))]
+    return {
+        "columns": Lines.of(map(_without_lists, columns)),
+        "levels": Lines.of(chain.from_iterable(known)),
+        "shares": np.array(shares, dtype=np.float64),
+        "categories": np.array(places, dtype=np.int64),
+    }
+
+
+def unpacked(state: Any) -> Iterator[dict[str, Any]]:
+    """Yield the plain values of each of some columns that were packed.
+
+    Raises
+    ------
+    ValueError
+        If they are not what `packed` returns.
+    """
+    columns, texts, shares, places = (state[name] for name in PACKED)
+    is_packed = isinstance(columns, Lines) and isinstance(texts, Lines)
+    if not (is_packed and _is_array(shares, "float64") and _is_array(places, "int64")):
+        raise ValueError("The columns of a table must be lines and arrays.")
+    levels, shares, places = map(_level, texts), map(float, shares), map(int, places)
+    for column in columns:
+        _check_fields(column, set(_FIELDS) - {"shares"})
+        groups = [_taken(column, name, column[name], levels) for name in ("levels", "others")]
+        known = [*chain(*groups)]
+        lists: list[Any] = [*groups, _taken(column, "others", column["others"], shares), None]
+        if column["categories"] is not None:
+            _require(column, "categories", column["categories"] is True)
+            order = _taken(column, "categories", len(known), places)
+            _require(column, "categories", all(0 <= place < len(known) for place in order))
+            lists[-1] = [known[place] for place in order]
+        yield column | dict(zip(_LISTS, lists, strict=True))
+    if [*chain(*(islice(rest, 1) for rest in (levels, shares, places)))]:
+        raise ValueError("The columns of a table have other levels than stand beside them.")
 
 
 def column_of(state: Any) -> Column:
@@ -43,14 +92,14 @@ def column_of(state: Any) -> Column:
     ValueError
         Naming the column and the field, if a value is not what a column can have.
     """
-    if not isinstance(state, dict) or set(state) != set(_FIELDS):
-        raise ValueError(f"A column must have the fields {_FIELDS}, got {_brief(state)}.")
+    _check_fields(state, set(_FIELDS))
     _check_texts(state)
     _check_levels(state)
     _check_bounds(state)
     _check_lattice(state)
     lists = {name: tuple(value) for name, value in state.items() if isinstance(value, list)}
-    return Column(**state | lists | {"name": _name_of(state["name"])})
+    names = {name: sys.intern(state[name]) for name in _NAMES if state[name] is not None}
+    return Column(**state | lists | names | {"name": _name_of(state["name"])})
 
 
 def check_types(columns: Sequence[Column], library: Library) -> None:
@@ -68,17 +117,56 @@ def check_types(columns: Sequence[Column], library: Library) -> None:
             _check_type(wrong, library)
 
 
-def alike(columns: Sequence[Column]) -> list[list[int]]:
-    """Return the positions of columns that can be joined, group by group."""
+def alike(columns: Sequence[Column]) -> Iterator[list[int]]:
+    """Yield the positions of columns that can be joined, in groups of bounded size."""
     groups: dict[Any, list[int]] = {}
     for place, column in enumerate(columns):
         groups.setdefault(joined_type(column), []).append(place)
-    return list(groups.values())
+    for group in groups.values():
+        for start in range(0, len(group), _MOST_JOINED):
+            yield group[start : start + _MOST_JOINED]
 
 
 def bounds_of(column: Column) -> np.ndarray:
     """Return the bounds of a column; of one without values, none."""
     return np.array([] if column.low is None else [column.low, column.high], dtype=np.float64)
+
+
+def _without_lists(column: Column) -> dict[str, Any]:
+    """Return a column with numbers of levels in place of the levels."""
+    state = column_state(column)
+    del state["shares"]
+    counts = {name: len(state[name]) for name in ("levels", "others")}
+    return state | counts | {"categories": None if column.categories is None else True}
+
+
+def _places(column: Column, known: list[Any]) -> list[int]:
+    """Return the positions of the categories among the levels."""
+    places = {level: place for place, level in enumerate(known)}
+    return [places[level] for level in column.categories or ()]
+
+
+def _level(value: Any) -> Any:
+    if not _is_level(value):
+        raise ValueError(f"A column of a table has the impossible level {_brief(value)}.")
+    return value
+
+
+def _taken(column: dict[str, Any], field: str, n: Any, values: Iterator[Any]) -> list[Any]:
+    """Return the next n values."""
+    taken = [*islice(values, n)] if _is_whole(n) and 0 <= n < sys.maxsize else None
+    _require(column | {field: n}, field, taken is not None and len(taken) == n)
+    assert taken is not None
+    return taken
+
+
+def _is_array(value: Any, dtype: str) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == dtype and value.ndim == 1
+
+
+def _check_fields(state: Any, expected: set[str]) -> None:
+    if not isinstance(state, dict) or set(state) != expected:
+        raise ValueError(f"A column must have the fields {sorted(expected)}, got {_brief(state)}.")
 
 
 def _check_texts(state: dict[str, Any]) -> None:
@@ -96,17 +184,23 @@ def _check_texts(state: dict[str, Any]) -> None:
 def _check_levels(state: dict[str, Any]) -> None:
     levels, others, shares = state["levels"], state["others"], state["shares"]
     for name in ("levels", "others"):
-        cells = state[name]
-        _require(state, name, _are_distinct_levels(cells))
-        _require(state, name, not cells or state["base"] == "level")
-    _require(state, "others", _are_distinct_levels([*levels, *others]))
+        _require(state, name, isinstance(state[name], list))
+        _require(state, name, all(map(_is_level, state[name])))
+        _require(state, name, not state[name] or state["base"] == "level")
+    known = {*levels, *others}
+    _require(state, "levels", len(set(levels)) == len(levels))
+    _require(state, "others", len(known) == len(levels) + len(others))
     _require(state, "shares", isinstance(shares, list) and len(shares) == len(others))
     _require(state, "shares", all(_is_number(share) and 0 <= share <= 1 for share in shares))
     _require(state, "shares", not others or math.isclose(sum(shares), 1, abs_tol=1e-6))
     categories = state["categories"]
     if categories is not None:
-        _require(state, "categories", _are_distinct_levels(categories))
-        _require(state, "categories", set(categories) == {*levels, *others})
+        _require(
+            state, "categories", isinstance(categories, list) and len(categories) == len(known)
+        )
+        _require(state, "categories", all(map(_is_level, categories)))
+        known.difference_update(categories)
+        _require(state, "categories", not known)
 
 
 def _check_bounds(state: dict[str, Any]) -> None:
@@ -202,16 +296,13 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _are_distinct_levels(levels: Any) -> bool:
-    if not isinstance(levels, list):
-        return False
-    plain = all(isinstance(level, (str, bool)) or _is_number(level) for level in levels)
-    return plain and len(set(levels)) == len(levels)
+def _is_level(value: Any) -> bool:
+    return isinstance(value, (str, bool)) or _is_number(value)
 
 
 def _is_name(name: Any) -> bool:
     if isinstance(name, list):
-        return all(map(_is_name, name))
+        return len(name) <= _MOST_PARTS and all(map(_is_name, name))
     return name is None or isinstance(name, (str, int)) or _is_number(name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,16 @@ from skvae._rows import columns as _columns
 from skvae._rows.cells import read
 from skvae._rows.columns import Column
 from skvae._rows.native import LIBRARIES, Library, library_of
-from skvae._rows.states import alike, bounds_of, check_types, column_of, column_state
+from skvae._rows.states import (
+    PACKED,
+    alike,
+    bounds_of,
+    check_types,
+    column_of,
+    column_state,
+    packed,
+    unpacked,
+)
 
 __all__ = ["Column", "TableSchema"]
 
@@ -200,25 +209,39 @@ class TableSchema:
         return {"library": self.library, "columns": list(map(column_state, self.columns))}
 
     @classmethod
-    def from_state(cls, state: Any) -> TableSchema:
-        """Return the schema of such values. None of them is trusted.
+    def from_states(cls, library: Any, states: Iterable[Any]) -> TableSchema:
+        """Return the schema of such a library and columns. None of the values is trusted.
 
         Raises
         ------
         ValueError
             Naming the column and the field, if a value is not what a schema can have.
         """
-        if not isinstance(state, dict) or set(state) != {"library", "columns"}:
-            raise ValueError("The schema of a table must have the fields 'library' and 'columns'.")
-        name, columns = state["library"], state["columns"]
-        if not isinstance(name, str) or name not in LIBRARIES:
-            raise ValueError(f"Expected a library among {sorted(LIBRARIES)}, got {name!r}.")
-        if not isinstance(columns, list) or not columns:
-            raise ValueError("The schema of a table must have a list of columns.")
-        schema = cls(tuple(map(column_of, columns)), name)
+        if not isinstance(library, str) or library not in LIBRARIES:
+            raise ValueError(f"Expected a library among {sorted(LIBRARIES)}, got {library!r}.")
+        schema = cls(tuple(map(column_of, states)), library)
+        if not schema.columns:
+            raise ValueError("The schema of a table must have columns.")
         _refuse_duplicates(schema.names)
-        check_types(schema.columns, LIBRARIES[name])
+        check_types(schema.columns, LIBRARIES[library])
         return schema
+
+    def packed(self) -> dict[str, Any]:
+        """Return the schema as lines of text and arrays, for many columns and levels."""
+        return {"library": self.library, **packed(self.columns)}
+
+    @classmethod
+    def from_packed(cls, state: Any) -> TableSchema:
+        """Return the schema of what `packed` returned. Nothing in it is trusted.
+
+        Raises
+        ------
+        ValueError
+            Naming the column and the field, if a value is not what a schema can have.
+        """
+        if not isinstance(state, dict) or set(state) != {"library", *PACKED}:
+            raise ValueError(f"A table must have the fields {('library', *PACKED)}.")
+        return cls.from_states(state["library"], unpacked(state))
 
     def _check_names(self, names: list[Any]) -> None:
         if names == self.names:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skvae._rows.arrays import is_frame
+from skvae._rows.lines import Lines
 from skvae._rows.table import TableSchema
 
 pd = pytest.importorskip("pandas")
@@ -31,7 +32,10 @@ def column_of(values, kinds=None, library=pd.DataFrame):
 
 
 def restored(schema):
-    return TableSchema.from_state(json.loads(json.dumps(schema.state(), allow_nan=False)))
+    state = json.loads(json.dumps(schema.state(), allow_nan=False))
+    again = TableSchema.from_states(state["library"], state["columns"])
+    assert TableSchema.from_packed(schema.packed()).columns == again.columns
+    return again
 
 
 def check_round_trip(frame):
@@ -494,8 +498,12 @@ STATE = TableSchema.learn(
 ).state()
 
 
+def schema_of(state):
+    return TableSchema.from_states(state["library"], state["columns"])
+
+
 def test_the_untouched_state_is_accepted():
-    assert TableSchema.from_state(copy.deepcopy(STATE)).state() == STATE
+    assert schema_of(copy.deepcopy(STATE)).state() == STATE
 
 
 @pytest.mark.parametrize(
@@ -567,23 +575,83 @@ def test_a_forged_state_is_refused(position, field, value):
     name = "'text'" if field == "name" else repr(STATE["columns"][position]["name"])
     name = r"\{\}" if value == {} else name
     with pytest.raises(ValueError, match=name):
-        TableSchema.from_state(state)
+        schema_of(state)
 
 
 @pytest.mark.parametrize(
     "state",
     [
-        None,
-        {},
         STATE | {"library": "dask"},
         STATE | {"library": ["pandas"]},
         STATE | {"columns": []},
-        STATE | {"columns": {}},
         STATE | {"columns": [None]},
         STATE | {"columns": [{"name": "a"}]},
-        STATE | {"more": 1},
     ],
 )
 def test_a_state_of_another_form_is_refused(state):
     with pytest.raises(ValueError, match=r"must have|Expected a library"):
-        TableSchema.from_state(state)
+        schema_of(state)
+
+
+PACKED = schema_of(STATE).packed()
+
+
+def first_column(**changes):
+    first, *others = PACKED["columns"]
+    return Lines.of([first | changes, *others])
+
+
+def column_of_levels(**changes):
+    columns = [
+        column | changes if column["name"] == "kept" else column for column in PACKED["columns"]
+    ]
+    assert columns != [*PACKED["columns"]]
+    return Lines.of(columns)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"library": "dask"},
+        {"more": 1},
+        {"columns": [{}]},
+        {"columns": Lines.of([])},
+        {"columns": Lines.of([None])},
+        {"columns": Lines.of([{"name": "a"}])},
+        {"columns": first_column(shares=[])},
+        {"columns": first_column(levels=-1)},
+        {"columns": first_column(levels=True)},
+        {"columns": first_column(levels=10**30)},
+        {"columns": first_column(levels=[])},
+        {"columns": first_column(others=1)},
+        {"columns": first_column(categories=False)},
+        {"columns": first_column(name=[["a"] * 65])},
+        {"columns": column_of_levels(levels=0)},
+        {"columns": column_of_levels(levels=1000)},
+        {"columns": column_of_levels(categories=None)},
+        {"levels": Lines.of([])},
+        {"levels": Lines.of([*PACKED["levels"], "more"])},
+        {"levels": Lines.of([[] for _ in PACKED["levels"]])},
+        {"levels": Lines.of([None for _ in PACKED["levels"]])},
+        {"levels": [*PACKED["levels"]]},
+        {"shares": np.ones(1)},
+        {"shares": np.ones(0, np.float32)},
+        {"shares": np.ones((0, 1))},
+        {"categories": PACKED["categories"] * 0},
+        {"categories": PACKED["categories"] - 1},
+        {"categories": PACKED["categories"] + 1000},
+        {"categories": PACKED["categories"].astype(float)},
+        {"categories": np.append(PACKED["categories"], 0)},
+    ],
+)
+def test_packed_columns_that_are_forged_are_refused(change):
+    assert TableSchema.from_packed({**PACKED}).state() == STATE
+    with pytest.raises(ValueError, match=r"must (have|be)|Expected a library|impossible|stand"):
+        TableSchema.from_packed(PACKED | change)
+
+
+def test_columns_without_a_field_are_refused():
+    for field in PACKED:
+        state = {name: value for name, value in PACKED.items() if name != field}
+        with pytest.raises(ValueError, match="must have the fields"):
+            TableSchema.from_packed(state)
