@@ -620,9 +620,10 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
         return np.column_stack([rows.drawn(), _drawn_labels(rows).astype(rows.X.dtype)])
 
     def _get_state(self) -> dict[str, Any]:
-        text = self.classes_.dtype.kind not in "biuf"
-        classes = {"labels": Lines.of(self.classes_), "dtype": str(self.classes_.dtype)}
-        return {**super()._get_state(), "classes": classes if text else self.classes_}
+        classes: Any = self.classes_
+        if classes.dtype.kind not in "biuf":
+            classes = {"labels": Lines.of(classes), "dtype": str(classes.dtype)}
+        return {**super()._get_state(), "classes": classes}
 
     def _set_state(self, state: dict[str, Any], device: str) -> None:
         super()._set_state(state, device)

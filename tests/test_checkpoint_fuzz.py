@@ -14,7 +14,7 @@ import torch
 from skorch.callbacks import LRScheduler
 
 from skvae import Autosave, VAETransformer
-from skvae._files.model_file import read_file, write_file
+from skvae._files.model_file import file_bytes, read_file, write_file
 from skvae.networks import MLP
 from tests.test_model_fuzz import INSERTED, places
 
@@ -79,7 +79,7 @@ DELETED = object()
 def resume(folder, header, tensors, name=NAME, **changes):
     """Write a checkpoint with a right checksum, and continue from it."""
     folder.mkdir(exist_ok=True)
-    write_file(folder / name, header, tensors)
+    (folder / name).write_bytes(file_bytes(header, tensors))
     return fit(folder, **changes)
 
 

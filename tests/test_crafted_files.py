@@ -345,7 +345,7 @@ def test_a_wide_table_is_loaded_and_described_in_time(tmp_path, library, n_colum
 # Memory, in a process of its own, whose peak is set back between the files.
 
 PEAKS = """
-import os, sys, warnings, pandas, skvae, skvae.persistence
+import ctypes, gc, os, sys, warnings, pandas, skvae, skvae.persistence
 warnings.simplefilter("ignore")
 
 def megabytes(key):
@@ -362,6 +362,8 @@ known, *paths = sys.argv[1:]
 for read in (skvae.load, skvae.describe):
     attempt(read, known)
     for path in paths:
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # else a file would fill the memory of those before
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
         before = megabytes("VmRSS")

@@ -15,6 +15,7 @@ from skorch.callbacks import Callback
 import skvae
 from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
 from skvae._files.model_file import write_file
+from skvae._rows.lines import Lines
 from skvae.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from skvae.networks import MLP, Conv, Network
 from skvae.objectives import ELBO, Objective
@@ -338,6 +339,14 @@ def set_parameter(name, node):
     return change
 
 
+def set_names(names):
+    def change(header, tensors):
+        tensors["names"] = torch.from_numpy(Lines.of(names).text.copy())
+        header["state"]["feature_names"] = {"lines": "names"}
+
+    return change
+
+
 def set_state(name, node):
     def change(header, tensors):
         header["state"][name] = node
@@ -393,8 +402,8 @@ def other_dtype(header, tensors):
         (set_part("likelihood", {"spec": ["Bernoulli", {"dict": []}]}), "do not fit"),
         (set_state("dtype", "object"), r"state\.dtype' is 'object', but one of"),
         (set_state("precision", "float8"), "precision' is 'float8', but one of"),
-        (set_state("feature_names", ["one"]), "names 1 features, but its model has 9"),
-        (set_state("feature_names", [1] * 9), r"feature_names\.0' is 1, but a text"),
+        (set_names(["one"]), "names 1 features, but its model has 9"),
+        (set_names([1] * 9), r"feature_names\.0' is 1, but a text"),
         (
             set_state("offset", {"float": "nan"}),
             "offset' is nan, but a number from",

@@ -22,6 +22,7 @@ _BUFFERS_PER_TENSOR = 2  # some follow from the others, and are not in the file
 _SPARE = 64  # modules, buffers and parameters in any file
 _SPARE_VALUES = 2**14
 _FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full)
+_DRAWS = (nn.init.kaiming_uniform_, nn.init.uniform_, Tensor.uniform_, Tensor.normal_)
 
 
 class Allowance(TorchFunctionMode):
@@ -67,6 +68,10 @@ class Allowance(TorchFunctionMode):
         self, func: Callable, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func in _DRAWS:
+            weights = kwargs["tensor"] if "tensor" in kwargs else args[0]
+            if weights.is_meta:  # it has no values, and a third of the time would go into them
+                return weights
         if func in _FACTORIES:  # before memory is taken
             self._check(func(*args, **{**kwargs, "device": "meta"}))
         result = func(*args, **kwargs)

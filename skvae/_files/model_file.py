@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,16 +42,27 @@ def write_file(
     ValueError
         If it would hold more tensors or parameters than can be read.
     """
+    data = file_bytes(header, tensors)
+    with replacing(path) as scratch:
+        scratch.write_bytes(data)
+
+
+def file_bytes(header: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
+    """Return the content of a file.
+
+    Raises
+    ------
+    ValueError
+        If it would hold more tensors or parameters than can be read.
+    """
     # copied because tensors may share memory, which safetensors refuses
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     header = {"format": FORMAT_VERSION, "versions": _versions(), **header}
     header.pop("sha256", None)
     header["sha256"] = digest_of(_dumps(header), tensors)
     data = safetensors.torch.save(tensors, {_KEY: _dumps(header)})
-    del tensors
     _header_of(data)
-    with replacing(path) as scratch:
-        scratch.write_bytes(data)
+    return data
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -96,6 +108,7 @@ def unsound(path: str | os.PathLike[str], reason: object) -> ValueError:
     return ValueError(f"{path} cannot be used as a model of skvae: {str(reason)[:500]}.")
 
 
+@cache  # as it parses the metadata of four packages
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("skvae", "torch", "scikit-learn", "numpy")}
 
