@@ -9,6 +9,7 @@ from skvae.cli._options import add_model
 from skvae.cli._outputs import Result
 
 _N_NAMES = 6  # names of features in the text
+_WIDEST_NAME = 40  # to which others are aligned
 
 add_options = add_model
 
@@ -55,7 +56,7 @@ def _table_lines(columns: list[dict[str, str]]) -> list[str]:
     """Return a table of columns and their kinds."""
     if not columns:
         return []
-    width = max(len(column["name"]) for column in columns) + 2
+    width = min(_WIDEST_NAME, max(len(column["name"]) for column in columns)) + 2
     lines = [f"  {each['name']:{width}}{each['kind']:10}{each['values']}" for each in columns]
     return ["columns:", *map(_line, lines)]
 

@@ -45,7 +45,7 @@ def test_bytes_that_are_not_lines_are_refused(text):
 def test_a_line_that_is_no_value_is_refused(line):
     lines = Lines(text_of(f"1\n{line}\n2\n"))
     with pytest.raises(ValueError, match=r"value|codec|at most|digits"):
-        [*lines]
+        list(lines)
 
 
 def test_values_that_are_not_finite_are_not_written():

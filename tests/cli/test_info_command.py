@@ -70,6 +70,16 @@ def test_info_shows_a_few_of_many_levels_and_the_value_of_a_constant(run, fit, e
     assert "  b  constant  5\n" in text
 
 
+def test_one_long_name_does_not_make_every_line_long(run, fit, elsewhere):
+    names = ["a" * 5000, *(f"x{i}" for i in range(20))]
+    rows = [f"t{i % 3}," + ",".join(str(i * j % 5) for j in range(1, 21)) for i in range(20)]
+    (elsewhere / "t.csv").write_text("\n".join([",".join(names), *rows]))
+    fit("m", "--data", "t.csv", "--prior", "normal")
+    text = run("info", "m").out
+    assert "a" * 5000 in text
+    assert len(text) < 15_000
+
+
 def test_every_verb_refuses_a_damaged_model(run, files, elsewhere):
     content = bytearray((files / "digits.skvae").read_bytes())
     content[-100] ^= 1
