@@ -413,6 +413,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 @linux
 def test_a_file_takes_four_times_its_size_in_memory_or_is_refused(sound, tmp_path, monkeypatch):
     write(tmp_path / "sound", sound, lambda header, tensors: None)
@@ -422,6 +423,7 @@ def test_a_file_takes_four_times_its_size_in_memory_or_is_refused(sound, tmp_pat
     check_peaks(tmp_path / "sound", *(tmp_path / name for name in LARGE))
 
 
+@pytest.mark.slow
 @linux
 def test_headers_that_are_no_model_are_refused_in_little_memory(sound, tmp_path):
     write(tmp_path / "sound", sound, lambda header, tensors: None)
