@@ -27,6 +27,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "sphinxext.api",
+    "sphinxext.charts",
     "sphinxext.command_line",
     "sphinxext.explorers",
     "sphinxext.links",
@@ -97,5 +98,15 @@ html_theme_options = {
 }
 html_sidebars = {
     page: []
-    for page in ("index", "getting_started", "command_line", "benchmarks", "quality", "changelog")
+    for page in (
+        "index",
+        "getting_started",
+        "command_line",
+        "benchmarks",
+        "quality",
+        "coming_from",
+        "faq",
+        "how_tested",
+        "changelog",
+    )
 }
