@@ -83,6 +83,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "skvae"
 html_static_path = ["_static"]
+html_extra_path = ["llms.txt"]
 html_css_files = ["skvae.css"]
 html_favicon = "_static/logo.svg"
 html_copy_source = False

@@ -1,9 +1,11 @@
 """The distributions: built, looked into, and tried in an environment of their own."""
 
 import os
+import re
 import subprocess
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -13,7 +15,30 @@ import pytest
 import skvae
 
 ROOT = Path(skvae.__file__).parents[1]
-pytestmark = pytest.mark.slow
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def test_the_version_is_the_same_everywhere():
+    version = project()["version"]
+    recipe = (ROOT / ".ci" / "conda" / "meta.yaml").read_text("utf-8")
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert skvae.__version__ == version
+    assert re.search(r'version: "(.*)"', recipe)[1] == version
+    assert re.search(r"^version: (.*)$", citation, re.M)[1] == version
+
+
+def test_the_conda_recipe_has_the_requirements_of_the_package():
+    renamed = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+    expected = {f"python {project()['requires-python']}"}
+    for requirement in project()["dependencies"]:
+        name, floor = requirement.split(">=")
+        expected.add(f"{renamed.get(name, name)} >={floor}")
+    recipe = (ROOT / ".ci" / "conda" / "meta.yaml").read_text("utf-8")
+    run = re.search(r"^  run:\n((?:    - .*\n)*)", recipe, re.M)[1]
+    assert set(re.findall(r"- (.*)", run)) == expected
 
 
 def run(*command, **settings):
@@ -28,7 +53,7 @@ def environment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    tools = ("build", "hatchling")
+    tools = ("build", "hatchling", "twine")
     try:
         run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *tools)
     except subprocess.CalledProcessError as exc:
@@ -45,6 +70,7 @@ def distributions(environment, tmp_path_factory):
     return source, wheel
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_nothing_else(distributions):
     _, wheel = distributions
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -57,6 +83,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(distributions):
     assert all(".dist-info/" in name for name in names - expected)
 
 
+@pytest.mark.slow
 def test_the_source_distribution_holds_what_its_tests_need(distributions):
     source, _ = distributions
     with tarfile.open(source) as archive:
@@ -66,6 +93,13 @@ def test_the_source_distribution_holds_what_its_tests_need(distributions):
     assert not any("__pycache__" in name or name.endswith(".pyc") for name in names)
 
 
+@pytest.mark.slow
+def test_the_distributions_pass_the_checks_of_the_index(distributions, environment):
+    checked = run(environment, "-m", "twine", "check", "--strict", *distributions)
+    assert checked.stdout.count("PASSED") == 2
+
+
+@pytest.mark.slow
 def test_the_wheel_runs_the_demo_in_an_environment_of_its_own(distributions, environment, tmp_path):
     _, wheel = distributions
     run(environment, "-m", "pip", "install", "-q", "--no-deps", wheel)

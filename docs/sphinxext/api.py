@@ -11,6 +11,7 @@ from pathlib import Path
 import skvae
 
 INDEX = "api"
+LAST = ("skvae.datasets", "skvae.cli")  # in the index, where the parts of a model come first
 
 INDEX_HEAD = """\
 .. _api:
@@ -34,7 +35,9 @@ INDEX_SECTION = """
 {summary}
 
 .. currentmodule:: {module}
+{tables}"""
 
+TABLE = """
 .. autosummary::
    :nosignatures:
 
@@ -72,9 +75,10 @@ def public_names() -> dict[str, list[str]]:
 def public_modules() -> Iterator:
     """Yield the package and its public modules that define `__all__`."""
     yield skvae
-    for info in pkgutil.walk_packages(skvae.__path__, f"{skvae.__name__}."):
-        if not any(part.startswith("_") for part in info.name.split(".")):
-            module = import_module(info.name)
+    found = (info.name for info in pkgutil.walk_packages(skvae.__path__, f"{skvae.__name__}."))
+    for name in sorted(found, key=lambda name: (name in LAST and LAST.index(name) + 1, name)):
+        if not any(part.startswith("_") for part in name.split(".")):
+            module = import_module(name)
             if hasattr(module, "__all__"):
                 yield module
 
@@ -116,8 +120,14 @@ def _index_section(module: str, names: list[str]) -> str:
         module=module,
         underline="-" * len(module),
         summary=inspect.getdoc(import_module(module)).splitlines()[0],
-        names=_indented(names),
+        tables="".join(TABLE.format(names=_indented(group)) for group in _groups(module, names)),
     )
+
+
+def _groups(module: str, names: list[str]) -> list[list[str]]:
+    """Return the estimators of a module, and then its other names."""
+    first = [name for name in names if "fit" in dir(getattr(import_module(module), name))]
+    return [group for group in (first, [name for name in names if name not in first]) if group]
 
 
 def _indented(names) -> str:
