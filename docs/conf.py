@@ -11,6 +11,7 @@ import skvae
 
 sys.path.insert(0, str(Path(__file__).parent))  # the folder of sphinxext
 os.environ.setdefault("SKVAE_EXAMPLES", "short")  # "full": the gallery uses whole data sets
+os.environ["SKVAE_DOCS"] = ".."  # from a page of the gallery, for the link of an estimator
 
 project = "skvae"
 author = "the skvae developers"

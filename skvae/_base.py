@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skorch.callbacks import Callback
 from skorch.history import History
 
@@ -47,6 +47,7 @@ from skvae._training.callbacks import FitCallback, Start, is_a, without_name
 from skvae._training.fit import train, train_one_pass
 from skvae._training.net import Settings, VAENet, copy_net, new_net
 from skvae._validation import (
+    DocumentedEstimator,
     Interval,
     InvalidParameterError,
     OutsideSupportError,
@@ -60,7 +61,7 @@ from skvae._validation import (
 _MOST_PATTERNS, _MOST_PATTERN_CELLS = 10_000, 2**21  # of gaps, in a model and in its file
 
 
-class BaseVAE(BaseEstimator):
+class BaseVAE(DocumentedEstimator):
     """Base of the estimators; its parameters are documented where users meet them."""
 
     _parameter_constraints: ClassVar[dict] = {

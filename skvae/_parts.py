@@ -15,17 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from skvae._validation import OutsideSupportError
+from skvae._validation import DocumentedEstimator, OutsideSupportError
 
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
 _DRAWS_OF_MOMENTS = 2**14
 _CHUNK_VALUES = 2**18  # checked at a time, so that a mask takes no memory of the size of X
 
 
-class Part(BaseEstimator):
+class Part(DocumentedEstimator):
     """Base of all specs: parameters, compared and cloned by their values."""
 
     _parameter_constraints: dict = {}
@@ -35,7 +34,7 @@ class Part(BaseEstimator):
         shown = copy.copy(self)
         for name, value in self.get_params(deep=False).items():
             setattr(shown, name, _with_texts(value))
-        return BaseEstimator.__repr__(shown, N_CHAR_MAX)
+        return DocumentedEstimator.__repr__(shown, N_CHAR_MAX)
 
     def validate(self) -> None:
         """Refuse parameters that are out of range, before any row is seen.

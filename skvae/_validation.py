@@ -1,16 +1,17 @@
-"""Checks of arguments and of packages; the one file that imports scikit-learn's private names.
+"""Checks of arguments and packages; the one file that uses scikit-learn's private names.
 
 An upstream rename is then one repair.
 """
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
     Interval,
@@ -26,6 +27,7 @@ from sklearn.utils.validation import (
 )
 
 __all__ = [
+    "DocumentedEstimator",
     "IdentifierError",
     "Interval",
     "InvalidParameterError",
@@ -41,6 +43,21 @@ __all__ = [
     "check_weights",
     "import_extra",
 ]
+
+
+class DocumentedEstimator(BaseEstimator):
+    """A `BaseEstimator` whose HTML representation links to the page of its class.
+
+    The environment variable `SKVAE_DOCS` holds the address of the documentation, such as that of
+    the folder into which it was built. Without it, there is no link.
+    """
+
+    _doc_link_module = "skvae"
+
+    @property
+    def _doc_link_template(self) -> str:
+        address = os.environ.get("SKVAE_DOCS", "")
+        return address and address + "/generated/{estimator_module}.{estimator_name}.html"
 
 
 def import_extra(name: str, caller: str, extra: str, *, otherwise: str = "") -> Any:

@@ -11,6 +11,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 from docs.sphinxext import api
+from skvae import VAETransformer
+from skvae._validation import DocumentedEstimator
 from tests.test_docstrings import public_objects
 from tests.test_readme import CloseNumbers
 
@@ -124,3 +126,77 @@ def test_only_names_of_known_libraries_resolve_to_an_address(extension):
     assert extension.address_of(method) == f"{reference}#{method}"
     assert extension.address_of("skvae.VAETransformer") is None
     assert extension.address_of("torch.nn.Modules") is None
+
+
+TABLES = """\
+```text
+$ python script.py
+Title
+machine
+model    nats            seconds  source
+ours, a  -1.5 ± 0.25       1,234
+theirs   3.0 (2.5-4)              a paper
+neither  not within 5 s        7
+```
+"""
+
+
+@pytest.mark.parametrize("extension", ["charts"], indirect=True)
+def test_the_table_of_a_chart_is_read_by_its_title(extension):
+    rows = extension.find_table(TABLES, "Title")
+    assert [row["model"] for row in rows] == ["ours, a", "theirs", "neither"]
+    assert [row["source"] for row in rows] == ["", "a paper", ""]
+    values = [extension.value_of(row["nats"]) for row in rows]
+    assert values == [(-1.5, -1.75, -1.25), (3.0, 2.5, 4.0), None]
+    assert extension.value_of(rows[0]["seconds"]) == (1234, 1234, 1234)
+    with pytest.raises(ValueError, match="No table has the title 'Other'"):
+        extension.find_table(TABLES, "Other")
+
+
+@pytest.mark.parametrize("extension", ["charts"], indirect=True)
+def test_bars_are_as_long_as_their_figures(extension):
+    cells = [("skvae", "2.0 (1-4)"), ("other", "4.0"), ("none", "not within 5 s")]
+    chart = extension.chart_html(cells, "A & B", 0, None)
+    assert re.findall(r"--at:([\d.]+)%", chart) == ["50.00", "100.00"]
+    assert re.findall(r"left:([\d.]+)%;width:([\d.]+)%", chart) == [("25.00", "75.00")]
+    assert "A &amp; B" in chart
+    assert "not within 5 s" in chart
+    assert chart.count('class="ours"') == 1
+    dots = extension.chart_html(cells, "", 1, 5)
+    assert re.findall(r"--at:([\d.]+)%", dots) == ["25.00", "75.00"]
+
+
+@pytest.mark.parametrize("extension", ["charts"], indirect=True)
+def test_marked_tables_of_the_readmes_become_charts(extension):
+    for path in extension.PAGES.values():
+        text = (DOCS.parent / path).read_text("utf-8")
+        shown = extension.page_text(path)
+        assert "<!--" not in shown
+        assert shown.count("```{bar-chart}") == text.count("<!-- bar-chart: ") > 0
+        titles = re.findall(r"```\{bar-chart\} (.*)\n", shown)
+        assert all(extension.find_table(text, title) for title in titles)
+
+
+def test_links_of_estimators_lead_to_pages_of_the_reference(monkeypatch):
+    monkeypatch.setenv("SKVAE_DOCS", "docs")
+    for module, names in api.public_names().items():
+        for name in names:
+            member = getattr(importlib.import_module(module), name)
+            if isinstance(member, type) and issubclass(member, DocumentedEstimator):
+                link = member._get_doc_link(member.__new__(member))
+                assert link == f"docs/generated/{module}.{name}.html"
+    monkeypatch.delenv("SKVAE_DOCS")
+    assert VAETransformer()._get_doc_link() == ""
+
+
+def test_links_for_readers_of_text_lead_to_pages():
+    pages = {f"generated/{module}.html" for module in api.public_names()} | {"generated/api.html"}
+    pages |= {f"generated/{name}.html" for name in public_objects()} | {"auto_examples/index.html"}
+    pages |= {
+        path.relative_to(DOCS).with_suffix(".html").as_posix()
+        for path in DOCS.rglob("*")
+        if path.suffix in {".rst", ".md"}
+    }
+    links = re.findall(r"\]\((.*?)\)", (DOCS / "llms.txt").read_text("utf-8"))
+    assert len(links) > 15
+    assert set(links) <= pages

@@ -73,11 +73,11 @@ class BarChart(SphinxDirective):
 
     required_arguments = 1
     final_argument_whitespace = True
-    option_spec = {  # noqa: RUF012
+    option_spec = {
         "file": directives.unchanged_required,
         "column": directives.unchanged_required,  # or A; B; ... for the mean of several columns
         "caption": directives.unchanged_required,
-        "rows": directives.unchanged_required,  # A = label of A; B; ...
+        "rows": directives.unchanged_required,  # A -> label of A; B; ...
         "where": directives.unchanged_required,  # column = cell
         "from": float,
         "to": float,
@@ -106,7 +106,7 @@ class BarChart(SphinxDirective):
     def _labels(self, names: list[str]) -> list[tuple[str, str]]:
         if "rows" not in self.options:
             return [(name, name) for name in names]
-        pairs = (part.strip().partition(" = ") for part in self.options["rows"].split(";"))
+        pairs = (part.strip().partition(" -> ") for part in self.options["rows"].split(";"))
         return [(name, label or name) for name, _, label in pairs]
 
 

@@ -12,6 +12,7 @@ from docutils import nodes
 SKLEARN = "https://scikit-learn.org/stable"
 TORCH = "https://docs.pytorch.org/docs/stable"
 MATPLOTLIB = "https://matplotlib.org/stable"
+SCIPY = "https://docs.scipy.org/doc/scipy/reference/generated"
 SKORCH = "https://skorch.readthedocs.io/en/stable"
 
 # from a pattern that matches the whole name to its address
@@ -21,6 +22,7 @@ RULES = {
     r"df_output_transform": SKLEARN + r"/modules/\g<0>.html",
     r"sphx_glr_auto_examples_([a-z]+)_(plot_\w+)\.py": SKLEARN + r"/auto_examples/\1/\2.html",
     r"matplotlib\.axes\.Axes\.\w+": MATPLOTLIB + r"/api/_as_gen/\g<0>.html",
+    r"scipy\.stats\.\w+": SCIPY + r"/\g<0>.html",
     r"torch\.nn\.Module": TORCH + r"/generated/\g<0>.html",
     r"skorch\.callbacks": SKORCH + "/callbacks.html",
     r"skorch\.callbacks\.\w+": SKORCH + r"/callbacks.html#\g<0>",
