@@ -97,6 +97,7 @@ html_theme_options = {
     "show_prev_next": False,
     "header_links_before_dropdown": 6,
     "show_toc_level": 2,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "coming_from": []},
 }
 html_sidebars = {
     page: []

@@ -200,3 +200,24 @@ def test_links_for_readers_of_text_lead_to_pages():
     links = re.findall(r"\]\((.*?)\)", (DOCS / "llms.txt").read_text("utf-8"))
     assert len(links) > 15
     assert set(links) <= pages
+
+
+@pytest.mark.parametrize(
+    ("said", "file", "code"),
+    [
+        ("20,000 damaged files", "test_model_fuzz.py", "20_000"),
+        (
+            "20,000 crafted ones",
+            "test_model_fuzz.py",
+            "5000, seed, marks=pytest.mark.slow) for seed in (1, 2, 3, 4)",
+        ),
+        ("2,000 forged checkpoints", "test_checkpoint_fuzz.py", "2000"),
+        ("killed at random moments, 200 times", "test_kills.py", "param(200, 11"),
+        ("Saving is killed 200 times", "test_kills.py", "param(200, marks"),
+        ("Ten thousand concurrent calls", "test_concurrency.py", "10_000"),
+        ("A thousand fits in one process", "test_soak.py", "(100, 1000, 10"),
+    ],
+)
+def test_numbers_of_cases_are_those_of_the_tests(said, file, code):
+    assert said in " ".join((DOCS / "how_tested.rst").read_text("utf-8").split())
+    assert code in (Path(__file__).parent / file).read_text("utf-8")

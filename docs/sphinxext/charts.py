@@ -126,6 +126,11 @@ def chart_html(rows: list[tuple[str, str]], caption: str, start: float, end: flo
         _line(label, cell, value, start, end)
         for (label, cell), value in zip(rows, values, strict=True)
     ]
+    if kind == "dots":
+        lines.append(
+            '<tr class="axis" aria-hidden="true"><th></th><td class="track">'
+            f"<div><span>{start:g}</span><span>{end:g}</span></div></td><td></td></tr>"
+        )
     return (
         f'<div class="bar-chart"><table class="{kind}"><caption>{escape(caption)}</caption>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
@@ -137,7 +142,7 @@ def _line(label: str, cell: str, value: Value | None, start: float, end: float) 
     marks = _marks(value, start, end) if value else ""
     return (
         f'<tr{ours}><th scope="row">{escape(label)}</th>'
-        f'<td class="track"><div>{marks}</div></td><td class="figure">{escape(cell)}</td></tr>'
+        f'<td class="track"><div>{marks}</div></td><td class="value">{escape(cell)}</td></tr>'
     )
 
 
