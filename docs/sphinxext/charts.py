@@ -78,6 +78,7 @@ class BarChart(SphinxDirective):
         "column": directives.unchanged_required,  # or A; B; ... for the mean of several columns
         "caption": directives.unchanged_required,
         "rows": directives.unchanged_required,  # A -> label of A; B; ...
+        "ours": directives.unchanged_required,  # the highlighted label, if it does not say skvae
         "where": directives.unchanged_required,  # column = cell
         "from": float,
         "to": float,
@@ -90,9 +91,8 @@ class BarChart(SphinxDirective):
             rows = self._cells(find_table(path.read_text(encoding="utf-8"), self.arguments[0]))
         except (ValueError, KeyError) as exc:
             raise self.error(f"{path.name}: {exc}") from exc
-        chart = chart_html(
-            rows, self.options["caption"], self.options.get("from", 0.0), self.options.get("to")
-        )
+        start, end, ours = (self.options.get(name) for name in ("from", "to", "ours"))
+        chart = chart_html(rows, self.options["caption"], start or 0, end, ours)
         return [nodes.raw("", chart, format="html")]
 
     def _cells(self, table: list[dict[str, str]]) -> list[tuple[str, str]]:
@@ -114,16 +114,27 @@ def _mean(cells: list[str]) -> str:
     """Return a cell as it stands, or the mean of the figures of several cells."""
     if len(cells) == 1:
         return cells[0]
-    return f"{fmean(value.number for cell in cells if (value := value_of(cell))):.3f}"
+    values = [value for cell in cells if (value := value_of(cell))]
+    return f"{fmean(value.number for value in values):.{_decimals(cells[0])}f}"
 
 
-def chart_html(rows: list[tuple[str, str]], caption: str, start: float, end: float | None) -> str:
+def _decimals(cell: str) -> int:
+    return len(cell.split()[0].partition(".")[2])
+
+
+def chart_html(
+    rows: list[tuple[str, str]],
+    caption: str,
+    start: float,
+    end: float | None,
+    ours: str | None = None,
+) -> str:
     """Return a table with a bar in every row; dots if the axis does not start at zero."""
     values = [value_of(cell) for _, cell in rows]
     end = end if end is not None else max(value.high for value in values if value)
     kind = "bars" if start == 0 else "dots"
     lines = [
-        _line(label, cell, value, start, end)
+        _line(label, cell, _marks(value, start, end), label == ours)
         for (label, cell), value in zip(rows, values, strict=True)
     ]
     if kind == "dots":
@@ -137,16 +148,17 @@ def chart_html(rows: list[tuple[str, str]], caption: str, start: float, end: flo
     )
 
 
-def _line(label: str, cell: str, value: Value | None, start: float, end: float) -> str:
-    ours = ' class="ours"' if label.startswith(("skvae", "VAE")) else ""
-    marks = _marks(value, start, end) if value else ""
+def _line(label: str, cell: str, marks: str, is_ours: bool) -> str:
+    ours = ' class="ours"' if is_ours or label.startswith(("skvae", "VAE")) else ""
     return (
         f'<tr{ours}><th scope="row">{escape(label)}</th>'
         f'<td class="track"><div>{marks}</div></td><td class="value">{escape(cell)}</td></tr>'
     )
 
 
-def _marks(value: Value, start: float, end: float) -> str:
+def _marks(value: Value | None, start: float, end: float) -> str:
+    if value is None:
+        return ""
     at, low, high = (100 * min(max((x - start) / (end - start), 0), 1) for x in value)
     mark = f'<i class="mark" style="--at:{at:.2f}%"></i>'
     if value.high > value.low:
