@@ -20,7 +20,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 # with longer fits than the others
 SLOW_PAGES = {
     "anatomy",
+    "coming_from",
     "getting_started",
+    "index",
     "likelihoods",
     "missing",
     "own_parts",
