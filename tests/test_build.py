@@ -89,6 +89,7 @@ def test_the_source_distribution_holds_what_its_tests_need(distributions):
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     needed = ("pyproject.toml", "README.md", "LICENSE", "SECURITY.md", "constraints.txt")
+    needed += ("CITATION.cff", ".ci/conda/meta.yaml", "docs/llms.txt")
     assert {*needed, "skvae/__init__.py", "tests/test_build.py", "examples/demo.py"} <= names
     assert not any("__pycache__" in name or name.endswith(".pyc") for name in names)
 
