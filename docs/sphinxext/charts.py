@@ -58,6 +58,8 @@ def _rows(lines: list[str]) -> list[dict[str, str]]:
     header, *rows = lines[start:]
     spans = _columns([header, *rows])
     names = [header[span].strip() for span in spans]
+    if not all(names[1:]):
+        raise ValueError(f"A column has no name in {header!r}")
     return [dict(zip(names, (row[span].strip() for span in spans), strict=True)) for row in rows]
 
 
