@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from skvae._validation import DocumentedEstimator, OutsideSupportError
@@ -34,7 +35,7 @@ class Part(DocumentedEstimator):
         shown = copy.copy(self)
         for name, value in self.get_params(deep=False).items():
             setattr(shown, name, _with_texts(value))
-        return DocumentedEstimator.__repr__(shown, N_CHAR_MAX)
+        return BaseEstimator.__repr__(shown, N_CHAR_MAX)
 
     def validate(self) -> None:
         """Refuse parameters that are out of range, before any row is seen.
