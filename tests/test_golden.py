@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 
 import skvae
-from skvae import VAEAnomalyDetector, VAEImputer, VAETransformer
+from skvae import VAEAnomalyDetector, VAEClassifier, VAEImputer, VAETransformer
 from skvae._files.model_file import FORMAT_VERSION
 from skvae.likelihoods import Gaussian
 from skvae.networks import MLP
@@ -38,8 +38,14 @@ PARAMETERS = {
         "n_estimators": 2,
         "add_indicator": True,
     },
+    "classifier": {"network": MLP(hidden_layer_sizes=(4,)), "consistency": 0.5},
 }
-ESTIMATORS = {"transformer": VAETransformer, "detector": VAEAnomalyDetector, "imputer": VAEImputer}
+ESTIMATORS = {
+    "transformer": VAETransformer,
+    "detector": VAEAnomalyDetector,
+    "imputer": VAEImputer,
+    "classifier": VAEClassifier,
+}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -65,7 +71,8 @@ def results(model):
     del model.feature_names_in_  # these rows have no names
     rows = load_iris().data[::50]
     rows[1, 2] = np.nan
-    return {
+    found = {"predict_proba": model.predict_proba(rows)} if hasattr(model, "classes_") else {}
+    return found | {
         "posterior mean": model.posterior(rows)[0],
         "reconstruct": np.asarray(model.reconstruct(rows)),
         "score_samples": model.score_samples(rows),
@@ -75,10 +82,10 @@ def results(model):
 
 def write_files():
     """Write the models of the current format, and what their methods return."""
-    frame, expected = load_iris(as_frame=True).data, {}
+    (frame, target), expected = load_iris(return_X_y=True, as_frame=True), {}
     for name, cls in ESTIMATORS.items():
         rows = frame.mask(frame > 6) if name == "imputer" else frame
-        model = cls(2, max_epochs=30, random_state=0, **PARAMETERS[name]).fit(rows)
+        model = cls(2, max_epochs=30, random_state=0, **PARAMETERS[name]).fit(rows, target)
         skvae.save(model, GOLDEN / f"format-{FORMAT_VERSION}-{name}.skvae")
         expected[name] = {method: values.tolist() for method, values in results(model).items()}
         if name == "detector":
