@@ -8,6 +8,7 @@ import copy
 import hashlib
 import json
 import os
+from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
@@ -98,14 +99,21 @@ def save(estimator, path):
     _check_estimator("save", estimator)
     encoder = Encoder(SPEC_CLASSES)
     header = {"kind": "model", **_described(estimator, estimator._get_state(), encoder)}
-    try:
+    with _refusals("estimator"):
         _decoded(
             {**header, "state": {**header["state"]}},
             Decoder(SPEC_CLASSES, encoder.custom, encoder.tensors),
         )
-    except ValueError as exc:
-        raise ValueError(f"The estimator cannot be saved, as {exc}.") from exc
     write_file(path, header, encoder.tensors)
+
+
+@contextmanager
+def _refusals(what):
+    """Raise what a reader would refuse as an error of writing."""
+    try:
+        yield
+    except ValueError as exc:
+        raise ValueError(f"The {what} cannot be saved, as {exc}.") from exc
 
 
 def load(path, *, trusted=()):
@@ -457,7 +465,8 @@ class Autosave(BaseEstimator, FitCallback):
         epoch = len(net.history)
         if epoch % self.every and epoch != net.max_epochs:
             return
-        if not self.has_written_:
+        is_first = not self.has_written_
+        if is_first:
             net.check_resumable()  # now that all of the optimiser's state is there
         snapshot = copy.copy(self.estimator_)
         columns = history_columns(net.history)
@@ -466,6 +475,10 @@ class Autosave(BaseEstimator, FitCallback):
         encoder = Encoder(SPEC_CLASSES)
         header = _described(snapshot, BaseVAE._get_state(snapshot), encoder)
         header |= {"kind": "checkpoint", "run": encoder.encode(run, "run")}
+        if is_first:
+            with _refusals("checkpoint"):
+                decoder = Decoder(SPEC_CLASSES, encoder.custom, encoder.tensors)
+                decoder.decode_entries({**header["state"]})
         self.folder_.write(epoch, header, encoder.tensors)
         self.has_written_ = True
 

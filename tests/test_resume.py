@@ -5,6 +5,7 @@ import itertools
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
@@ -12,6 +13,7 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from torch.optim import lr_scheduler
 
 from skvae import Autosave, VAEAnomalyDetector, VAETransformer, load, save
+from skvae._files import values
 from skvae._files.model_file import read_file, write_file
 from skvae._validation import InvalidParameterError
 from skvae.networks import MLP
@@ -376,3 +378,19 @@ def test_autosave_keeps_no_reference_to_the_estimator(tmp_path, rows):
     autosave = Autosave(tmp_path)
     quick(callbacks=[autosave]).fit(rows)
     assert vars(autosave) == {"path": tmp_path, "every": 1, "keep": 1, "resume": False}
+
+
+def test_a_checkpoint_that_could_not_be_read_is_refused_while_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(values, "_MOST_LINES", 0)
+    table = pd.DataFrame({"town": [f"town {number}" for number in range(2000)] * 2})
+    vae = VAETransformer(
+        2,
+        network=MLP(hidden_layer_sizes=()),
+        prior="normal",
+        max_epochs=2,
+        callbacks=[Autosave(tmp_path)],
+        random_state=0,
+    )
+    with pytest.raises(ValueError, match=r"checkpoint cannot be saved.* 2\d\d\d names and levels"):
+        vae.fit(table)
+    assert not list(tmp_path.iterdir())

@@ -24,7 +24,7 @@ from skvae._rows.lines import Lines
 
 _MOST_LEVELS = 64  # of nested values; a configured object takes three or four
 _LARGEST_WHOLE = 2**128  # a float holds it
-_MOST_LINES, _BYTES_PER_LINE = 2**18, 128  # further lines need as many bytes of tensors each
+_MOST_LINES, _BYTES_PER_LINE = 2**18, 48  # further lines need as many bytes of tensors each
 _SPARE_OBJECTS = 64  # configured objects beyond one for each tensor
 # torch would import a module by the name of any other kind of device
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d{1,3})?")
