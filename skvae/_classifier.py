@@ -36,7 +36,7 @@ from skvae._validation import Interval, StrOptions, _fit_context, check_count, c
 from skvae.priors import ClassConditional
 
 _WARMUP = 0.2  # of the epochs
-_DECAY = 200  # divided by the number of labels
+_DECAY = 1000  # divided by the number of labels
 _MOST_ROUNDS = 20  # of draws of a class, after which those left are not rejected
 _PSEUDO_COUNT = 0.5  # of every class, so that none has a share of zero
 
@@ -99,7 +99,7 @@ class VAEClassifier(ClassifierMixin, LikelihoodScoreMixin, EmbeddingMixin, BaseV
     weight_decay : float or "auto", default="auto"
         Decay of the networks' weights, biases excepted. "auto" is ``min(1, 1000 / n)`` for Adam, as
         a fixed prior on the weights counts for less the more rows there are, and 0 for other
-        optimisers. That of the classifier is ``min(1, 200 / m)`` with m labels. "auto" also keeps
+        optimisers. That of the classifier is ``min(1, 1000 / m)`` with m labels. "auto" also keeps
         small tables from being overfitted: if n is small for ``n_features * n_components``, part of
         every training batch are draws of a factor analysis. The notes of
         :class:`~skvae.likelihoods.Gaussian` state the rule.
