@@ -122,7 +122,7 @@ class VAEImputer(LikelihoodScoreMixin, TransformerMixin, BaseVAE):
         remain. Network, likelihood, prior, objective, optimizer, weight decay, precision and device
         stay those of the first fit.
     verbose : int, default=0
-        1 shows a progress bar with loss, reconstruction and KL; 0 is silent.
+        1 shows epoch, loss, KL and time on stderr; 0 is silent.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the order of the rows, and all draws. The global generators are
         neither read nor changed. None takes fresh entropy from the operating system.

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -348,10 +349,10 @@ def test_an_optimizer_that_draws_resumes_to_the_bit(tmp_path, rows):
     assert_same_model(drawing(Autosave(tmp_path, resume=True)).fit(rows), drawing().fit(rows), rows)
 
 
-def test_the_progress_bar_starts_at_the_epoch_of_the_checkpoint(tmp_path, rows, capsys):
+def test_the_progress_starts_at_the_epoch_of_the_checkpoint(tmp_path, rows, capsys):
     interrupt(quick(callbacks=[Autosave(tmp_path)]), rows, 4)
     quick(callbacks=[Autosave(tmp_path, resume=True)], verbose=1).fit(rows)
-    assert "15/30" in capsys.readouterr().err
+    assert re.findall(r"epoch (\d)/6", capsys.readouterr().err) == ["4", "5", "6"]
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,21 @@
-"""Callbacks of a training run: the learning-rate cycle, the progress bar, and their contract."""
+"""Callbacks of a training run: the learning-rate cycle, the progress, and their contract."""
 
 from __future__ import annotations
 
+import math
+import sys
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from skorch.callbacks import Callback
-from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from skvae._training.budget import one_cycle
+
+_REFRESH = 0.1  # seconds between two updates of a line
+_MOST_LINES = 25  # of a fit, where lines are not overwritten
+_SHOWN = {"train_loss": "loss", "train_kl": "KL", "valid_loss": "valid"}
 
 
 class Start(NamedTuple):
@@ -92,8 +98,12 @@ class OneCycle(Callback):
         net.set_learning_rate(self.learning_rate * one_cycle(progress))
 
 
-class ProgressBar(Callback):
-    """One bar for the whole fit, with the loss, reconstruction and KL of the last epoch."""
+class Progress(Callback):
+    """The epoch, the losses and the time, in at most 80 columns of stderr.
+
+    A terminal and a notebook show one line, which is overwritten and stays after the fit. Anywhere
+    else, such as in a log file, at most 25 lines are written, evenly spaced over the epochs.
+    """
 
     def __init__(self, first_epoch: int, last_epoch: int, steps_per_epoch: int):
         self.first_epoch = first_epoch
@@ -101,26 +111,50 @@ class ProgressBar(Callback):
         self.steps_per_epoch = steps_per_epoch
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        self.bar_ = tqdm(
-            total=(self.last_epoch - self.first_epoch) * self.steps_per_epoch,
-            initial=(len(net.history) - self.first_epoch) * self.steps_per_epoch,
-            unit="step",
-            desc="fit",
-        )
+        self.start_ = self.written_at_ = time.monotonic()
+        self.steps_, self.losses_, self.length_ = 0, "", 0
+        self.written_epoch_ = len(net.history)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        self.bar_.update(int(training))
+        self.steps_ += int(training)
+        if _overwrites() and time.monotonic() - self.written_at_ > _REFRESH:
+            share = (self.steps_ - 1) % self.steps_per_epoch + 1
+            self._overwrite(len(net.history), f"  {share / self.steps_per_epoch:>4.0%}")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        last = net.history[-1]
-        shown = {"epoch": last["epoch"]}
-        for name in ("loss", "reconstruction", "kl"):
-            if f"train_{name}" in last:
-                shown[name] = f"{last[f'train_{name}']:.2f}"
-        if "valid_loss" in last:
-            shown["valid_loss"] = f"{last['valid_loss']:.2f}"
-        self.bar_.set_postfix(shown)
+        last, epoch = net.history[-1], len(net.history)
+        shown = {name: last[key] for key, name in _SHOWN.items() if key in last}
+        self.losses_ = "".join(f"  {name} {loss:.4g}" for name, loss in shown.items())
+        if _overwrites():
+            self._overwrite(epoch)
+        elif (epoch - self.first_epoch) % self._lines_apart() == 0:
+            self._write_line(epoch)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        self.bar_.close()
-        del self.bar_
+        if _overwrites():
+            print(file=sys.stderr, flush=True)
+        elif self.written_epoch_ < len(net.history):  # stopped early
+            self._write_line(len(net.history))
+
+    def _lines_apart(self) -> int:
+        return math.ceil((self.last_epoch - self.first_epoch) / _MOST_LINES)
+
+    def _line(self, epoch: int, share: str = "") -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self.start_), 60)
+        number = f"{epoch:>{len(str(self.last_epoch))}}/{self.last_epoch}"
+        return f"epoch {number}{share}{self.losses_}  {minutes}:{seconds:02}"
+
+    def _overwrite(self, epoch: int, share: str = "") -> None:
+        line = self._line(epoch, share)
+        print("\r" + line.ljust(self.length_), end="", file=sys.stderr, flush=True)
+        self.length_, self.written_at_ = len(line), time.monotonic()
+
+    def _write_line(self, epoch: int) -> None:
+        print(self._line(epoch), file=sys.stderr, flush=True)
+        self.written_epoch_ = epoch
+
+
+def _overwrites() -> bool:
+    """Return whether a carriage return overwrites the last line of stderr."""
+    is_notebook = type(sys.stderr).__module__.startswith("ipykernel")
+    return is_notebook or sys.stderr.isatty()

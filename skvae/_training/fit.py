@@ -33,7 +33,7 @@ from skvae._training.budget import pseudo_row_share, warmup_epochs
 from skvae._training.callbacks import (
     FitCallback,
     OneCycle,
-    ProgressBar,
+    Progress,
     is_a,
     refuse_monitors_of_validation,
 )
@@ -77,7 +77,7 @@ def train(net: VAENet, X: Any, epochs_before: int, shares: np.ndarray | None = N
     callbacks += [one for one in settings.callbacks if is_a(one, FitCallback)]
     if settings.verbose:
         steps_per_epoch = n_batches(n_drawn(x, shares), settings.batch_size)
-        callbacks.append(ProgressBar(epochs_before, settings.max_epochs, steps_per_epoch))
+        callbacks.append(Progress(epochs_before, settings.max_epochs, steps_per_epoch))
     with _aids_of_a_fit(net, TrainingRows(_as_rows(x), shares=shares)):
         _run(net, x, shares, x_valid, settings.max_epochs, callbacks)
     sample = TrainingRows(X).sample()

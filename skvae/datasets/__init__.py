@@ -1,6 +1,7 @@
-"""Image data sets to try variational autoencoders on, and the IDX format of their files."""
+"""Data sets to try variational autoencoders on, and the IDX format of image files."""
 
 from skvae.datasets._audit import ImageAudit, audit_images
+from skvae.datasets._customers import make_customers
 from skvae.datasets._emnist import fetch_emnist
 from skvae.datasets._idx import read_idx, write_idx
 from skvae.datasets._mnist import fetch_mnist
@@ -10,6 +11,7 @@ __all__ = [
     "audit_images",
     "fetch_emnist",
     "fetch_mnist",
+    "make_customers",
     "read_idx",
     "write_idx",
 ]

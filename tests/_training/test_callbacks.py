@@ -1,7 +1,10 @@
-"""Callbacks: the learning-rate cycle, the progress bar, and those of users."""
+"""Callbacks: the learning-rate cycle, the progress, and those of users."""
 
 import copy
+import io
 import pickle
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import torch
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring, LRScheduler
 
 from skvae import VAEAnomalyDetector
+from skvae._training import callbacks
 from skvae._training.callbacks import FitCallback, Start
 from skvae._validation import InvalidParameterError
 from tests._training.helpers import Spy, model
@@ -173,13 +177,49 @@ def test_a_fit_callback_of_a_detector_sees_the_training_rows_alone(X):
     assert observer.calls[0][1:3] == ("VAEAnomalyDetector", (240, 64))
 
 
-def test_verbose_shows_loss_reconstruction_and_kl(X, capfd):
-    model(verbose=1).fit(X)
+EPOCH = re.compile(r"epoch +(\d+)/(\d+)  loss \S+  KL \S+(  valid \S+)?  \d+:\d\d")
+
+
+def test_a_log_has_a_line_for_every_epoch_of_a_short_fit(X, capfd):
+    vae = model(verbose=1, early_stopping=True).fit(X)
     out, err = capfd.readouterr()
+    lines = [EPOCH.fullmatch(line) for line in err.splitlines()]
     assert out == ""
-    assert "20/20" in err
-    for part in ("loss=", "reconstruction=", "kl=", "epoch="):
-        assert part in err
+    assert [line[1] for line in lines] == ["1", "2", "3", "4"]
+    assert f"loss {vae.history_['train_loss'][1]:.4g}  KL" in lines[1][0]
+    assert f"valid {vae.history_['valid_loss'][1]:.4g}  0:" in lines[1][0]
+
+
+def test_a_log_of_a_long_fit_is_short_and_has_its_last_epoch(X, capfd):
+    patience = {"early_stopping": True, "n_iter_no_change": 3, "learning_rate": 0.3}
+    vae = model(verbose=1, max_epochs=110, **patience).fit(X[:40])
+    epochs = [int(EPOCH.fullmatch(line)[1]) for line in capfd.readouterr().err.splitlines()]
+    assert vae.n_iter_ < 110
+    assert epochs == [*range(5, vae.n_iter_, 5), vae.n_iter_]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_shows_one_line_of_at_most_80_columns(X, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(callbacks, "_REFRESH", 0)
+    model(verbose=1, early_stopping=True, max_epochs=3).fit(1e12 * X)
+    text = sys.stderr.getvalue()
+    assert text.count("\n") == 1
+    *updates, last = (update.rstrip() for update in text.split("\r"))
+    assert EPOCH.fullmatch(last)[1] == "3"
+    assert max(map(len, (*updates, last))) <= 80
+    assert any("100%" in update for update in updates)
+
+
+def test_a_notebook_keeps_one_line_in_its_output(X, monkeypatch):
+    stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr(sys, "stderr", stream)
+    model(verbose=1).fit(X)
+    assert stream.getvalue().count("\n") == 1
 
 
 def test_without_verbose_nothing_is_printed(X, capfd):
