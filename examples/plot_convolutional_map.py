@@ -6,13 +6,8 @@ A convolutional encoder with two latent dimensions, so that MNIST can be drawn a
 map shows where the digits are embedded, and the second what is decoded from each point.
 """
 
-import os
-
 import matplotlib.pyplot as plt
-import numpy as np
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
 from skvae import VAETransformer
@@ -21,18 +16,8 @@ from skvae.networks import Conv
 from skvae.objectives import ELBO
 from skvae.plotting import LatentSpaceDisplay, ManifoldDisplay, TrainingCurveDisplay
 
-# %%
-# The short form of this page uses scikit-learn's small digits.
-
-SHORT = os.environ.get("SKVAE_EXAMPLES") == "short"
-
-if SHORT:
-    digits, y = load_digits(return_X_y=True)
-    data = train_test_split(digits.astype(np.float32) / 16, y, random_state=0)
-    X_train, X_test, y_train, y_test = data
-else:
-    X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
-    X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
+X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
+X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 
 # %%
 # Two convolutions of stride 2 halve the image twice. A dense layer of 16 units follows, then the
@@ -47,7 +32,6 @@ vae = VAETransformer(
     objective=ELBO(warmup=7),
     batch_size=128,
     learning_rate=2e-3,
-    max_epochs="auto" if SHORT else 15,
     random_state=0,
 ).fit(X_train)
 print(f"{vae.n_iter_} epochs in {vae.history_['duration'].sum():.0f} s")

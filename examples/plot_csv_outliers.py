@@ -64,13 +64,14 @@ detector = VAEAnomalyDetector(
 # The threshold
 # -------------
 # The p-value of a row is the share of the rows set aside that score no higher. If no row of the new
-# file were wrong, a threshold of 0.02 would flag about two in a hundred. How many rows are flagged,
-# and how many are expected by chance?
+# file were wrong, a threshold of 0.02 would flag at most 2 % of them on average. How many rows are
+# flagged, and how many are expected by chance?
 
 p_values = detector.p_values(new)
 for threshold in (0.1, 0.05, 0.02, 0.01, 0.005):
     flagged = (p_values <= threshold).sum()
-    print(f"p <= {threshold:<5}  {flagged:>3} flagged, at most {threshold * len(new):>4.1f} by chance")
+    by_chance = threshold * len(new)
+    print(f"p <= {threshold:<5}  {flagged:>3} flagged, at most {by_chance:>4.1f} by chance")
 
 # %%
 # At 0.01, most of the flagged rows are not there by chance. Since the mistakes are known here, the

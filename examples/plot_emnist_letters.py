@@ -7,17 +7,12 @@ distinguishes digits from letters, gives the features for a map, compresses imag
 features for a classifier and a clustering.
 """
 
-import os
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
-from sklearn.manifold import TSNE
 from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
-from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
 from skvae import VAETransformer
@@ -27,21 +22,12 @@ from skvae.networks import MLP
 from skvae.plotting import AnomalyScoreDisplay, LatentSpaceDisplay, SampleDisplay
 
 # %%
-# The letters A to Z of EMNIST, and as many digits of MNIST as there are test letters. The short
-# form of this page uses scikit-learn's small digits: 0 to 6 in place of letters, 7 to 9 in place of
-# digits.
+# The letters A to Z of EMNIST, and as many digits of MNIST as there are test letters.
 
-if os.environ.get("SKVAE_EXAMPLES") == "short":
-    images, y = load_digits(return_X_y=True)
-    images, is_letter = images.astype(np.float32) / 16, y < 7
-    data = train_test_split(images[is_letter], y[is_letter], random_state=0)
-    X_train, X_test, y_train, y_test = data
-    digits = images[~is_letter]
-else:
-    train, test = fetch_emnist(subset="train"), fetch_emnist(subset="test")
-    X_train, y_train = train.data, train.target_names[train.target]
-    X_test, y_test = test.data, test.target_names[test.target]
-    digits = fetch_mnist(subset="test").data[: len(X_test)]
+train, test = fetch_emnist(subset="train"), fetch_emnist(subset="test")
+X_train, y_train = train.data, train.target_names[train.target]
+X_test, y_test = test.data, test.target_names[test.target]
+digits = fetch_mnist(subset="test").data[: len(X_test)]
 print(f"{len(X_train)} letters to learn, {len(X_test)} letters and {len(digits)} digits to test")
 
 # %%
@@ -78,19 +64,17 @@ plt.show()
 # %%
 # Dimensionality reduction
 # ------------------------
-# The embedding has 16 dimensions in place of 784 pixels. t-SNE reduces it to two for the map:
+# The embedding has 16 dimensions. t-SNE reduces it to two for the map:
 
 rows = slice(None, None, 1 + len(X_test) // 3000)
-page = TSNE(random_state=0).fit_transform(vae.transform(X_test[rows]))
-LatentSpaceDisplay(page, y_test[rows]).plot().ax_.set(xlabel="", ylabel="", title="Letters")
+LatentSpaceDisplay.from_estimator(vae, X_test[rows], y_test[rows], projection="tsne")
 plt.show()
 
 # %%
 # Compression
 # -----------
 # A code of 16 half-precision numbers has 32 bytes, an image has one byte per pixel. The loss of the
-# compression is the root mean squared error (RMSE) of the reconstructions. The small digits of the
-# short form have only four pixels per component, which makes them easy for PCA.
+# compression is the root mean squared error (RMSE) of the reconstructions.
 
 for name, model in {"PCA": pca, "VAE": vae}.items():
     codes = model.transform(X_test).astype(np.float16)
@@ -110,3 +94,5 @@ for name, model in {"PCA": pca, "VAE": vae}.items():
     clusters = KMeans(len(np.unique(y_train)), random_state=0).fit(codes).predict(codes_test)
     nmi = normalized_mutual_info_score(y_test, clusters)
     print(f"{name}: accuracy {accuracy:.3f}, mutual information of the clusters {nmi:.3f}")
+
+# sphinx_gallery_thumbnail_number = 1

@@ -6,13 +6,10 @@ A variational autoencoder with squared error plus KL divergence is trained on MN
 checkpoint every ten epochs, and generates new digits. Two scores compare them with real ones.
 """
 
-import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 import skvae
@@ -52,15 +49,10 @@ vae = VAETransformer(
 #
 # Data
 # ----
-# Pixels have values from 0 to 1. The short form of this page uses scikit-learn's small digits.
+# Pixels have values from 0 to 1.
 
-if os.environ.get("SKVAE_EXAMPLES") == "short":
-    digits, y = load_digits(return_X_y=True)
-    data = train_test_split(digits.astype(np.float32) / 16, y, random_state=0)
-    X_train, X_test, y_train, y_test = data
-else:
-    X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
-    X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
+X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
+X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 
 # %%
 # Samples during training

@@ -83,9 +83,9 @@ plt.show()
 # Three in ten days of the first year are set aside for p-values. At most one in fifty days without
 # a fault is expected to have a p-value of 0.02 or less, which is ``contamination``.
 
-detector = VAEAnomalyDetector(
-    calibration_fraction=0.3, contamination=0.02, random_state=0
-).fit(train)
+detector = VAEAnomalyDetector(calibration_fraction=0.3, contamination=0.02, random_state=0).fit(
+    train
+)
 flagged = detector.predict(new) == -1
 print(f"{flagged[is_fault].sum()} of {is_fault.sum()} faults are flagged")
 print(f"{flagged[~is_fault].sum()} of {(~is_fault).sum()} other days are flagged")

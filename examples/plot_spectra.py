@@ -1,11 +1,10 @@
 """
-Spectra: less noise, an embedding, and contaminated samples
-===========================================================
+Spectra: less noise, mixtures, and contaminated samples
+=======================================================
 
 Emission spectra at 120 wavelengths. One band moves with the temperature of the sample. PCA needs
 many components to describe a moving band; a variational autoencoder (VAE) needs one dimension. The
-spectra are denoised, the temperature is read from the embedding, and samples that contain an
-unknown substance are found and explained.
+spectra are denoised, and samples that contain an unknown substance are found and explained.
 """
 
 import matplotlib.pyplot as plt
@@ -62,31 +61,14 @@ for name, values in denoised.items():
     print(f"{name:<18}  error {np.sqrt(np.mean((values - clean_test) ** 2)):.4f}")
 
 figure, axes = plt.subplots(3, 1, figsize=(6, 5.4), layout="constrained", sharex=True, sharey=True)
-for ax, name in zip(axes, ("PCA, 3 components", "PCA, 20 components", "VAE, 3 dimensions"), strict=True):
+shown = ("PCA, 3 components", "PCA, 20 components", "VAE, 3 dimensions")
+for ax, name in zip(axes, shown, strict=True):
     ax.plot(wavelengths, X_test[0], ".", color="0.65", markersize=4, label="measured")
     ax.plot(wavelengths, clean_test[0], color="black", label="without noise")
     ax.plot(wavelengths, denoised[name][0], color="#D55E00", label="denoised")
     ax.set_title(name)
-axes[0].legend(frameon=False, ncols=3, loc="upper right")
+axes[0].legend(frameon=False, loc="upper left")
 axes[2].set(xlabel="wavelength in nm", ylabel="emission")
-plt.show()
-
-# %%
-# The embedding
-# -------------
-# Test spectra, coloured by temperature, on the first two of three principal components and in the
-# two latent dimensions that vary most with the temperature. PCA bends the temperature into an arc,
-# because it adds up spectra and cannot move a band.
-
-embeddings = {"PCA": pcas[3].transform(X_test), "VAE": vae.transform(X_test)}
-figure, axes = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
-for ax, (name, Z) in zip(axes, embeddings.items(), strict=True):
-    relation = [abs(np.corrcoef(z, warmth_test[:, 0])[0, 1]) for z in Z.T]
-    one, two = np.argsort(relation)[:-3:-1]
-    points = ax.scatter(Z[:, one], Z[:, two], s=14, c=warmth_test, cmap="coolwarm")
-    ax.set(title=name, xlabel=f"dimension {one}", ylabel=f"dimension {two}")
-    print(f"{name}  correlation of one dimension with the temperature {max(relation):.3f}")
-figure.colorbar(points, label="temperature")
 plt.show()
 
 # %%

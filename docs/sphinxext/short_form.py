@@ -48,7 +48,8 @@ def _short_form(name: str):
         else:
             step = max(1, len(whole.data) // N_IMAGES[subset])
             few = Bunch(**whole | {"data": whole.data[::step], "target": whole.target[::step]})
-            source = f"Every {step}th of {len(whole.data):,} {subset} images, at {SIZE} x {SIZE} pixels."
+            part = f"{len(few.data):,} of {len(whole.data):,} {subset} images"
+            source = f"{part}, at {SIZE} x {SIZE} pixels."
         print(f"Short form of {name}: {source}")
         return (few.data, few.target) if return_X_y else few
 
@@ -66,10 +67,11 @@ def letters(subset: str) -> Bunch:
     """Letters in the fonts of matplotlib in place of EMNIST, turned and scaled at random."""
     rng, folder = np.random.default_rng(0), Path(matplotlib.get_data_path(), "fonts", "ttf")
     fonts = sorted(path for pattern in FONTS for path in folder.glob(pattern))
-    pairs = [(letter, font) for letter in string.ascii_uppercase for font in fonts for _ in range(6)]
+    names = string.ascii_uppercase
+    pairs = [(letter, font) for letter in names for font in fonts for _ in range(6)]
     images = np.stack([_letter(*pair, rng) for pair in pairs])
-    y = np.array([string.ascii_uppercase.index(letter) for letter, _ in pairs])
-    return _part(images, y, subset, list(string.ascii_uppercase))
+    y = np.array([names.index(letter) for letter, _ in pairs])
+    return _part(images, y, subset, list(names))
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:

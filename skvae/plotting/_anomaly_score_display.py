@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -17,17 +15,18 @@ from skvae.plotting._pipelines import Opened
 from skvae.plotting._rows_display import RowsDisplay, read_pair, settings_for
 from skvae.plotting._score_histogram import draw_histogram, groups_of
 from skvae.plotting._shared_docs import share_docs
-from skvae.plotting._table_panels import MAP_LINE, draw_feature_maps
+from skvae.plotting._table_panels import MAP_LINE, draw_feature_maps, row_names_height
 
-_HEIGHT, _LETTER = 3.2, 0.09  # inches
-_MOST_FEATURES, _MOST_LABELS = 10, 16
+_HEIGHT = 3.2  # inches
+_MOST_FEATURES = 10
 
 
 @share_docs(default_features="the ten that deviate most")
 class AnomalyScoreDisplay(RowsDisplay):
     """Histogram of anomaly scores, with the detector's threshold and the most extreme rows.
 
-    The least and the most normal images are drawn below the histogram. For a table, colours show
+    Rows are counted on a logarithmic axis if the outliers are too few to be seen on another. The
+    least and the most normal images are drawn below the histogram. For a table, colours show
     the difference between these rows and their reconstructions, in standard deviations of that
     difference over all rows, for the features in which the least normal rows deviate most; a level
     differs by one from any other. Up to 16 rows are named below the maps, by the index of a pandas
@@ -198,7 +197,7 @@ class AnomalyScoreDisplay(RowsDisplay):
         unit = "nats; " if self.score_name in SCORES else ""
         self.ax_.set(
             xlabel=f"{self.score_name.replace('_', ' ')} ({unit}higher is more normal){note}",
-            ylabel="rows",
+            ylabel="rows" if self.ax_.get_yscale() == "linear" else "rows (logarithmic)",
             title="Anomaly scores",
         )
         self.ax_.legend(frameon=False)
@@ -228,15 +227,12 @@ class AnomalyScoreDisplay(RowsDisplay):
             )
         Z = _deviations(read_pair(X=self.X, X_reconstructed=self.X_reconstructed))
         labels = list(map(shortened, row_names(self.X)))
-        row_labels = [
-            [labels[row] for row in rows] if len(rows) <= _MOST_LABELS else []
-            for rows in examples.values()
-        ]
-        longest = max(map(len, chain(*row_labels)), default=0)
+        row_labels = [[labels[row] for row in rows] for rows in examples.values()]
+        names_height = max(map(row_names_height, row_labels))
         most_deviant = np.argsort(-np.abs(Z[self.least_normal_]).mean(axis=0), kind="stable")
         columns, names, _ = self._choose_features(self.X, most_deviant[:_MOST_FEATURES])
         return draw_feature_maps(
-            self._make_room(ax, 1.2 + _LETTER * longest + MAP_LINE * len(columns)),
+            self._make_room(ax, 1.2 + names_height + MAP_LINE * len(columns)),
             {title: Z[rows][:, columns] for title, rows in examples.items()},
             names,
             "standard deviations from the reconstruction",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import patheffects
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.text import Text
 
-from skvae.plotting._figure_layout import COLOURS
+from skvae.plotting._figure_layout import COLOURS, INLIER, OUTLIER
 
 # Petroff (2021), "Accessible Color Sequences for Data Visualization", the sequence of ten
 _TEN_COLOURS = [
@@ -27,6 +28,14 @@ def class_styles(n_classes: int) -> list[dict[str, str]]:
     colours = COLOURS if n_classes <= len(COLOURS) else _TEN_COLOURS
     looks = itertools.islice(itertools.product(_MARKERS, colours), n_classes)
     return [{"marker": marker, "color": colour} for marker, colour in looks]
+
+
+def styles_of(classes: Sequence[str]) -> list[dict[str, str]]:
+    """Return the style of each class; those of `predict` have the colours of in- and outliers."""
+    styles = class_styles(len(classes))
+    if list(classes) == ["-1", "1"]:
+        styles = [style | {"color": c} for style, c in zip(styles, (OUTLIER, INLIER), strict=True)]
+    return styles
 
 
 def level_colours(n_levels: int) -> dict[str, Colormap | BoundaryNorm]:

@@ -109,6 +109,16 @@ def names_in(X: Any) -> list[Any] | None:
     return None if library is None else list(library.names(X))
 
 
+def at_least_one_row(X: Any) -> Any:
+    """Return a single row, such as ``X[0]`` or ``frame.iloc[0]``, as a table, and others as given.
+
+    The cells of a row of a pandas frame regain their own types.
+    """
+    if nw.dependencies.is_pandas_series(X):
+        return X.to_frame().T.infer_objects()
+    return np.asarray(X)[None] if not is_frame(X) and np.ndim(X) == 1 else X
+
+
 def row_names(X: Any) -> list[str]:
     """Return the labels of the index of a pandas frame, or the numbers of rows from 0."""
     has_index = nw.dependencies.is_pandas_dataframe(X)

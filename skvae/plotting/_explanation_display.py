@@ -10,13 +10,20 @@ from sklearn.utils import check_array
 
 from skvae._rows.arrays import is_frame
 from skvae.plotting._drawn_tables import DrawnColumn, names_in, read_drawn, row_names
-from skvae.plotting._figure_layout import COLOURS, WIDTH, axes_to_draw_on, literal, panels_within
+from skvae.plotting._figure_layout import (
+    INLIER,
+    OUTLIER,
+    WIDTH,
+    axes_to_draw_on,
+    literal,
+    panels_within,
+)
 from skvae.plotting._mosaic import mosaic
 from skvae.plotting._pipelines import Opened
 from skvae.plotting._rows_display import RowsDisplay, check_same_shape, settings_for
 from skvae.plotting._shared_docs import share_docs
 
-_MOST_FEATURES, _FEWER_FEATURES = 10, 5  # of one row, and of each of several
+_MOST_BARS, _MOST_FEATURES, _FEWEST_FEATURES = 15, 10, 2  # of all rows, and of each
 _MOST_ROWS, _MOST_IMAGES = 9, 12
 _BAR_LINE, _PANEL_MARGIN, _MAP_MARGIN, _LEAST_HEIGHT = 0.2, 0.6, 0.9, 1.2  # inches
 
@@ -25,11 +32,11 @@ _BAR_LINE, _PANEL_MARGIN, _MAP_MARGIN, _LEAST_HEIGHT = 0.2, 0.6, 0.9, 1.2  # inc
 class ExplanationDisplay(RowsDisplay):
     """Contributions of features to anomaly scores: by how much each lowers the score of a row.
 
-    Each row of a table has a panel with bars for the features that lower its score most:
-    ten features of a single row, or five of each of several rows, the largest contribution on top.
-    For data frames, they are labelled with the value and the expected value. Titles name the rows,
-    by the index of a pandas frame or by their number from 0. Images are drawn above maps of their
-    pixels: red pixels lower the score, blue pixels raise it.
+    Each row of a table has a panel with bars for the features that lower its score most, the
+    largest contribution on top: ten features of a single row, five of each of three rows, and two
+    of each of nine. For data frames, they are labelled with the value and the expected value.
+    Titles name the rows, by the index of a pandas frame or by their number from 0. Images are drawn
+    above maps of their pixels: red pixels lower the score, blue pixels raise it.
 
     Parameters
     ----------
@@ -176,7 +183,8 @@ class ExplanationDisplay(RowsDisplay):
         return [f"{name} {value} (expected {other})" for name, value, other in triples]
 
     def _draw_bars(self, ax, contributions, kinds: Sequence[DrawnColumn]) -> None:
-        n_shown = _MOST_FEATURES if len(contributions) == 1 else _FEWER_FEATURES
+        per_row = _MOST_BARS // len(contributions)
+        n_shown = np.clip(per_row, _FEWEST_FEATURES, _MOST_FEATURES)
         largest = np.argsort(-contributions, kind="stable")[:, :n_shown]
         chosen = [self._choose_features(self.X, features) for features in largest]
         n_lines = sum(len(features.names) for features in chosen)
@@ -188,7 +196,7 @@ class ExplanationDisplay(RowsDisplay):
         ):
             panel.set_title(title, fontsize="medium")
             widths = contributions[row, columns]
-            colours = np.where(widths > 0, COLOURS[1], COLOURS[0])
+            colours = np.where(widths > 0, OUTLIER, INLIER)
             labels = self._labels(row, columns, names, kinds)
             self.bars_.append(panel.barh(labels, widths, color=colours))
             panel.invert_yaxis()  # the first on top

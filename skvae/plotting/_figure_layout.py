@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +13,9 @@ WIDTH = 4.8  # inches: in a column of 3.5 inches, matplotlib's 10 points become 
 
 # Okabe & Ito (2008), without yellow, which fades on white; the first two differ most
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+INLIER, OUTLIER = COLOURS[:2]  # in every figure that has both
+
+_TITLE_LETTERS = 48  # in a line of 12 points over the width of a figure
 
 # not much less: the solver of constrained layouts (kiwisolver 1.5) aborts the process at 1 / 1000
 _TITLE_SHARE = 1 / 64
@@ -19,6 +24,11 @@ _TITLE_SHARE = 1 / 64
 def axes_to_draw_on(ax: Axes | None, height: float) -> Axes:
     """Return the axes given, or those of a new figure of this height in inches."""
     return plt.subplots(figsize=(WIDTH, height), layout="constrained")[1] if ax is None else ax
+
+
+def title_over(ax: Axes, text: str) -> None:
+    """Write the title of a figure, in lines that are no wider than it."""
+    ax.set_title(textwrap.fill(text, _TITLE_LETTERS))
 
 
 def literal(text: object) -> str:

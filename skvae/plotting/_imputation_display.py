@@ -17,7 +17,13 @@ from skvae._rows.columns import Column
 from skvae._rows.frames import with_gaps
 from skvae._validation import check_count
 from skvae.metrics._coded_tables import as_dates
-from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, literal, place_below
+from skvae.plotting._figure_layout import (
+    COLOURS,
+    axes_to_draw_on,
+    literal,
+    place_below,
+    title_over,
+)
 from skvae.plotting._marginals import MARGINAL_HEIGHT, draw_marginal, marginal_of
 from skvae.plotting._pipelines import Opened, Rows
 from skvae.plotting._rows_display import column_of
@@ -168,7 +174,7 @@ class ImputationDisplay:
     def _draw_marginals(self, names: list[str]) -> None:
         has_truth = any(len(self.marginals[name]) > 3 for name in names)
         truth = ", true (black)" if has_truth else ""
-        self.ax_.set_title(f"Observed (blue), imputed (orange){truth}")
+        title_over(self.ax_, f"Observed (blue), imputed (orange){truth}")
         self.axes_ = feature_panels(self.ax_, list(map(literal, names)))
         self.histograms_ = {
             name: draw_marginal(panel, *self.marginals[name])
@@ -178,7 +184,7 @@ class ImputationDisplay:
     def _draw_intervals(self, ax: Axes, names: list[str]) -> None:
         self.coverage_ = {name: _coverage(*self.intervals[name]) for name in names}
         titles = [f"{literal(name)}: {share:.0%}" for name, share in self.coverage_.items()]
-        ax.set_title(f"Intervals of {self.level:.0%} against true values, and their coverage")
+        title_over(ax, f"Intervals of {self.level:.0%} against true values, and their coverage")
         self.interval_axes_ = feature_panels(ax, titles)
         self.lines_ = {
             name: _draw_lines(panel, *self.intervals[name])

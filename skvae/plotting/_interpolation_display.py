@@ -12,6 +12,7 @@ from skvae.plotting._drawn_tables import (
     DrawnColumn,
     DrawnTables,
     array_unless_names,
+    at_least_one_row,
     read_drawn,
 )
 from skvae.plotting._figure_layout import COLOURS
@@ -36,8 +37,8 @@ class InterpolationDisplay(RowsDisplay):
 
     Parameters
     ----------
-    X_start, X_end : array-like of shape (n_pairs, n_features)
-        Rows at the start and at the end of each path.
+    X_start, X_end : array-like of shape (n_pairs, n_features) or (n_features,)
+        Rows at the start and at the end of each path, or a single row each.
     X_path : array-like of shape (n_pairs, n_steps, n_features) or data frame
         Decoded rows of each path, evenly spaced, both ends included. For data frames with text,
         categories, booleans or dates, a frame of such rows, path after path.
@@ -104,8 +105,9 @@ class InterpolationDisplay(RowsDisplay):
         Parameters
         ----------
         {estimator}
-        X_start, X_end : array-like of shape (n_pairs, n_features)
-            Rows at the start and at the end of each path; at most seven pairs of a table.
+        X_start, X_end : array-like of shape (n_pairs, n_features) or (n_features,)
+            Rows at the start and at the end of each path, at most seven pairs of a table; or a
+            single row each, such as ``X[0]`` and ``X[1]``.
         n_steps : int, default=8
             Number of decoded rows of each path, both ends included.
         {rows}
@@ -115,6 +117,7 @@ class InterpolationDisplay(RowsDisplay):
         check_count("n_steps", n_steps)
         if n_steps == 1:
             raise ValueError("'n_steps' must be at least 2, as both ends of a path count; got 1.")
+        X_start, X_end = at_least_one_row(X_start), at_least_one_row(X_end)
         read_pair(X_start=X_start, X_end=X_end)
         model = Opened(estimator)
         rows, rows_end = model.rows(X_start), model.rows(X_end)
@@ -134,19 +137,20 @@ class InterpolationDisplay(RowsDisplay):
 
     def _read(self) -> DrawnTables:
         """Return the rows at both ends and the paths, (n_pairs, n_steps, n_features)."""
-        pair = read_pair(X_start=self.X_start, X_end=self.X_end)
+        X_start, X_end = at_least_one_row(self.X_start), at_least_one_row(self.X_end)
+        pair = read_pair(X_start=X_start, X_end=X_end)
         if pair.are_numbers:
             X_path = check_array(self.X_path, allow_nd=True, ensure_all_finite="allow-nan")
         else:
-            pair = read_drawn(X_start=self.X_start, X_end=self.X_end, X_path=self.X_path)
+            pair = read_drawn(X_start=X_start, X_end=X_end, X_path=self.X_path)
             X_path = np.stack(np.split(pair.arrays[2], len(pair.arrays[0])))
-        X_start, X_end = pair.arrays[:2]
-        if X_path.shape[::2] != X_start.shape:
+        start, end = pair.arrays[:2]
+        if X_path.shape[::2] != start.shape:
             raise ValueError(
-                f"'X_path' has shape {X_path.shape} for {len(X_start)} pairs of rows of "
-                f"{X_start.shape[1]} features; expected (n_pairs, n_steps, n_features)."
+                f"'X_path' has shape {X_path.shape} for {len(start)} pairs of rows of "
+                f"{start.shape[1]} features; expected (n_pairs, n_steps, n_features)."
             )
-        return DrawnTables(pair.columns, (X_start, X_end, X_path))
+        return DrawnTables(pair.columns, (start, end, X_path))
 
     def _draw_images(self, ax, X_start, X_end, X_path, shape) -> None:
         strips = np.concatenate([X_start[:, None], X_path, X_end[:, None]], axis=1)
@@ -164,7 +168,8 @@ class InterpolationDisplay(RowsDisplay):
             raise ValueError(
                 f"{len(X_start)} pairs are too many to tell apart; pass {len(COLOURS)} or fewer."
             )
-        columns = self._make_panels(ax, self.X_start, _TITLE, line_height=1.4, margin=0.9)
+        start = at_least_one_row(self.X_start)
+        columns = self._make_panels(ax, start, _TITLE, line_height=1.4, margin=0.9)
         for panel, place in zip(self.axes_, columns, strict=True):
             column = tables.columns[place]
             values = X_start[:, place], X_end[:, place], X_path[:, :, place]

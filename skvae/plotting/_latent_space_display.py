@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from skvae.plotting._class_styles import MOST_CLASSES, class_styles, label_at_medians
+from skvae.plotting._class_styles import MOST_CLASSES, label_at_medians, styles_of
 from skvae.plotting._drawn_tables import DrawnColumn, days, read_drawn
-from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, literal
+from skvae.plotting._figure_layout import COLOURS, axes_to_draw_on, literal, title_over
 from skvae.plotting._pipelines import Opened
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import label_values
@@ -25,9 +26,10 @@ _N_BINS = 30
 class LatentSpaceDisplay:
     """Rows in the latent plane, coloured by class or by number.
 
-    More than two latent dimensions are projected onto their first two principal components, as the
-    title and the axes say. A single dimension is drawn from left to right; the vertical axis shows
-    the classes, jittered, or the numbers, or, without either, the number of rows.
+    More than two latent dimensions are projected onto their first two principal components, or by
+    t-SNE or UMAP, as the title and the axes say. A single dimension is drawn from left to right;
+    the vertical axis shows the classes, jittered, or the numbers, or, without either, the number of
+    rows.
 
     Parameters
     ----------
@@ -36,7 +38,9 @@ class LatentSpaceDisplay:
     y : array-like of shape (n_samples,), default=None
         Values to colour by. Dates get a colour bar, and numbers if they have fractions or more
         than 50 distinct values; all other values are classes with an entry in the legend, in the
-        order of their categories if they have one.
+        order of their categories if they have one. The classes -1 and 1 have the colours of
+        outliers and inliers.
+    {projection}
 
     Attributes
     ----------
@@ -68,12 +72,15 @@ class LatentSpaceDisplay:
     3
     """
 
-    def __init__(self, Z, y=None):
+    def __init__(self, Z, y=None, *, projection="pca"):
         self.Z = Z
         self.y = y
+        self.projection = projection
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, scatter_kwargs=None):
+    def from_estimator(
+        cls, estimator, X, y=None, *, projection="pca", ax=None, scatter_kwargs=None
+    ):
         """Embed rows and draw them.
 
         Parameters
@@ -83,13 +90,14 @@ class LatentSpaceDisplay:
             Rows in the units of the training data.
         y : array-like of shape (n_samples,), default=None
             Classes or numbers to colour by.
+        {projection}
         {ax}
         {scatter_kwargs}
         {returns}
         """
         model = Opened(estimator)
         Z = model.estimator.posterior(model.rows(X).given)[0]
-        return cls(Z, y).plot(ax, scatter_kwargs=scatter_kwargs)
+        return cls(Z, y, projection=projection).plot(ax, scatter_kwargs=scatter_kwargs)
 
     def plot(self, ax=None, *, scatter_kwargs=None):
         """Draw the display.
@@ -114,9 +122,13 @@ class LatentSpaceDisplay:
         return self
 
     def _draw_map(self, ax, Z, y, style: dict) -> None:
-        self.points_, xlabel, ylabel, note = _plane(Z)
+        plane = _plane(Z, self.projection)
+        self.points_ = plane.points
         self.ax_ = axes_to_draw_on(ax, height=3.8)
-        self.ax_.set(xlabel=xlabel, ylabel=ylabel, title=f"Latent space{note}")
+        self.ax_.set(xlabel=plane.xlabel, ylabel=plane.ylabel)
+        if not plane.xlabel:  # coordinates without a meaning
+            self.ax_.set(xticks=[], yticks=[])
+        title_over(self.ax_, f"Latent space{plane.note}")
         if y is None:
             self._scatter({"color": COLOURS[0]} | style)
         elif y.classes is None:
@@ -160,9 +172,7 @@ class LatentSpaceDisplay:
             )
         self.scatters_ = [
             self.ax_.scatter(*self.points_[y.values == code].T, label=name, **look | style)
-            for code, (name, look) in enumerate(
-                zip(y.classes, class_styles(len(y.classes)), strict=True)
-            )
+            for code, (name, look) in enumerate(zip(y.classes, styles_of(y.classes), strict=True))
         ]
 
     def _name_classes(self, y) -> None:
@@ -230,14 +240,56 @@ def _are_many(y: np.ndarray) -> bool:
     return bool((y != np.round(y)).any()) or len(np.unique(y)) > MOST_CLASSES
 
 
-def _plane(Z: np.ndarray) -> tuple[np.ndarray, str, str, str]:
-    """Return two coordinates per row, the labels of both, and a note on the projection."""
+class _Plane(NamedTuple):
+    """Points of a map, and its labels."""
+
+    points: np.ndarray
+    xlabel: str
+    ylabel: str
+    note: str = ""  # for the title
+
+
+def _plane(Z: np.ndarray, projection: Any) -> _Plane:
     if Z.shape[1] == 2:
-        return Z, "latent dimension 0", "latent dimension 1", ""
+        return _Plane(Z, "latent dimension 0", "latent dimension 1")
+    if isinstance(projection, str) and projection == "pca":
+        return _principal_plane(Z)
+    name, reducer = _reducer(projection, len(Z))
+    points = check_array(reducer.fit_transform(Z), input_name="projected latent rows")
+    if points.shape != (len(Z), 2):
+        raise ValueError(
+            f"'projection' gave an array of shape {points.shape} for {len(Z)} rows; expected "
+            f"({len(Z)}, 2). Set its number of components to 2."
+        )
+    return _Plane(points, "", "", f": {Z.shape[1]} dimensions by {name}")
+
+
+def _principal_plane(Z: np.ndarray) -> _Plane:
     Z = check_array(Z, ensure_min_samples=2, input_name="Z", estimator="the projection by PCA")
-    plane = PCA(2, random_state=0).fit(Z)
+    pca = PCA(2, random_state=0).fit(Z)
     names = [
         f"principal component {i} ({share:.0%} of variance)"
-        for i, share in enumerate(plane.explained_variance_ratio_, start=1)
+        for i, share in enumerate(pca.explained_variance_ratio_, start=1)
     ]
-    return plane.transform(Z), *names, f": {Z.shape[1]} dimensions projected by PCA"
+    return _Plane(pca.transform(Z), *names, f": {Z.shape[1]} dimensions projected by PCA")
+
+
+def _reducer(projection: Any, n_rows: int) -> tuple[str, Any]:
+    """Return the name of a projection, and an object that computes it."""
+    if hasattr(projection, "fit_transform"):
+        return type(projection).__name__, projection
+    if projection == "tsne":
+        return "t-SNE", TSNE(perplexity=min(30, max(1, (n_rows - 1) / 3)), random_state=0)
+    if projection != "umap":
+        raise ValueError(
+            "'projection' must be 'pca', 'tsne', 'umap' or an object with the method "
+            f"fit_transform, got {projection!r}."
+        )
+    try:
+        from umap import UMAP
+    except ImportError as exc:
+        raise ImportError(
+            "projection='umap' needs the package umap-learn, which is not installed. Install it, "
+            "or pass projection='tsne'."
+        ) from exc
+    return "UMAP", UMAP(random_state=0)

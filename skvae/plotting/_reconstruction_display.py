@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from skvae.plotting._drawn_tables import DrawnTables
-from skvae.plotting._figure_layout import axes_to_draw_on
+from skvae.plotting._drawn_tables import DrawnTables, row_names
+from skvae.plotting._figure_layout import axes_to_draw_on, title_over
+from skvae.plotting._marginals import shortened
 from skvae.plotting._mosaic import GAP
 from skvae.plotting._pipelines import Opened
 from skvae.plotting._rows_display import RowsDisplay, read_pair, settings_for
@@ -19,6 +20,7 @@ from skvae.plotting._table_panels import (
     MOST_MAP_LINES,
     draw_feature_maps,
     lines_of,
+    row_names_height,
     standardize,
 )
 
@@ -30,11 +32,11 @@ class ReconstructionDisplay(RowsDisplay):
     """Rows and their reconstructions: images one above the other, tables side by side.
 
     In the colour maps of a table, each row is a column and each feature a line. Rows are in the
-    order of their first principal component, and values in standard deviations from the feature's
-    mean over the rows given. A column of levels has a line for each of its eight most frequent
-    levels, with 1 where a row has it and 0 elsewhere; one of two levels has a single line. No more
-    than 60 lines are drawn. R², at the right, is the share of the feature's variance over these
-    rows that the reconstructions explain.
+    order of their first principal component, up to 16 of them with their names below, and values in
+    standard deviations from the feature's mean over the rows given. A column of levels has a line
+    for each of its eight most frequent levels, with 1 where a row has it and 0 elsewhere; one of
+    two levels has a single line. No more than 60 lines are drawn. R², at the right, is the share of
+    the feature's variance over these rows that the reconstructions explain.
 
     Parameters
     ----------
@@ -164,7 +166,7 @@ class ReconstructionDisplay(RowsDisplay):
             self._draw_images(ax, *tables.arrays, shape)
 
     def _draw_images(self, ax, X, X_reconstructed, shape) -> None:
-        n_lines = math.ceil(len(X) / _IMAGES_IN_A_LINE)
+        n_lines = math.ceil(len(X) / max(_IMAGES_IN_A_LINE, math.ceil(math.sqrt(2 * len(X)))))
         n_columns = math.ceil(len(X) / n_lines)
         rows = _interleave(X, X_reconstructed, n_columns)
         title = "Originals (above) and reconstructions (below)"
@@ -186,12 +188,19 @@ class ReconstructionDisplay(RowsDisplay):
         first_component = np.linalg.svd(filled, full_matrices=False)[0][:, 0]
         order = np.argsort(first_component, kind="stable")
         maps = {"originals": Z[order], "reconstructions": Z_reconstructed[order]}
-        self.ax_ = axes_to_draw_on(ax, height=1.6 + MAP_LINE * len(names))
+        labels = list(map(shortened, row_names(self.X)))
+        labels = [labels[row] for row in order]
+        self.ax_ = axes_to_draw_on(ax, 1.6 + row_names_height(labels) + MAP_LINE * len(names))
         self.axes_, self.images_ = draw_feature_maps(
-            self.ax_, maps, names, "standard deviations from the mean", limit=2
+            self.ax_,
+            maps,
+            names,
+            "standard deviations from the mean",
+            limit=2,
+            row_names=[labels, labels],
         )
         self.image_ = self.images_[0]
-        self.ax_.set_title(f"{len(X)} rows and their reconstructions{note}")
+        title_over(self.ax_, f"{len(X)} rows and their reconstructions{note}")
         _write_explained_variance(self.axes_[-1], *maps.values())
 
 

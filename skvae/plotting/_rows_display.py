@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skvae.plotting._drawn_tables import DrawnTables, names_in, read_drawn
-from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on, literal
+from skvae.plotting._figure_layout import WIDTH, axes_to_draw_on, literal, title_over
 from skvae.plotting._mosaic import draw_mosaic, mosaic_height
 from skvae.plotting._pipelines import Opened, Rows
 from skvae.plotting._shared_docs import share_docs
@@ -61,7 +61,7 @@ class RowsDisplay:
         n_lines = math.ceil(len(images) / n_columns)
         height = mosaic_height(n_lines, max(n_columns, fewest_columns), shape, width)
         self.ax_ = axes_to_draw_on(ax, height + margin)
-        self.ax_.set_title(title)
+        title_over(self.ax_, title)
         self.axes_ = np.array([self.ax_])
         self.image_ = draw_mosaic(self.ax_, images, n_columns, shape)
 
@@ -69,7 +69,7 @@ class RowsDisplay:
         """Make a panel for each feature that is shown, and return the columns of these features."""
         columns, names, note = self._choose_features(X, FIRST_PANELS)
         self.ax_ = axes_to_draw_on(ax, margin + line_height * panel_lines(len(names)))
-        self.ax_.set_title(title + note)
+        title_over(self.ax_, title + note)
         self.axes_ = feature_panels(self.ax_, names)
         return columns
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skvae.plotting._drawn_tables import DrawnColumn, DrawnTables, dates, read_drawn
-from skvae.plotting._figure_layout import axes_to_draw_on
+from skvae.plotting._figure_layout import axes_to_draw_on, title_over
 from skvae.plotting._marginals import (
     MARGINAL_HEIGHT,
     draw_marginal,
@@ -162,7 +162,8 @@ class SampleDisplay(RowsDisplay):
         self.axes_ = np.array([self.ax_])
         self.histograms_ = draw_distributions(self.ax_, shown, names)
         title = self._description(*tables) if len(tables) == 1 else title
-        self.ax_.set(xlabel="standard deviations from the mean", title=title + note)
+        self.ax_.set_xlabel("standard deviations from the mean")
+        title_over(self.ax_, title + note)
 
     def _draw_panels(self, ax, tables: DrawnTables) -> None:
         alone = len(tables.arrays) == 1

@@ -8,9 +8,10 @@ from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skvae.plotting._figure_layout import COLOURS
+from skvae.plotting._figure_layout import INLIER, OUTLIER
 
 _N_BINS = 40
+_RARE = 1 / 20  # of the tallest bar: lower ones are hard to see
 _REACH_BELOW = 4  # times as far below the threshold as above it
 
 
@@ -37,12 +38,24 @@ def draw_histogram(
     shown = np.clip(scores, low, None)
     histograms = [
         ax.hist(shown[rows], bins=edges, color=colour, alpha=0.65, label=label)[2]
-        for (label, rows), colour in zip(groups.items(), COLOURS, strict=False)
+        for (label, rows), colour in zip(groups.items(), (INLIER, OUTLIER), strict=False)
     ]
+    _make_rare_rows_visible(ax, edges, histograms, threshold)
     line = ax.axvline(threshold, color="black", linestyle="--", label="threshold")
     end = f"{edges[1]:.3g}".replace("-", "−")
     note = f"\nthe first bar holds all rows below {end}" if low > scores.min() else ""
     return histograms, line, note
+
+
+def _make_rare_rows_visible(
+    ax: Axes, edges: np.ndarray, histograms: list[BarContainer], threshold: float
+) -> None:
+    """Count on a logarithmic axis if the outliers, or the rows beyond the threshold, are few."""
+    usual, *labelled = (np.array([bar.get_height() for bar in bars]) for bars in histograms)
+    rare = labelled[0] if labelled else usual[edges[:-1] < threshold]
+    if 0 < rare.max(initial=0) < _RARE * usual.max():
+        ax.set_yscale("log")
+        ax.set_ylim(bottom=0.5)
 
 
 def _left_end(scores: np.ndarray, threshold: float) -> float:

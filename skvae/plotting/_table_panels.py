@@ -21,8 +21,10 @@ FIRST_LINES, FIRST_PANELS = range(30), range(9)  # features that are shown by de
 MOST_MAP_LINES = 60  # of all features and their levels
 _MOST_LEVELS = 8  # of a feature
 _WIDEST, _N_BINS = 4.0, 40  # of a histogram, in standard deviations
+_LETTER = 0.09  # inches, of the name of a row
 _NAME_LETTERS = {1: 60, 2: 28, 3: 14}  # in a line of a name, by the number of panels abreast
 MAP_LINE = 0.21  # inches: height of a feature in a map of features
+MOST_ROW_NAMES = 16  # below a map
 
 
 def standardize(X: np.ndarray, like: np.ndarray) -> np.ndarray:
@@ -105,7 +107,8 @@ def draw_feature_maps(
     ]
     for panel, title, labels in zip(panels, tables, row_names or [[]] * len(tables), strict=True):
         panel.set_title(title, fontsize="medium")
-        panel.set_xticks(range(len(labels)), labels, rotation=90, fontsize="small")
+        named = labels if len(labels) <= MOST_ROW_NAMES else []
+        panel.set_xticks(range(len(named)), named, rotation=90, fontsize="small")
         panel.tick_params(length=0)
     panels[0].set_yticks(range(len(names)), names)
     ax.figure.colorbar(
@@ -119,6 +122,11 @@ def draw_feature_maps(
         pad=0.1 / (MAP_LINE * len(names)),
     )
     return panels, images
+
+
+def row_names_height(labels: list[str]) -> float:
+    """Return the height in inches of the names of rows below a map."""
+    return _LETTER * max(map(len, labels), default=0) if len(labels) <= MOST_ROW_NAMES else 0.0
 
 
 def feature_panels(ax: Axes, names: list[str]) -> np.ndarray:

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from skvae.metrics._coded_tables import read_tables
 from skvae.metrics._column_agreement import associations, column_shapes
-from skvae.plotting._figure_layout import axes_to_draw_on, literal, place_below
-from skvae.plotting._marginals import MARGINAL_HEIGHT, draw_marginal, marginal_of
+from skvae.plotting._figure_layout import axes_to_draw_on, literal, place_below, title_over
+from skvae.plotting._marginals import MARGINAL_HEIGHT, draw_marginal, marginal_of, shortened
 from skvae.plotting._rows_display import column_of
 from skvae.plotting._shared_docs import share_docs
 from skvae.plotting._table_panels import (
@@ -17,6 +17,7 @@ from skvae.plotting._table_panels import (
     draw_feature_maps,
     feature_panels,
     panel_lines,
+    row_names_height,
 )
 
 _MOST_LINES = 30
@@ -126,7 +127,7 @@ class TableQualityDisplay:
         shown, mapped = self._columns_to_show()
         upper, lower = (
             MARGINAL_HEIGHT * panel_lines(len(shown)),
-            _MAP_MARGIN + MAP_LINE * len(mapped),
+            _MAP_MARGIN + MAP_LINE * len(mapped) + row_names_height(self._short_names(mapped)),
         )
         self.ax_ = axes_to_draw_on(ax, upper + lower)
         self.figure_ = self.ax_.figure
@@ -146,7 +147,7 @@ class TableQualityDisplay:
 
     def _draw_marginals(self, names: list[str]) -> None:
         titles = [f"{literal(name)}: {self.column_shapes[name]:.2f}" for name in names]
-        self.ax_.set_title("Agreement of columns: real (blue) and synthetic (orange)")
+        title_over(self.ax_, "Agreement of columns: real (blue) and synthetic (orange)")
         self.axes_ = feature_panels(self.ax_, titles)
         self.histograms_ = {
             name: draw_marginal(panel, *self.marginals[name])
@@ -154,7 +155,7 @@ class TableQualityDisplay:
         }
 
     def _draw_maps(self, ax: Axes, columns: list[int]) -> None:
-        names = list(self.marginals)
+        names, below = list(self.marginals), self._short_names(columns)
         maps = (np.asarray(values)[np.ix_(columns, columns)] for values in self.associations)
         self.map_axes_, self.images_ = draw_feature_maps(
             ax,
@@ -163,4 +164,9 @@ class TableQualityDisplay:
             "correlation, or Cramér's V beside levels",
             limit=1,
             extend="neither",
+            row_names=[below, below],
         )
+
+    def _short_names(self, columns: list[int]) -> list[str]:
+        names = list(self.marginals)
+        return [shortened(names[column]) for column in columns]

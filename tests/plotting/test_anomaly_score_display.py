@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
 
 from skvae import VAEAnomalyDetector, VAETransformer
-from skvae.plotting import AnomalyScoreDisplay
+from skvae.plotting import AnomalyScoreDisplay, LatentSpaceDisplay
 
 
 def _count(bars):
@@ -155,3 +156,23 @@ def test_unseen_levels_and_impossible_numbers_are_drawn(of_customers, customers)
 def test_many_examples_have_no_labels(of_customers, customers):
     display = AnomalyScoreDisplay.from_estimator(of_customers, customers, n_examples=17)
     assert display.example_axes_[0].get_xticklabels() == []
+
+
+@pytest.mark.parametrize(("n_outliers", "scale"), [(0, "linear"), (2, "log"), (30, "linear")])
+def test_rows_are_counted_on_a_log_axis_if_outliers_are_few(n_outliers, scale):
+    scores = np.r_[np.linspace(0, 1, 300) ** 4, np.linspace(-1, -0.9, n_outliers)]
+    y = np.r_[np.ones(300), -np.ones(n_outliers)]
+    labelled = AnomalyScoreDisplay(scores, -0.5, y).plot()
+    unlabelled = AnomalyScoreDisplay(scores, -0.5).plot()
+    for display in (labelled, unlabelled):
+        assert display.ax_.get_yscale() == scale
+        assert ("logarithmic" in display.ax_.get_ylabel()) == (scale == "log")
+
+
+def test_inliers_and_outliers_have_the_colours_of_the_latent_map():
+    y = np.repeat([1, -1], 10)
+    histogram = AnomalyScoreDisplay(np.arange(20.0), 5.0, y).plot()
+    latent = LatentSpaceDisplay(np.random.default_rng(0).normal(size=(20, 2)), y).plot()
+    inliers, outliers = (to_hex(bars[0].get_facecolor()) for bars in histogram.histograms_)
+    by_label = {each.get_label(): to_hex(each.get_facecolor()[0]) for each in latent.scatters_}
+    assert by_label == {"1": inliers, "-1": outliers}

@@ -27,10 +27,11 @@ def test_bars_are_the_contributions_in_descending_order(detector_of_table, iris)
     assert display.maps_ == []
 
 
-@pytest.mark.parametrize(("n_rows", "n_bars"), [(1, 10), (2, 5)])
-def test_ten_features_of_one_row_and_five_of_several_are_shown(n_rows, n_bars):
+@pytest.mark.parametrize(("n_rows", "n_bars"), [(1, 10), (2, 7), (3, 5), (9, 2)])
+def test_the_more_rows_are_explained_the_fewer_features_are_shown(n_rows, n_bars):
     display = ExplanationDisplay(np.ones((n_rows, 12)), np.ones((n_rows, 12))).plot()
     assert [len(bars) for bars in display.bars_] == [n_bars] * n_rows
+    assert display.figure_.get_figheight() <= 9
 
 
 def test_chosen_features_are_shown_in_the_order_given(detector_of_table, iris):

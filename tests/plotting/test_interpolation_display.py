@@ -71,3 +71,24 @@ def test_paths_of_names_step_from_level_to_level(of_customers, customers):
     dots = [dot for dot in panel.lines if dot.get_linestyle() == "None"]
     ends = dots[1].get_ydata().round().astype(int)
     assert [names[code] for code in ends] == [start["plan"].iloc[1], end["plan"].iloc[1]]
+
+
+def test_single_rows_are_a_pair(of_images, of_table, digits, iris):
+    X = digits.data
+    single = InterpolationDisplay.from_estimator(of_images, X[0], list(X[1]), n_steps=3)
+    pair = InterpolationDisplay.from_estimator(of_images, X[:1], X[1:2], n_steps=3)
+    np.testing.assert_array_equal(single.X_path, pair.X_path)
+    again = InterpolationDisplay(X[0], X[1], pair.X_path).plot()
+    np.testing.assert_array_equal(again.image_.get_array(), pair.image_.get_array())
+    first, last = iris.data.iloc[0], iris.data.iloc[-1]
+    display = InterpolationDisplay.from_estimator(of_table, first, last, n_steps=3)
+    assert [panel.get_title() for panel in display.axes_] == list(iris.data.columns)
+
+
+def test_a_row_of_a_frame_of_many_kinds_is_a_pair(of_customers, customers):
+    display = InterpolationDisplay.from_estimator(
+        of_customers, customers.iloc[0], customers.iloc[1], n_steps=3
+    )
+    pairs = customers[:1], customers[1:2]
+    expected = InterpolationDisplay.from_estimator(of_customers, *pairs, n_steps=3)
+    assert display.X_path.equals(expected.X_path)

@@ -1,8 +1,12 @@
 """The map of the latent space, and the styles and labels of classes."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, FactorAnalysis
+from sklearn.manifold import TSNE
 
 from skvae.plotting import LatentSpaceDisplay
 
@@ -166,3 +170,46 @@ def test_whole_numbers_with_gaps_are_classes(plane):
     display = LatentSpaceDisplay(plane, y).plot()
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert texts == ["3", "10", "missing"]
+
+
+def test_tsne_replaces_the_principal_components(of_table, iris):
+    display = LatentSpaceDisplay.from_estimator(of_table, iris.data, projection="tsne")
+    Z = of_table.posterior(iris.data)[0]
+    expected = TSNE(random_state=0).fit_transform(Z)
+    np.testing.assert_allclose(display.points_, expected, rtol=1e-4)
+    assert display.ax_.get_title() == "Latent space: 3 dimensions by t-SNE"
+    assert display.ax_.get_xlabel() == ""
+
+
+def test_few_rows_and_any_transformer_are_projected(plane):
+    Z = np.c_[plane, plane[:, 0] ** 2]
+    assert LatentSpaceDisplay(Z[:5], projection="tsne").plot().points_.shape == (5, 2)
+    display = LatentSpaceDisplay(Z, projection=FactorAnalysis(2)).plot()
+    np.testing.assert_allclose(display.points_, FactorAnalysis(2).fit_transform(Z))
+    assert display.ax_.get_title() == "Latent space: 3 dimensions by FactorAnalysis"
+
+
+def test_umap_is_used_where_it_is_installed(plane, monkeypatch):
+    class UMAP(PCA):
+        pass
+
+    Z = np.c_[plane, plane]
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=lambda **kw: UMAP(2, **kw)))
+    title = LatentSpaceDisplay(Z, projection="umap").plot().ax_.get_title()
+    assert title == "Latent space: 4 dimensions by UMAP"
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ImportError, match=r"needs the package umap-learn.* projection='tsne'"):
+        LatentSpaceDisplay(Z, projection="umap").plot()
+
+
+@pytest.mark.parametrize(
+    ("projection", "message"),
+    [
+        ("isomap", "'projection' must be 'pca', 'tsne', 'umap' or an object .* got 'isomap'"),
+        (None, "got None"),
+        (PCA(3), r"gave an array of shape \(90, 3\) for 90 rows; expected \(90, 2\)"),
+    ],
+)
+def test_invalid_projections_raise(plane, projection, message):
+    with pytest.raises(ValueError, match=message):
+        LatentSpaceDisplay(np.c_[plane, plane], projection=projection).plot()
