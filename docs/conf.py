@@ -10,7 +10,7 @@ from torch import nn
 import skvae
 
 sys.path.insert(0, str(Path(__file__).parent))  # the folder of sphinxext
-os.environ.setdefault("SKVAE_EXAMPLES", "short")  # "full": the gallery uses whole data sets
+SHORT_FORM = os.environ.get("SKVAE_EXAMPLES") != "full"  # "full": whole data sets in the gallery
 os.environ["SKVAE_DOCS"] = ".."  # from a page of the gallery, for the link of an estimator
 
 project = "skvae"
@@ -74,8 +74,10 @@ sphinx_gallery_conf = {
     "reference_url": {"skvae": None},
     "download_all_examples": False,
     "remove_config_comments": True,
+    "reset_modules": ("matplotlib", "sphinxext.short_form.reset") if SHORT_FORM else ("matplotlib",),
+    "reset_modules_order": "both",
     "show_signature": False,
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "sphinxext.gallery_order.TablesFirst",
     "write_computation_times": False,
 }
 

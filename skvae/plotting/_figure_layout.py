@@ -28,7 +28,7 @@ def axes_to_draw_on(ax: Axes | None, height: float) -> Axes:
 
 def title_over(ax: Axes, text: str) -> None:
     """Write the title of a figure, in lines that are no wider than it."""
-    ax.set_title(textwrap.fill(text, _TITLE_LETTERS))
+    ax.set_title("\n".join(textwrap.fill(line, _TITLE_LETTERS) for line in text.splitlines()))
 
 
 def literal(text: object) -> str:

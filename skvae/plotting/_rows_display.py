@@ -81,7 +81,7 @@ class RowsDisplay:
         names = _names_for(X, self.feature_names)
         features = default[: len(names)] if self.features is None else self.features
         columns = np.array([column_of(feature, names) for feature in features])
-        note = f" ({len(columns)} of {len(names)} features)" if len(columns) < len(names) else ""
+        note = f"\n({len(columns)} of {len(names)} features)" if len(columns) < len(names) else ""
         return Features(columns, [literal(names[column]) for column in columns], note)
 
 

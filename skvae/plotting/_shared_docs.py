@@ -41,9 +41,9 @@ scatter_kwargs : dict, default=None
     "projection": """\
 projection : {"pca", "tsne", "umap"} or transformer, default="pca"
     Map of more than two latent dimensions to two: the first principal components;
-    :class:`~sklearn.manifold.TSNE`; UMAP, if the package umap-learn is installed; or an object
-    with the method `fit_transform`. t-SNE and UMAP keep neighbours together, but distances
-    between groups have no meaning, and large data take minutes.""",
+    :class:`~sklearn.manifold.TSNE`; UMAP, if the package umap-learn is installed; or an
+    object with the method `fit_transform`. t-SNE and UMAP keep neighbours together, but
+    distances between groups have no meaning, and large data take minutes.""",
     "ax": """\
 ax : matplotlib Axes, default=None
     Axes to draw on, which several panels divide among them; None makes a new figure.""",

@@ -148,7 +148,7 @@ def test_names_come_from_the_user_or_the_frame_or_the_position():
 def test_features_are_chosen_by_index_or_name_and_the_title_counts_them():
     display = SampleDisplay(X, features=["c", 0], feature_names=list("abcde"))
     assert _names(display) == ["c", "a"]
-    assert display.ax_.get_title() == "4 samples (2 of 5 features)"
+    assert display.ax_.get_title() == "4 samples\n(2 of 5 features)"
 
 
 @pytest.mark.parametrize("feature", ["f", 5, -1])

@@ -88,7 +88,7 @@ def test_a_table_of_names_has_a_panel_of_shares_for_each_column(of_customers, cu
     display = SampleDisplay.from_estimator(
         of_customers, customers, n_samples=300, random_state=0, features=["plan", "since", "bill"]
     )
-    assert display.ax_.get_title() == "Data (blue) and samples (orange) (3 of 7 features)"
+    assert display.ax_.get_title() == "Data (blue) and samples (orange)\n(3 of 7 features)"
     assert [panel.get_title() for panel in display.axes_] == ["plan", "since", "bill"]
     samples = of_customers.sample(300, random_state=0)
     plans = [label.get_text() for label in display.axes_[0].get_xticklabels()]
