@@ -74,7 +74,9 @@ sphinx_gallery_conf = {
     "reference_url": {"skvae": None},
     "download_all_examples": False,
     "remove_config_comments": True,
-    "reset_modules": ("matplotlib", "sphinxext.short_form.reset") if SHORT_FORM else ("matplotlib",),
+    "reset_modules": ("matplotlib", "sphinxext.short_form.reset")
+    if SHORT_FORM
+    else ("matplotlib",),
     "reset_modules_order": "both",
     "show_signature": False,
     "within_subsection_order": "sphinxext.gallery_order.TablesFirst",

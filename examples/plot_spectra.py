@@ -1,6 +1,6 @@
 """
-Spectra: less noise, mixtures, and contaminated samples
-=======================================================
+Spectra: noise removed, contaminated samples found
+==================================================
 
 Emission spectra at 120 wavelengths. One band moves with the temperature of the sample. PCA needs
 many components to describe a moving band; a variational autoencoder (VAE) needs one dimension. The
@@ -69,22 +69,6 @@ for ax, name in zip(axes, shown, strict=True):
     ax.set_title(name)
 axes[0].legend(frameon=False, loc="upper left")
 axes[2].set(xlabel="wavelength in nm", ylabel="emission")
-plt.show()
-
-# %%
-# Between two spectra
-# -------------------
-# Halfway between a cold and a warm spectrum, the mean of both has two bands. The decoded middle of
-# their embeddings has one band, at a temperature between theirs:
-
-ends = X_test[[warmth_test.argmin(), warmth_test.argmax()]]
-middle = vae.inverse_transform(vae.transform(ends).mean(axis=0, keepdims=True))[0]
-figure, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
-ax.plot(wavelengths, ends.T, color="0.7")
-ax.plot(wavelengths, ends.mean(axis=0), color="#0072B2", label="mean of both")
-ax.plot(wavelengths, middle, color="#D55E00", label="decoded middle")
-ax.set(xlabel="wavelength in nm", ylabel="emission")
-ax.legend(frameon=False)
 plt.show()
 
 # %%

@@ -28,8 +28,8 @@ print(train.head().to_string())
 # %%
 # New customers
 # -------------
-# The frame goes in as it is, and a frame comes back, with the same columns, types and decimals. Half
-# of the default number of epochs keeps this page fast.
+# The frame goes in as it is, and a frame comes back, with the same columns, types and decimals.
+# Half the default number of epochs keeps this page fast.
 
 vae = VAETransformer(max_epochs=25, random_state=0).fit(train)
 copy = vae.sample(len(train), random_state=0)

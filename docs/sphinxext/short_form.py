@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import string
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,15 @@ def _short_form(name: str):
     def fetch_few(*, subset="train", binarize=False, return_X_y=False, **options):
         try:
             options |= {"image_size": SIZE, "download_if_missing": False}
-            whole = fetch(subset=subset, binarize=binarize, **options)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a subset of EMNIST, which is printed below
+                whole = fetch(subset=subset, binarize=binarize, **options)
         except OSError:
             few, source = invent(subset), invent.__doc__
             few.data = (few.data >= 0.5).astype(np.float32) if binarize else few.data
         else:
-            step = max(1, len(whole.data) // N_IMAGES[subset])
-            few = Bunch(**whole | {"data": whole.data[::step], "target": whole.target[::step]})
+            rows = np.linspace(0, len(whole.data) - 1, N_IMAGES[subset]).astype(int)
+            few = Bunch(**whole | {"data": whole.data[rows], "target": whole.target[rows]})
             part = f"{len(few.data):,} of {len(whole.data):,} {subset} images"
             source = f"{part}, at {SIZE} x {SIZE} pixels."
         print(f"Short form of {name}: {source}")
