@@ -20,8 +20,7 @@ from skvae import VAEClassifier
 # Rows without labels
 # -------------------
 # Small digits of scikit-learn, 8 × 8 pixels. Of 1,437 images for training, only a few have a label;
-# the label of the others is -1, as in scikit-learn's own semi-supervised classifiers. The data are
-# small, so this page has no short form.
+# the label of the others is -1, as in scikit-learn's own semi-supervised classifiers.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)

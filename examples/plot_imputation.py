@@ -21,8 +21,8 @@ from skvae.plotting import ImputationDisplay
 # Digits with holes
 # -----------------
 # Small digits of scikit-learn, 8 × 8 pixels. Every second pixel is hidden at random, in training
-# and in test images: no image is ever seen whole. The data are small, so this page has no short
-# form; to keep it fast, imputers have fewer models and epochs than by default.
+# and in test images: no image is ever seen whole. To keep this page fast, imputers have fewer models
+# and epochs than by default.
 
 rng = np.random.default_rng(0)
 

@@ -61,7 +61,7 @@ power[switching, 14:34] += 5 * (-1.0) ** np.arange(20)
 # Windows
 # -------
 # A frame with a row for each day. For overlapping windows of a long signal there is
-# :func:`numpy.lib.stride_tricks.sliding_window_view`.
+# ``numpy.lib.stride_tricks.sliding_window_view``.
 
 times = [f"{int(hour):02}:{'30' if hour % 1 else '00'}" for hour in hours]
 windows = pd.DataFrame(power, index=days.date, columns=times)

@@ -23,8 +23,7 @@ from skvae.plotting import AnomalyScoreDisplay, ExplanationDisplay, LatentSpaceD
 # Data
 # ----
 # The training rows are benign tumours. The test rows are the remaining benign tumours and all
-# malignant ones, which count as outliers. The table comes with scikit-learn and is small, so this
-# page has no short form.
+# malignant ones, which count as outliers. The table comes with scikit-learn.
 
 table = load_breast_cancer()
 columns = table.feature_names

@@ -25,7 +25,7 @@ from skvae._disk.replacing import replacing
 from skvae._rows.arrays import evenly_spaced, is_frame
 from skvae._rows.columns import UNITS, Column
 from skvae._validation import check_count
-from skvae.plotting._class_styles import MOST_CLASSES, class_styles
+from skvae.plotting._class_styles import MOST_CLASSES, styles_of
 from skvae.plotting._decoder_program import decoder_program
 from skvae.plotting._drawn_tables import read_drawn
 from skvae.plotting._latent_space_display import _read_labels
@@ -321,7 +321,7 @@ def _labels(y: Any, Z: np.ndarray, kept: np.ndarray) -> dict[str, Any]:
             f"'y' has {n_classes} classes, but no more than {MOST_CLASSES} can be told apart. "
             "Pass fewer classes, or numbers."
         )
-    colours = [style["color"] for style in class_styles(n_classes)]
+    colours = [style["color"] for style in styles_of(labels.classes)]
     return {
         "name": name,
         "codes": _as_text(labels.values[kept].astype(np.uint8)),
