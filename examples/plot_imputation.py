@@ -21,8 +21,8 @@ from skvae.plotting import ImputationDisplay
 # Digits with holes
 # -----------------
 # Small digits of scikit-learn, 8 × 8 pixels. Every second pixel is hidden at random, in training
-# and in test images: no image is ever seen whole. To keep this page fast, imputers have fewer models
-# and epochs than by default.
+# and in test images: no image is ever seen whole. Imputers have fewer models and epochs than by
+# default, which keeps this page fast.
 
 rng = np.random.default_rng(0)
 
