@@ -103,8 +103,8 @@ ExplanationDisplay.from_estimator(detector, new.loc[rows])
 plt.show()
 
 # %%
-# A file for those who can tell
-# -----------------------------
+# A file to check by hand
+# -----------------------
 # The flagged rows, the most unusual first, with the cell to look at:
 
 suspicious = new[flagged].assign(p_value=p_values[flagged].round(4), score=scores[flagged])

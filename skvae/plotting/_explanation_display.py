@@ -194,7 +194,7 @@ class ExplanationDisplay(RowsDisplay):
         for row, (panel, title, (columns, names, _)) in enumerate(
             zip(self.axes_, self._titles(), chosen, strict=True)
         ):
-            panel.set_title(title, fontsize="medium")
+            panel.set_title(title, fontsize="medium", loc="right")  # beside long labels
             widths = contributions[row, columns]
             colours = np.where(widths > 0, OUTLIER, INLIER)
             labels = self._labels(row, columns, names, kinds)
@@ -202,7 +202,7 @@ class ExplanationDisplay(RowsDisplay):
             panel.invert_yaxis()  # the first on top
             panel.axvline(0, color="black", linewidth=0.8)
             panel.tick_params(axis="y", length=0)
-        self.axes_[-1].set_xlabel(self._label())
+        self.axes_[-1].set_xlabel(self._label(), loc="right")
 
     def _draw_maps(self, ax, contributions, X, shape) -> None:
         maps = contributions.reshape(len(X), *shape[:2], -1).sum(-1)  # over the colours of a pixel

@@ -261,7 +261,7 @@ def _plane(Z: np.ndarray, projection: Any) -> _Plane:
             f"'projection' gave an array of shape {points.shape} for {len(Z)} rows; expected "
             f"({len(Z)}, 2). Set its number of components to 2."
         )
-    return _Plane(points, "", "", f": {Z.shape[1]} dimensions by {name}")
+    return _Plane(points, "", "", f"\n{Z.shape[1]} dimensions by {name}")
 
 
 def _principal_plane(Z: np.ndarray) -> _Plane:
@@ -271,7 +271,7 @@ def _principal_plane(Z: np.ndarray) -> _Plane:
         f"principal component {i} ({share:.0%} of variance)"
         for i, share in enumerate(pca.explained_variance_ratio_, start=1)
     ]
-    return _Plane(pca.transform(Z), *names, f": {Z.shape[1]} dimensions projected by PCA")
+    return _Plane(pca.transform(Z), *names, f"\n{Z.shape[1]} dimensions projected by PCA")
 
 
 def _reducer(projection: Any, n_rows: int) -> tuple[str, Any]:

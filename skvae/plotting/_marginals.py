@@ -16,6 +16,7 @@ from skvae.plotting._figure_layout import COLOURS, literal
 MARGINAL_HEIGHT = 1.9  # inches of a panel
 _MOST_LEVELS, _N_BINS = 8, 20
 _TAIL = 0.005  # share of the first values beyond the outermost edges, on either side
+_MANY_DAYS = np.timedelta64(730, "D")  # in which months are enough
 _LETTERS = 10  # of the name of a level
 _COLOURS = (COLOURS[0], COLOURS[1], COLOURS[6])
 _STYLES = ({"fill": True, "alpha": 0.5}, {"linewidth": 1.5}, {"linewidth": 1.0, "linestyle": ":"})
@@ -86,10 +87,12 @@ def _shares(counts: np.ndarray) -> np.ndarray:
 
 
 def _label_bins(ax: Axes, edges: np.ndarray) -> None:
-    """Label few numbers, or the days of the first and of the last edge."""
+    """Label few numbers, or the days or months of the first and of the last edge."""
     if edges.dtype.kind != "M":
         ax.xaxis.set_major_locator(MaxNLocator(3))
         return
-    ax.set_xticks(edges[[0, -1]], edges[[0, -1]].astype("M8[D]").astype(str), fontsize="small")
+    ends = edges[[0, -1]]
+    unit = "D" if np.diff(ends) < _MANY_DAYS else "M"
+    ax.set_xticks(ends, ends.astype(f"M8[{unit}]").astype(str), fontsize="small")
     for label, side in zip(ax.get_xticklabels(), ("left", "right"), strict=True):
         label.set_horizontalalignment(side)

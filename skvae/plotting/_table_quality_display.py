@@ -147,7 +147,7 @@ class TableQualityDisplay:
 
     def _draw_marginals(self, names: list[str]) -> None:
         titles = [f"{literal(name)}: {self.column_shapes[name]:.2f}" for name in names]
-        title_over(self.ax_, "Agreement of columns: real (blue) and synthetic (orange)")
+        title_over(self.ax_, "Columns: real (blue) and synthetic (orange)")
         self.axes_ = feature_panels(self.ax_, titles)
         self.histograms_ = {
             name: draw_marginal(panel, *self.marginals[name])

@@ -94,7 +94,7 @@ def test_rows_are_named_and_cells_have_facts(of_customers, customers):
     display = ExplanationDisplay.from_estimator(of_customers, rows)
     scores = of_customers.score_samples(rows)
     for panel, name, score in zip(display.axes_, rows.index, scores, strict=True):
-        assert panel.get_title() == f"row {name}, score {score:.3g}".replace("-", "−")
+        assert panel.get_title(loc="right") == f"row {name}, score {score:.3g}".replace("-", "−")
     explained = of_customers.explain(rows).set_index(["row", "feature"])
     bill = explained.loc[(0, "bill")]
     labels = [label.get_text() for label in display.axes_[0].get_yticklabels()]
@@ -106,7 +106,7 @@ def test_rows_without_an_index_are_numbered(of_customers, customers):
     frame = polars.from_pandas(customers[:2])
     contributions = of_customers.explain(customers[:2])
     display = ExplanationDisplay(contributions, frame).plot()
-    assert [panel.get_title() for panel in display.axes_] == ["row 0", "row 1"]
+    assert [panel.get_title(loc="right") for panel in display.axes_] == ["row 0", "row 1"]
 
 
 def test_a_missing_value_is_called_missing(of_customers, customers):

@@ -9,7 +9,7 @@ from skvae.plotting._figure_layout import axes_to_draw_on, title_over
 @pytest.mark.parametrize(
     "title",
     [
-        "Agreement of columns: real (blue) and synthetic (orange)",
+        "Observed (blue), imputed (orange), true (black)",
         "Intervals of 95% against true values, and their coverage",
         "100,000 rows and their reconstructions (30 of 1,000 features)",
     ],

@@ -177,7 +177,7 @@ def test_tsne_replaces_the_principal_components(of_table, iris):
     Z = of_table.posterior(iris.data)[0]
     expected = TSNE(random_state=0).fit_transform(Z)
     np.testing.assert_allclose(display.points_, expected, rtol=1e-4)
-    assert display.ax_.get_title() == "Latent space: 3 dimensions by t-SNE"
+    assert display.ax_.get_title() == "Latent space\n3 dimensions by t-SNE"
     assert display.ax_.get_xlabel() == ""
 
 
@@ -186,7 +186,7 @@ def test_few_rows_and_any_transformer_are_projected(plane):
     assert LatentSpaceDisplay(Z[:5], projection="tsne").plot().points_.shape == (5, 2)
     display = LatentSpaceDisplay(Z, projection=FactorAnalysis(2)).plot()
     np.testing.assert_allclose(display.points_, FactorAnalysis(2).fit_transform(Z))
-    assert display.ax_.get_title() == "Latent space: 3 dimensions by FactorAnalysis"
+    assert display.ax_.get_title() == "Latent space\n3 dimensions by FactorAnalysis"
 
 
 def test_umap_is_used_where_it_is_installed(plane, monkeypatch):
@@ -196,7 +196,7 @@ def test_umap_is_used_where_it_is_installed(plane, monkeypatch):
     Z = np.c_[plane, plane]
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=lambda **kw: UMAP(2, **kw)))
     title = LatentSpaceDisplay(Z, projection="umap").plot().ax_.get_title()
-    assert title == "Latent space: 4 dimensions by UMAP"
+    assert title == "Latent space\n4 dimensions by UMAP"
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ImportError, match=r"needs the package umap-learn.* projection='tsne'"):
         LatentSpaceDisplay(Z, projection="umap").plot()
