@@ -71,7 +71,7 @@ def letters(subset: str) -> Bunch:
     rng, folder = np.random.default_rng(0), Path(matplotlib.get_data_path(), "fonts", "ttf")
     fonts = sorted(path for pattern in FONTS for path in folder.glob(pattern))
     names = string.ascii_uppercase
-    pairs = [(letter, font) for letter in names for font in fonts for _ in range(6)]
+    pairs = [(letter, font) for letter in names for font in fonts for _ in range(4)]
     images = np.stack([_letter(*pair, rng) for pair in pairs])
     y = np.array([names.index(letter) for letter, _ in pairs])
     return _part(images, y, subset, list(names))

@@ -70,7 +70,7 @@ def test_columns_have_the_names_of_the_input(scaled, kind):
 def test_rows_have_the_labels_of_the_input(scaled):
     pipeline, frame, _ = scaled
     display = ExplanationDisplay.from_estimator(pipeline, frame[3:5])
-    titles = [panel.get_title().partition(",")[0] for panel in display.axes_]
+    titles = [panel.get_title(loc="right").partition(",")[0] for panel in display.axes_]
     assert titles == ["row flower 3", "row flower 4"]
 
 
