@@ -70,6 +70,18 @@ def test_every_page_has_a_test():
     assert [name for name in names if f'run("{name}")' not in source] == []
 
 
+def test_the_letters_of_the_short_form_are_legible():
+    few = short_form.letters("train")
+    assert sorted(set(few.target)) == list(range(26))
+    assert few.data.max(axis=1).min() > 0.3
+    distances = {
+        letter: np.linalg.norm(few.data[few.target == letter].mean(axis=0) - few.data, axis=1)
+        for letter in range(26)
+    }
+    nearest = np.argmin(list(distances.values()), axis=0)
+    assert (nearest == few.target).mean() > 0.6
+
+
 @pytest.mark.slow
 def test_the_letters_page_compares_five_uses_with_pca(run):
     page = run("emnist_letters")

@@ -25,7 +25,8 @@ from skvae import datasets
 
 N_IMAGES = {"train": 2000, "test": 1000}
 SIZE = 14
-FONTS = ("DejaVu*.ttf", "STIXGeneral*.ttf", "cm[rbst]*10.ttf")
+# no fonts of symbols, which have no letters
+FONTS = ("DejaVu*[!y].ttf", "STIXGeneral*.ttf", "cm[rbt]*10.ttf", "cmss10.ttf")
 _FETCHERS = {name: getattr(datasets, name) for name in ("fetch_mnist", "fetch_emnist")}
 
 
