@@ -30,8 +30,8 @@ vae = VAETransformer(
     network=Conv(channels=(32, 64), hidden_units=16, activation="elu"),
     likelihood="bernoulli",
     objective=ELBO(warmup=7),
-    batch_size=128,
     learning_rate=2e-3,
+    max_epochs=15,
     random_state=0,
 ).fit(X_train)
 print(f"{vae.n_iter_} epochs in {vae.history_['duration'].sum():.0f} s")
