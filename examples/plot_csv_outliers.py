@@ -112,3 +112,5 @@ reasons = detector.explain(new[flagged]).drop_duplicates("row")["feature"]
 suspicious["reason"] = reasons.to_numpy()
 suspicious.sort_values("score").drop(columns="score").to_csv(folder / "check.csv", index=False)
 print(*(folder / "check.csv").read_text().splitlines()[:6], sep="\n")
+
+# sphinx_gallery_thumbnail_number = 2

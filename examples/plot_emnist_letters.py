@@ -41,7 +41,7 @@ pca = PCA(n_components=16, random_state=0).fit(X_train)
 # Generation
 # ----------
 
-SampleDisplay.from_estimator(vae, random_state=0)
+SampleDisplay.from_estimator(vae, kind="image", random_state=0)
 plt.show()
 
 # %%
@@ -58,7 +58,8 @@ for name, model in models.items():
     print(f"AUROC of {name:<15}  {roc_auc_score(labels, model.score_samples(X_mixed)):.3f}")
 
 threshold = np.percentile(vae.score_samples(X_train), 10)
-AnomalyScoreDisplay(vae.score_samples(X_mixed), threshold, labels, X=X_mixed).plot()
+scores = vae.score_samples(X_mixed)
+AnomalyScoreDisplay(scores, threshold, labels, X=X_mixed, kind="image").plot()
 plt.show()
 
 # %%

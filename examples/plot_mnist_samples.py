@@ -63,7 +63,7 @@ X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 vae.fit(X_train)
 early = skvae.load(OUTPUT / "checkpoints" / "epoch-00010.skvae")
 for model in (early, vae):
-    display = SampleDisplay.from_estimator(model, random_state=0)
+    display = SampleDisplay.from_estimator(model, kind="image", random_state=0)
     display.ax_.set_title(f"Samples after {model.n_iter_} epochs")
     display.figure_.savefig(OUTPUT / f"epoch-{model.n_iter_}.png")
 plt.show()

@@ -77,4 +77,4 @@ for name in ("orders", "spent"):
 LatentSpaceDisplay.from_estimator(vae, train, train["occupation"])
 plt.show()
 
-# sphinx_gallery_thumbnail_number = 1
+# sphinx_gallery_thumbnail_number = 2
