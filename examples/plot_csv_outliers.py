@@ -26,7 +26,8 @@ from skvae.plotting import AnomalyScoreDisplay, ExplanationDisplay
 # returned goods for three times the money that they spent, four amounts lack their decimal point,
 # and four dates are ten years too early.
 
-folder = Path(tempfile.mkdtemp())
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name)
 customers = make_customers(2500, random_state=0)
 old, new = customers[:2000], customers[2000:].reset_index(drop=True)
 rng = np.random.default_rng(0)
@@ -112,5 +113,6 @@ reasons = detector.explain(new[flagged]).drop_duplicates("row")["feature"]
 suspicious["reason"] = reasons.to_numpy()
 suspicious.sort_values("score").drop(columns="score").to_csv(folder / "check.csv", index=False)
 print(*(folder / "check.csv").read_text().splitlines()[:6], sep="\n")
+temporary.cleanup()
 
 # sphinx_gallery_thumbnail_number = 2
