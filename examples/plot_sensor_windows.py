@@ -100,14 +100,16 @@ plt.show()
 # Ranked by AUROC (0.5 is guessing, 1 is perfect). PCA ranks by its log-likelihood, with as many
 # components as explain 95 % of the variance.
 
-detectors = {
-    "IsolationForest": IsolationForest(random_state=0).fit(train),
-    "LocalOutlierFactor": LocalOutlierFactor(novelty=True).fit(train),
-    "PCA": PCA(0.95, random_state=0).fit(train),
-    "VAEAnomalyDetector": detector,
+others = {
+    "IsolationForest": IsolationForest(random_state=0),
+    "LocalOutlierFactor": LocalOutlierFactor(novelty=True),
+    "PCA": PCA(0.95, random_state=0),
 }
-for name, fitted in detectors.items():
-    print(f"AUROC of {name:<18}  {roc_auc_score(labels, fitted.score_samples(new)):.3f}")
+ranks = {"VAEAnomalyDetector": detector.score_samples(new)}
+for name, other in others.items():
+    ranks[name] = other.fit(train.to_numpy()).score_samples(new.to_numpy())
+for name, values in ranks.items():
+    print(f"AUROC of {name:<18}  {roc_auc_score(labels, values):.3f}")
 
 # %%
 # At which time of day?
@@ -116,7 +118,7 @@ for name, fitted in detectors.items():
 # there. Below are the days with the lowest score of each kind of fault. The dots are the half hours
 # that matter most.
 
-scores = pd.Series(detector.score_samples(new), new.index)
+scores = pd.Series(ranks["VAEAnomalyDetector"], new.index)
 kinds = {"at night": at_night, "stuck": stuck, "switching": switching}
 lowest = [scores.loc[days.date[rows]].idxmin() for rows in kinds.values()]
 explained = detector.explain(new.loc[lowest])
