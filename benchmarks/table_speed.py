@@ -6,8 +6,8 @@
 The frame has 15 columns: text with gaps, text of 500 levels, ordered and unordered categories,
 booleans, whole numbers, small and large, numbers with and without decimals, dates with and without
 a time zone, and a duration. Seconds are processor time of all threads. Before anything is timed,
-the script asserts that the frame comes back as it was, rare levels aside. The second table has
-the time of an epoch on such a frame beside that on a numeric table which is as wide as what the
+the script asserts that the frame comes back as it was, rare levels aside. The first table has the
+time of an epoch on such a frame beside that on a numeric table which is as wide as what the
 encoder sees of the frame, with the same network, prior and batch size.
 """
 
@@ -63,6 +63,7 @@ def processor_seconds(function):
 
 def main():
     settings = arguments(__doc__, rows=1_000_000, training_rows=12_000)
+    report("Seconds for an epoch of training", _epochs(settings), settings)
     frame = customers(settings.rows)
     of_polars = pl.from_pandas(frame)
     frames = {"pandas": frame, "polars": of_polars, "pyarrow": of_polars.to_arrow()}
@@ -80,7 +81,6 @@ def main():
         times = take_turns(timed, settings.repeats)
         rows.append({"library": library, **{name: Spread.of(times[name]) for name in times}})
     report(f"Seconds for {settings.rows:,} rows of {frame.shape[1]} columns", rows, settings)
-    report("Seconds for an epoch of training", _epochs(settings), settings)
 
 
 def _epochs(settings):

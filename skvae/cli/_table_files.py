@@ -20,7 +20,6 @@ from typing import Any, NamedTuple, TextIO, cast
 
 import numpy as np
 
-from skvae._validation import import_extra
 from skvae.cli._failures import UsageError, note
 from skvae.cli._typed_columns import is_gap, typed_frame
 
@@ -492,6 +491,8 @@ def _without_row_numbers(rows: Rows) -> Rows:
 
 def import_parquet():
     """Return pyarrow's module for Parquet files, an optional dependency."""
+    from skvae._validation import import_extra  # not before, as it imports scikit-learn
+
     otherwise = "Or use .csv or .npy."
     return import_extra("pyarrow.parquet", "A Parquet file", "parquet", otherwise=otherwise)
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from skvae._validation import import_extra
-
 _GAPS = {"", "na", "n/a", "nan", "nat", "null", "<na>"}  # in lower case; of text the first only
 _BOOLEANS = {"true": True, "false": False}
 _WHOLE = re.compile(r"\s*[+-]?\d{1,18}\s*")
@@ -71,6 +69,8 @@ def value_of(text: str, column: Any) -> Any:
 
 def import_pandas() -> Any:
     """Return pandas, an optional dependency."""
+    from skvae._validation import import_extra  # not before, as it imports scikit-learn
+
     return import_extra("pandas", "A table with text, True and False or dates", "tables")
 
 

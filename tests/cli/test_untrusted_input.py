@@ -10,8 +10,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 import skvae
+from skvae._rows.lines import Lines
 from skvae.cli import main
 from skvae.cli._failures import printable
 from skvae.cli._table_files import read_table
@@ -177,7 +179,9 @@ def test_fields_of_a_model_do_not_reach_the_terminal_as_they_are(run, elsewhere)
     skvae.save(skvae.VAETransformer(1, network=network, max_epochs=1).fit(X), "m")
     header, tensors = read_file("m")
     header["versions"] = {"torch": f"2{CONTROL}\nthreshold   0.1"}
-    header["state"]["feature_names"] = [f"a{CONTROL}", "b\nepochs      1"]
+    names = Lines.of([f"a{CONTROL}", "b\nepochs      1"])
+    header["state"]["feature_names"] = {"lines": "names"}
+    tensors["names"] = torch.from_numpy(names.text.copy())
     write_file("m", header, tensors)
     done = run("info", "m")
     assert done.code == 0
