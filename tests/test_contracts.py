@@ -55,6 +55,7 @@ ALLOWED = [
     ("plotting/_explanation_display.py", "hasattr(model.estimator, 'explain')", 1, FOREIGN),
     ("plotting/_imputation_display.py", "hasattr(imputer, 'impute')", 1, FOREIGN),
     ("plotting/_latent_space_display.py", "getattr(self.y, 'name', None)", 1, "labels, any type"),
+    ("plotting/_latent_space_display.py", "hasattr(projection, 'fit_transform')", 1, FOREIGN),
     ("plotting/_pipelines.py", "getattr(self.estimator, 'feature_names_in_', None)", 1, FITTED),
     (
         "plotting/_shared_docs.py",

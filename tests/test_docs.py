@@ -20,7 +20,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 # with longer fits than the others
 SLOW_PAGES = {
     "anatomy",
+    "classes",
     "coming_from",
+    "compression",
     "getting_started",
     "index",
     "likelihoods",
@@ -28,6 +30,7 @@ SLOW_PAGES = {
     "own_parts",
     "priors",
     "scores",
+    "tables",
 }
 WRITTEN_BY_THE_BUILD = {"_build", "auto_examples", "generated"}
 
