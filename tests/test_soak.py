@@ -40,4 +40,4 @@ def test_fits_do_not_leak(capsys, first, last, megabytes):
         for number, (resident, *counts) in at.items():
             print(f"\nafter {number} fits: {resident:.1f} MB, threads and open files {counts}")
     assert at[last][0] - at[first][0] < megabytes
-    assert at[last][1:] == at[first][1:]
+    assert all(np.less_equal(at[last][1:], at[first][1:]))  # threads and open files

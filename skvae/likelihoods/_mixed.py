@@ -390,7 +390,14 @@ def _plain_name(name: Any) -> str | int:
 
 
 def _pairs(columns: Any) -> list[tuple[Any, Any]]:
-    return list(columns.items() if isinstance(columns, dict) else columns)
+    pairs = list(columns.items() if isinstance(columns, dict) else columns)
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise InvalidParameterError(
+                "The 'columns' parameter of Mixed must be pairs of a likelihood and its columns, "
+                f"got {pair!r} among them."
+            )
+    return pairs
 
 
 def _likelihood(spec: Any) -> Likelihood:

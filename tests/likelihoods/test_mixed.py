@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 import skvae
 from skvae import VAETransformer
+from skvae._validation import InvalidParameterError
 from skvae.likelihoods import (
     Bernoulli,
     Categorical,
@@ -247,3 +248,9 @@ def test_columns_written_as_a_slice_are_saved(tmp_path):
     loaded = skvae.load(tmp_path / "model.skvae")
     assert loaded.likelihood.columns[2] == ("poisson", slice(2, 3))
     np.testing.assert_array_equal(loaded.score_samples(X), vae.score_samples(X))
+
+
+@pytest.mark.parametrize("entry", [Gaussian(), "gaussian", ("gaussian",), ("gaussian", [0], 1), 3])
+def test_an_entry_that_is_no_pair_raises(entry):
+    with pytest.raises(InvalidParameterError, match="pairs of a likelihood and its columns, got"):
+        Mixed(columns=[("gaussian", [0]), entry]).validate()
