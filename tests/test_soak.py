@@ -24,7 +24,7 @@ def footprint():
 @pytest.mark.skipif(not (PROC / "fd").exists(), reason="the footprint is read from /proc")
 @pytest.mark.parametrize(
     ("first", "last", "megabytes"),
-    [(5, 15, 30), pytest.param(100, 1000, 10, marks=pytest.mark.slow)],
+    [(5, 15, 30), pytest.param(100, 500, 10, marks=pytest.mark.slow)],
 )
 def test_fits_do_not_leak(capsys, first, last, megabytes):
     X = np.random.default_rng(0).normal(size=(300, 20)).astype(np.float32)
