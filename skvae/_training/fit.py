@@ -94,7 +94,7 @@ def _aids_of_a_fit(net: VAENet, rows: TrainingRows) -> Iterator[None]:
     module.warmup_epochs = warmup_epochs(
         settings.max_epochs,
         settings.patience is not None,
-        module.parts.n_classes > 0 or _may_collapse(module.likelihood, rows.sample()),
+        module.parts.n_classes > 0 or _may_collapse(module.likelihood, rows),
     )
     try:
         yield
@@ -160,12 +160,13 @@ def _settle_interruption(net: VAENet) -> None:
     )
 
 
-def _may_collapse(likelihood: LikelihoodModule, X: np.ndarray) -> bool:
+def _may_collapse(likelihood: LikelihoodModule, rows: TrainingRows) -> bool:
     """Return whether rows tell little about latent vectors at first: heavy tails, or few counts."""
     if likelihood.heavy_tailed or likelihood.support is None:
         return likelihood.heavy_tailed
-    n_observed = X.size - np.count_nonzero(np.isnan(X))
-    return bool(np.count_nonzero(np.nan_to_num(X)) < _SPARSE * n_observed)
+    X = rows.sample()
+    n_missing = np.count_nonzero(np.isnan(X)) if has_gaps(X) else 0
+    return bool(np.count_nonzero(X) - n_missing < _SPARSE * (X.size - n_missing))
 
 
 def _warn_of_collapse(X: np.ndarray, history: History, n_components: int) -> None:

@@ -10,6 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from skorch.history import History
 
 from skvae import VAETransformer
+from skvae._rows.batches import TrainingRows
 from skvae._training.fit import _features_depend, _may_collapse, _warn_of_collapse
 from skvae.likelihoods import Bernoulli, Gaussian, Mixed, StudentT
 from skvae.objectives import ELBO
@@ -118,8 +119,8 @@ def test_only_rows_that_say_little_at_first_may_collapse():
     bits = np.zeros((100, 5))
     bits[::20] = 1
     module = Bernoulli().build(bits)
-    assert _may_collapse(module, bits)
-    assert not _may_collapse(module, 1 - bits)
-    assert not _may_collapse(Gaussian().build(bits), bits)
+    assert _may_collapse(module, TrainingRows(bits))
+    assert not _may_collapse(module, TrainingRows(1 - bits))
+    assert not _may_collapse(Gaussian().build(bits), TrainingRows(bits))
     gaps = np.where(np.arange(100)[:, None] % 4, np.nan, bits)  # of which a fifth are ones
-    assert not _may_collapse(module, gaps)
+    assert not _may_collapse(module, TrainingRows(gaps))
