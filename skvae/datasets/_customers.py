@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skvae._validation import import_extra
+
 
 def make_customers(n_samples=1000, *, random_state=None):
     """Generate a table of customers of a shop, with columns of many kinds that depend on another.
@@ -41,10 +43,7 @@ def make_customers(n_samples=1000, *, random_state=None):
     >>> float(customers.loc[customers["orders"] == 0, "spent"].max())
     0.0
     """
-    try:
-        import pandas as pd
-    except ImportError as exc:
-        raise ImportError("make_customers needs pandas, which is not installed.") from exc
+    pd = import_extra("pandas", "make_customers", "tables")
     rng = check_random_state(random_state)
     age = np.clip(rng.gamma(6, 7.5, n_samples), 18, 92).astype(int)
     occupation = np.select(
