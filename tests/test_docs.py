@@ -220,7 +220,7 @@ def test_links_for_readers_of_text_lead_to_pages():
         ("killed at random moments, 200 times", "test_kills.py", "param(200, 11"),
         ("Saving is killed 200 times", "test_kills.py", "param(200, marks"),
         ("Ten thousand concurrent calls", "test_concurrency.py", "10_000"),
-        ("A thousand fits in one process", "test_soak.py", "(100, 1000, 10"),
+        ("Five hundred fits in one process", "test_soak.py", "(100, 500, 10"),
     ],
 )
 def test_numbers_of_cases_are_those_of_the_tests(said, file, code):
