@@ -28,16 +28,16 @@ from skvae import VAETransformer, compress, decompress
 from skvae.datasets import fetch_mnist
 from skvae.likelihoods import Bernoulli, DiscretizedLogistic
 from skvae.metrics import bits_per_dim, log_likelihood
-from skvae.networks import MLP, Conv
+from skvae.networks import Conv
 from skvae.priors import VampPrior
 
 MODELS = {
     "binary": VAETransformer(
         40,
-        network=MLP(hidden_layer_sizes=(512, 512), activation="silu"),
+        network=Conv(channels=(32, 64), hidden_units=512, activation="silu"),
         likelihood=Bernoulli(binarize="dynamic"),
         prior=VampPrior(n_pseudo_inputs=300),
-        max_epochs=80,
+        max_epochs=60,
         batch_size=256,
         learning_rate=3e-3,
         weight_decay=0.2,
