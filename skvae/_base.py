@@ -46,6 +46,7 @@ from skvae._training.budget import (
 from skvae._training.callbacks import FitCallback, Start, is_a, without_name
 from skvae._training.fit import train, train_one_pass
 from skvae._training.net import Settings, VAENet, copy_net, new_net
+from skvae._training.processes import processes
 from skvae._validation import (
     DocumentedEstimator,
     Interval,
@@ -533,7 +534,7 @@ class BaseVAE(DocumentedEstimator):
 
     def _fit_rows(self, rows: TrainingRows) -> None:
         """Train on rows that were checked: a new module or, under a warm start, a copy."""
-        start = Start(draw_seed(self.random_state), self.n_iter_ if self._goes_on() else 0)
+        start = Start(self._seed_of_fit(), self.n_iter_ if self._goes_on() else 0)
         for callback in self.callbacks or ():
             if is_a(callback, FitCallback):
                 identity = self._identifying(rows)
@@ -549,11 +550,16 @@ class BaseVAE(DocumentedEstimator):
 
     def _fit_pass(self, rows: TrainingRows) -> None:
         """Train for one epoch on rows that were checked."""
-        seed = draw_seed(self.random_state)
+        seed = self._seed_of_fit()
         with isolated_rng(seed, resolve_device(self.device)):
             net = self._net_to_train(rows, seed, hasattr(self, "module_"))
             train_one_pass(net, rows.X, rows.shares)
         self._adopt_trained(net, rows.sample(), seed)
+
+    def _seed_of_fit(self) -> int:
+        """Draw the seed of a fit, the same in all processes that train together."""
+        seed = draw_seed(self.random_state)
+        return processes().common_seed(seed, resolve_device(self.device))
 
     def _goes_on(self) -> bool:
         return self.warm_start and hasattr(self, "module_")

@@ -453,7 +453,7 @@ class Autosave(BaseEstimator, FitCallback):
             self.stateless_ = set()
 
     def on_epoch_end(self, net, **kwargs):
-        """Write the checkpoint of the epoch that has just ended.
+        """Write the checkpoint of the epoch that has just ended, in the first of all processes.
 
         Parameters
         ----------
@@ -463,7 +463,7 @@ class Autosave(BaseEstimator, FitCallback):
             Not used.
         """
         epoch = len(net.history)
-        if epoch % self.every and epoch != net.max_epochs:
+        if net.processes.rank or (epoch % self.every and epoch != net.max_epochs):
             return
         is_first = not self.has_written_
         if is_first:

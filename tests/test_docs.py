@@ -80,7 +80,8 @@ def test_all_python_is_in_examples_or_figures():
     for page in DOCS.rglob("*.rst"):
         if WRITTEN_BY_THE_BUILD.isdisjoint(page.parts):
             languages = set(re.findall(r"code-block:: (.*)", page.read_text(encoding="utf-8")))
-            others = {"python"} if page.stem == "coming_from" else set()  # of other libraries
+            of_others = page.stem in {"coming_from", "processes"}  # code of other libraries
+            others = {"python"} if of_others else set()
             assert languages <= {"sh"} | others, page
     figures = list(plots_without_prompts((DOCS / "index.rst").read_text(encoding="utf-8")))
     assert len(figures) == 2

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from skvae._parts import Likelihood, LikelihoodModule, Network, Prior, PriorModule
 from skvae._random import isolated_rng
+from skvae._rows.batches import Part
 from skvae._scaling import filled_by_ranks
 from skvae._validation import OutsideSupportError
 from skvae.priors._class_conditional import ClassConditionalModule
@@ -69,11 +70,14 @@ class VAEModule(nn.Module):
     warmup_epochs : float
         Epochs over which an objective should raise the weight of the KL term, if it has no number
         of its own.
+    part : Part or None
+        The rows of the present batch that this process evaluates, if several train together.
     """
 
     n_rows: int | None = None
     trains_without_gaps: bool = False
     warmup_epochs: float = 0.0
+    part: Part | None = None
 
     def __init__(
         self,
@@ -175,8 +179,11 @@ class VAEModule(nn.Module):
         self, mean: Tensor, log_var: Tensor, n_draws: int, generator: torch.Generator | None
     ) -> Tensor:
         """Draw z = mean + std * noise from q(z|x), (n_samples, n_draws, n_components)."""
-        shape = (len(mean), n_draws, mean.shape[1])
-        noise = torch.randn(shape, generator=generator, device=mean.device, dtype=mean.dtype)
+        n_rows, own = len(mean), slice(None)
+        if self.part is not None and self.part.size == n_rows:  # the same noise as in one process
+            n_rows, own = self.part.n_rows, self.part.rows
+        shape = (n_rows, n_draws, mean.shape[1])
+        noise = torch.randn(shape, generator=generator, device=mean.device, dtype=mean.dtype)[own]
         return torch.addcmul(mean[:, None], (0.5 * log_var).exp()[:, None], noise)
 
     def log_conditional(self, x: Tensor, z: Tensor) -> Tensor:

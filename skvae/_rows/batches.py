@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,29 @@ from skvae._rows.source import SlicedRows, Source
 _MOST_SORTED = 2**20  # values; sorting so many takes less than a hundredth of their fit
 _MOST_COPIES = 100_000  # if there are fewer rows; more copies would only take more time
 _MOST_VALUES = 10**8  # in all copies together
+
+
+class Part(NamedTuple):
+    """The part of a batch that one of several processes evaluates.
+
+    Parameters
+    ----------
+    rows : slice
+        Its rows.
+    n_rows : int
+        Number of rows in the batch.
+    weight : float
+        Share of the batch that the part stands for.
+    """
+
+    rows: slice
+    n_rows: int
+    weight: float
+
+    @property
+    def size(self) -> int:
+        """Number of rows in the part."""
+        return self.rows.stop - self.rows.start
 
 
 @dataclass(frozen=True)

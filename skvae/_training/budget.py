@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from skvae._rows.batches import n_batches
+from skvae._training.processes import gpu_of_process
 
 MIN_STEPS = 1000
 EARLY_STOPPING_CEILING = 10  # with early stopping, "auto" allows this many times the budget
@@ -132,9 +133,12 @@ def one_cycle(progress: float) -> float:
 
 
 def resolve_device(device: str | torch.device) -> str:
-    """Return the device to train on; "auto" is a CUDA GPU if there is one, else the CPU."""
+    """Return the device to train on; "auto" is a CUDA GPU if there is one, else the CPU.
+
+    Several processes that train together on one machine have a GPU each.
+    """
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return gpu_of_process() if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as exc:

@@ -38,6 +38,7 @@ from skvae._training.callbacks import (
     refuse_monitors_of_validation,
 )
 from skvae._training.net import VAENet
+from skvae._training.processes import Processes, processes
 from skvae._training.pseudo_rows import pseudo_rows
 
 _SPARSE = 0.1  # share of values that are not zero
@@ -46,6 +47,10 @@ _LEAST_CORRELATION = 0.3  # independent features leave nothing to encode
 _LEAST_Z = 5.0  # of the correlation, so that among thousands of pairs none passes by chance
 _LEAST_STEPS = 250
 _MOST_ROWS, _MOST_COLUMNS = 2000, 200
+_DEFAULT_HANDLERS: dict[int, Any] = {
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+}
 
 
 def train(net: VAENet, X: Any, epochs_before: int, shares: np.ndarray | None = None) -> None:
@@ -75,7 +80,7 @@ def train(net: VAENet, X: Any, epochs_before: int, shares: np.ndarray | None = N
     elif not any(is_a(one, LRScheduler) for one in callbacks):
         callbacks.append(OneCycle(settings.lr, epochs_before, settings.max_epochs))
     callbacks += [one for one in settings.callbacks if is_a(one, FitCallback)]
-    if settings.verbose:
+    if settings.verbose and processes().rank == 0:
         steps_per_epoch = n_batches(n_drawn(x, shares), settings.batch_size)
         callbacks.append(Progress(epochs_before, settings.max_epochs, steps_per_epoch))
     with _aids_of_a_fit(net, TrainingRows(_as_rows(x), shares=shares)):
@@ -123,16 +128,20 @@ def _run(
     net.set_learning_rate(net.lr)  # an earlier cycle may have left it at zero
     net.max_epochs, net.interrupted_ = max_epochs, False
     net.module_.n_rows = n_drawn(x, shares)
+    net.processes = processes()
+    net.processes.check_rows(TrainingRows(_as_rows(x)).sample(), len(x), net.device)
+    if net.processes.rank:
+        torch.manual_seed(net.settings.seed + net.processes.rank)  # dropout of its own
     net.module_.trains_without_gaps = not any(
         has_gaps(_as_rows(part)) for part in (x, x_valid) if part is not None
     )
     if x_valid is not None:
         net.train_split = predefined_split(_dataset(x_valid, net.device))
     try:
-        with _termination_interrupts():
+        with _signals_interrupt(net.processes):
             net.partial_fit(_dataset(x, net.device, shares))
     finally:
-        net.train_split = None
+        net.train_split, net.processes, net.module_.part = None, Processes(), None
         net.set_callbacks(())  # they belong to the run, and may hold what cannot be copied
     net.module_.eval()
     _settle_interruption(net)
@@ -253,32 +262,36 @@ def _as_tensor(X: Any) -> torch.Tensor | Source:
 
 
 @contextmanager
-def _termination_interrupts() -> Iterator[None]:
+def _signals_interrupt(group: Processes) -> Iterator[None]:
     """Turn the first SIGTERM inside the block into KeyboardInterrupt; a second one kills.
 
     A process that handles or ignores SIGTERM is left alone, and so is a worker, whose pool waits
-    for it to end.
+    for it to end. Of several processes that train together, all are interrupted after the same
+    step, by SIGINT (Ctrl-C) as well.
     """
-    if not _dies_of_termination():
-        yield
-        return
 
     def interrupt(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise KeyboardInterrupt
+        signal.signal(number, _DEFAULT_HANDLERS[number])
+        if group.size == 1:
+            raise KeyboardInterrupt
+        group.is_to_stop = True
 
-    signal.signal(signal.SIGTERM, interrupt)
+    numbers = [signal.SIGTERM] if group.size == 1 else list(_DEFAULT_HANDLERS)
+    taken = [number for number in numbers if _is_ours(number)]
+    for number in taken:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in taken:
+            signal.signal(number, _DEFAULT_HANDLERS[number])
 
 
-def _dies_of_termination() -> bool:
+def _is_ours(number: int) -> bool:
     return (
         threading.current_thread() is threading.main_thread()
         and multiprocessing.parent_process() is None
-        and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        and signal.getsignal(number) == _DEFAULT_HANDLERS[number]
     )
 
 

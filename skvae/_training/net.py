@@ -22,6 +22,7 @@ from skvae._model.module import VAEModule, check_weights
 from skvae._random import make_generator
 from skvae._rows.batches import Batches
 from skvae._training.optimizers import AdamW
+from skvae._training.processes import Processes
 from skvae._training.pseudo_rows import PseudoRows
 from skvae._training.resume import (
     EARLY_STOPPING_STATE,
@@ -93,6 +94,7 @@ class VAENet(NeuralNet):
         )
         self.settings = settings
         self.pseudo_rows: PseudoRows | None = None
+        self.processes = Processes()
         self._named_weights: list[tuple[str, nn.Parameter]] = []  # during a run
 
     @property
@@ -150,8 +152,13 @@ class VAENet(NeuralNet):
             x = self.pseudo_rows.mix_in(x, self.noise_generator_)
         with self._errors_of_single_rows(x):
             record = self._evaluate(x, self.epochs_done, self.noise_generator_)
+        if self.module_.part is not None:
+            weight = self.module_.part.weight
+            record = {name: weight * value for name, value in record.items()}
         record["loss"].backward()
-        limit_gradients([weights for _, weights in self._named_weights])
+        weights = [weights for _, weights in self._named_weights]
+        self.processes.add_up_gradients(weights)
+        limit_gradients(weights)
         return {name: part.detach() for name, part in record.items()}  # the graph is in the way
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
@@ -163,6 +170,10 @@ class VAENet(NeuralNet):
         self, x: Tensor, epoch: float | None, generator: torch.Generator
     ) -> dict[str, Tensor]:
         x = self.module_.redraw(x, generator)
+        self.module_.part = None
+        if self.processes.size > 1 and epoch is not None:
+            self.module_.part = self.processes.part_of(len(x))
+            x = x[self.module_.part.rows]
         objective = self.settings.objective
         with self._autocast():
             record = objective(self.module_, x, epoch=epoch, generator=generator)
@@ -230,7 +241,15 @@ class VAENet(NeuralNet):
             self.batches_done_ += 1
             self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
         assert values is not None  # there is at least one batch
+        self._share(values, training)
         self._record_epoch(prefix, list(record), values, sizes)
+
+    def _share(self, values: Tensor, training: bool) -> None:
+        """Make the values of an epoch those of all processes."""
+        if training:
+            self.processes.add_up(values)  # of which each has its weighted part
+        else:
+            self.processes.copy_from_first(values)
 
     def _record_epoch(
         self, prefix: str, names: list[str], values: Tensor, sizes: list[int]

@@ -123,6 +123,15 @@ def test_rows_on_disk_are_compared_with_rows_in_memory(rows_of):
     assert_positive(rows, "seconds", "rows/s")
 
 
+@pytest.mark.slow
+def test_one_process_is_compared_with_two(rows_of):
+    sizes = ("--rows", 200, "--widths", 16, "--batch-sizes", 50, "--repeats", 1, "--data", "noise")
+    rows = rows_of(run_process, "data_parallel.py", *sizes)
+    assert_columns(rows, ["width", "batch", "processes", "rows/s", "seconds", "difference"])
+    assert_positive(rows, "rows/s")
+    assert float(rows[1]["difference"]) < 1e-5
+
+
 def test_an_unknown_question_about_scaling_ends_the_script(run):
     with pytest.raises(SystemExit, match="must be of rows, epochs.*got colours"):
         run("scaling.py", "--questions", "colours")
