@@ -15,6 +15,7 @@ from skvae.cli._failures import UsageError, note
 from skvae.cli._models import (
     feature_names,
     is_classifier,
+    is_detector,
     is_imputer,
     load_model,
 )
@@ -321,7 +322,7 @@ def score(arguments: argparse.Namespace) -> Result:
     scores = model.score_samples(rows.X)
     columns = {"score": scores}
     record = {"model": arguments.model, "output": arguments.output, **_summary(scores)}
-    if _is_detector(model):
+    if is_detector(model):
         columns["prediction"] = np.where(scores >= model.offset_, 1.0, -1.0)
         record |= _outliers(model, scores, columns["prediction"])
     if arguments.p_values and model.calibration_scores_ is not None:
@@ -370,7 +371,7 @@ def _check_score_options(arguments: argparse.Namespace) -> None:
 
 def _check_detector_options(arguments: argparse.Namespace, model) -> None:
     wanted = "--explain" * bool(arguments.explain) or "--p-values" * arguments.p_values
-    if wanted and not _is_detector(model):
+    if wanted and not is_detector(model):
         raise UsageError(f"{wanted}: {arguments.model} is not a detector: fit one with --detector")
     if arguments.p_values and model.calibration_scores_ is None:
         note(
@@ -456,12 +457,6 @@ def _write(arguments: argparse.Namespace, X, names, key: str, first=None) -> Non
         write_rows(arguments.output, np.asarray(X, dtype=np.float64), names, key)
     else:
         write_frame(arguments.output, X, first or {})
-
-
-def _is_detector(model) -> bool:
-    from sklearn.base import is_outlier_detector
-
-    return is_outlier_detector(model)
 
 
 def _summary(scores: np.ndarray) -> dict:

@@ -62,6 +62,13 @@ def is_classifier(model) -> bool:
     return is_classifier(model)
 
 
+def is_detector(model) -> bool:
+    """Return whether a model detects outliers."""
+    from sklearn.base import is_outlier_detector
+
+    return is_outlier_detector(model)
+
+
 def feature_names(model) -> list[str]:
     """Return the names of the features, or x0, x1, … if the training data had no names."""
     names = getattr(model, "feature_names_in_", None)
