@@ -33,8 +33,14 @@ def detector(digits):
     return quick(VAEAnomalyDetector).fit(digits.data[:300])
 
 
-@pytest.mark.parametrize("n_calls", [64, pytest.param(10_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("dtype", "n_calls"),
+    [
+        (np.float32, 64),
+        (np.float64, 64),
+        pytest.param(np.float32, 10_000, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("method", METHODS)
 def test_many_threads_get_the_results_of_one(digits, detector, method, dtype, n_calls):
     starts = [number % 1700 for number in range(n_calls)]

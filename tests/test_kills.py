@@ -33,9 +33,8 @@ def train(X, checkpoints, path):
     save(model(callbacks=[autosave]).fit(X), path)
 
 
-def run(process, seconds):
-    """Run a process, kill it if it is still running then, and return whether it was killed."""
-    process.start()
+def is_killed_after(process, seconds):
+    """Kill a process if it is still running then, and return whether it was killed."""
     process.join(seconds)
     process.kill()  # does nothing if it has ended
     process.join()
@@ -62,7 +61,8 @@ def test_killed_training_resumes_to_the_same_bits(
         folder, path = tmp_path / f"run-{n_runs}", tmp_path / f"run-{n_runs}.skvae"
         while not path.exists():
             process = context.Process(target=train, args=(X, folder, path))
-            killed = run(process, rng.uniform(0, longest_life))
+            process.start()
+            killed = is_killed_after(process, rng.uniform(0, longest_life))
             n_kills += killed
             if folder.is_dir():
                 epochs_seen.add(newest_epoch(folder))
@@ -81,24 +81,32 @@ def newest_epoch(folder):
     return found and int(found[0].stem.removeprefix("epoch-"))
 
 
-def save_for_ever(estimator, path):
+def save_for_ever(estimator, path, has_saved):
     while True:
         save(estimator, path)
+        has_saved.set()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 @pytest.mark.parametrize("n_kills", [5, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("one_thread")
 def test_killed_saves_leave_a_sound_file_its_permissions_and_its_link(tmp_path, n_kills):
     X = np.random.default_rng(0).normal(size=(40, 2000)).astype(np.float32)
     estimators = [model().set_params(max_epochs=n).fit(X) for n in (1, 2)]
     target, link = tmp_path / "target.skvae", tmp_path / "link.skvae"
+    start = time.perf_counter()
     save(estimators[0], target)
+    seconds_of_a_save = time.perf_counter() - start
     target.chmod(0o600)
     link.symlink_to(target.name)
     context, rng, abandoned = multiprocessing.get_context("fork"), np.random.default_rng(0), 0
     for number in range(n_kills):
-        process = context.Process(target=save_for_ever, args=(estimators[number % 2], link))
-        assert run(process, rng.uniform(0.005, 0.05))
+        has_saved = context.Event()
+        arguments = (estimators[number % 2], link, has_saved)
+        process = context.Process(target=save_for_ever, args=arguments)
+        process.start()
+        assert has_saved.wait(60)
+        assert is_killed_after(process, rng.uniform(0, 3 * seconds_of_a_save))
         assert load(link).n_iter_ in (1, 2)
         assert link.is_symlink()
         assert target.stat().st_mode & 0o777 == 0o600

@@ -9,6 +9,7 @@ import pytest
 
 from skvae import VAEAnomalyDetector
 from skvae.networks import MLP
+from tests.helpers import FEW_TREES
 
 PROC = Path("/proc/self")
 
@@ -31,7 +32,11 @@ def test_fits_do_not_leak(capsys, first, last, megabytes):
     at = {}
     for number in range(1, last + 1):
         detector = VAEAnomalyDetector(
-            4, network=MLP(hidden_layer_sizes=(64,)), max_epochs=2, random_state=number
+            4,
+            network=MLP(hidden_layer_sizes=(64,)),
+            anomaly_score=FEW_TREES,
+            max_epochs=2,
+            random_state=number,
         )
         detector.fit(X).score_samples(X)
         if number in (first, last):

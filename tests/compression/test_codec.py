@@ -93,6 +93,14 @@ def test_the_length_is_that_of_the_bound(digits):
     assert np.array_equal(decompress(vae, data), X)
 
 
+@pytest.mark.parametrize("n_rows", [200, 1797])
+def test_latent_vectors_of_more_bits_than_their_rows_do_not_cost_more(n_rows):
+    X = (load_digits().data > 7).astype(np.uint8)
+    vae = VAETransformer(16, likelihood="bernoulli", max_epochs=10, random_state=0).fit(X)
+    X = X[:n_rows]
+    assert len(compress(vae, X)) < 1.01 * bytes_of_elbo(vae, X) + 250
+
+
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 7])
 def test_few_rows_come_back(digits, n_rows):
     vae, X = digits
