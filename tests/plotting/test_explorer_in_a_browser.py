@@ -192,7 +192,7 @@ def test_nothing_is_wider_than_the_screen(page, width):
     assert page.run("return document.documentElement.scrollWidth") <= width
 
 
-def test_the_first_paint_and_the_frames_are_fast(page, record_property):
+def assert_fast(page, record_property):
     paint = page.run("return performance.getEntriesByName('first-contentful-paint')[0].startTime")
     drawn = page.run("return explorer.drawn")
     median, work = np.median(page.run(FRAMES), axis=0).tolist()
@@ -202,3 +202,19 @@ def test_the_first_paint_and_the_frames_are_fast(page, record_property):
     assert paint < 1000
     assert work < 16
     assert median < 17  # 60 frames a second: the screen's interval is 16.7 ms
+
+
+def test_the_first_paint_and_the_frames_are_fast(page, record_property):
+    assert_fast(page, record_property)
+
+
+def test_images_of_mnist_are_fast_too(browser, mnist, tmp_path, record_property):
+    X, y = mnist.train.data[:4000], mnist.train.target[:4000]
+    vae = VAETransformer(max_epochs=2, random_state=0).fit(X)
+    explorer(vae, X, y).save(tmp_path / "mnist.html")
+    browser.resize(1400, 900)
+    browser.prefer("light")
+    browser.open(tmp_path / "mnist.html")
+    settle(browser)
+    assert_fast(browser, record_property)
+    assert browser.errors() == []
