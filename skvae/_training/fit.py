@@ -128,10 +128,7 @@ def _run(
     net.set_learning_rate(net.lr)  # an earlier cycle may have left it at zero
     net.max_epochs, net.interrupted_ = max_epochs, False
     net.module_.n_rows = n_drawn(x, shares)
-    net.processes = processes()
-    net.processes.check_rows(TrainingRows(_as_rows(x)).sample(), len(x), net.device)
-    if net.processes.rank:
-        torch.manual_seed(net.settings.seed + net.processes.rank)  # dropout of its own
+    _join_processes(net, x)
     net.module_.trains_without_gaps = not any(
         has_gaps(_as_rows(part)) for part in (x, x_valid) if part is not None
     )
@@ -146,6 +143,16 @@ def _run(
     net.module_.eval()
     _settle_interruption(net)
     net.check_weights()
+
+
+def _join_processes(net: VAENet, x: torch.Tensor | Source) -> None:
+    """Let the net train with those of other processes, if there are any, on the same rows."""
+    net.processes = processes()
+    if net.processes.size == 1:
+        return
+    net.processes.check_rows(TrainingRows(_as_rows(x)).sample(), len(x), net.device)
+    if net.processes.rank:
+        torch.manual_seed(net.settings.seed + net.processes.rank)  # dropout of its own
 
 
 def _dataset(x: torch.Tensor | Source, device: str, shares: np.ndarray | None = None) -> Dataset:

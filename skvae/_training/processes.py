@@ -75,7 +75,7 @@ class Processes:
         *sums, n_to_stop = total.split([one.numel() for one in [*gradients, to_stop]])
         for gradient, summed in zip(gradients, sums, strict=True):
             gradient.copy_(summed.view_as(gradient))
-        if float(n_to_stop):
+        if float(n_to_stop):  # for which a GPU waits once per step
             self.is_to_stop = False
             raise KeyboardInterrupt
 
@@ -99,8 +99,6 @@ class Processes:
         ValueError
             If they have not.
         """
-        if self.size == 1:
-            return
         found = [n_rows, *sample.shape, zlib.crc32(np.ascontiguousarray(sample).data.cast("B"))]
         lowest = torch.tensor(found, device=device)
         highest = lowest.clone()
@@ -156,8 +154,8 @@ def _losses_explained() -> Iterator[None]:
         yield
     except RuntimeError as exc:
         raise RuntimeError(
-            "Training in several processes ended, because one of them is gone or has stopped to "
-            "train. Its own error, if it had one, stands in its output. All processes must call "
-            "the same 'fit'. The estimator is as it was before; a checkpoint of Autosave, if there "
-            "is one, holds the last epoch."
+            "Training in several processes ended, because one of them is gone or has stopped "
+            "training. Its own error, if it had one, is in its output. All processes must call the "
+            "same 'fit'. The estimator is as it was before; a checkpoint of Autosave, if there is "
+            "one, holds the last epoch."
         ) from exc
