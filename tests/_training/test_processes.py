@@ -129,6 +129,7 @@ write("resumed", weights(half) - weights(again))
 """
 
 
+@pytest.mark.slow
 def test_every_estimator_trains_and_is_copied_saved_and_resumed(tmp_path):
     ends = run(OTHERS, tmp_path, 2)
     assert [code for _, code in ends] == [0, 0], ends
@@ -192,6 +193,7 @@ def test_other_rows_in_another_process_are_an_error(tmp_path):
         assert code == 1
 
 
+@pytest.mark.slow
 def test_a_launcher_starts_the_processes(tmp_path):
     program = "write('w', weights(VAETransformer(4, max_epochs=1, random_state=0).fit(X)))"
     script = tmp_path / "program.py"
