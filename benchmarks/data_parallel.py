@@ -3,7 +3,7 @@
     python benchmarks/data_parallel.py [--rows 60000] [--widths 256 1024] [--batch-sizes 128 1024]
         [--epochs 1] [--processes 2] [--repeats 3] [--data mnist] [--json FILE]
 
-The networks have two layers of the given width. All fits have the same seed and global batch. Each
+The networks have two layers of the given width, with an activation without kinks. All fits have the same seed and global batch. Each
 process has one thread. Seconds are those of `fit` on the wall clock, after a small fit for warm-up,
 so the machine has to have as many free cores as processes. "difference" is the distance between the
 weights after both fits, divided by their norm.
@@ -35,7 +35,7 @@ torch.set_num_threads(1)
 data, rows, width, batch_size, n_epochs, path = sys.argv[1:]
 X = images(int(rows), data)
 vae = VAETransformer(
-    network=MLP(hidden_layer_sizes=(int(width), int(width))),
+    network=MLP(hidden_layer_sizes=(int(width), int(width)), activation="silu"),
     likelihood="bernoulli",
     batch_size=int(batch_size),
     max_epochs=int(n_epochs),
