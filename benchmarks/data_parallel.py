@@ -3,10 +3,10 @@
     python benchmarks/data_parallel.py [--rows 60000] [--widths 256 1024] [--batch-sizes 128 1024]
         [--epochs 1] [--processes 2] [--repeats 3] [--data mnist] [--json FILE]
 
-The networks have two layers of the given width, with an activation without kinks. All fits have the same seed and global batch. Each
-process has one thread. Seconds are those of `fit` on the wall clock, after a small fit for warm-up,
-so the machine has to have as many free cores as processes. "difference" is the distance between the
-weights after both fits, divided by their norm.
+The networks have two layers of the given width, with an activation without kinks. All fits have the
+same seed and global batch. Each process has one thread. Seconds are those of `fit` on the wall
+clock, after a small fit for warm-up, so the machine has to have as many free cores as processes.
+"difference" is the distance between the weights after both fits, divided by their norm.
 """
 
 from __future__ import annotations
