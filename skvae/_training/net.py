@@ -20,7 +20,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from skvae._model.module import VAEModule, check_weights
 from skvae._random import make_generator
-from skvae._rows.batches import Batches
+from skvae._rows.batches import Batches, Part
 from skvae._training.optimizers import AdamW
 from skvae._training.processes import Processes
 from skvae._training.pseudo_rows import PseudoRows
@@ -150,11 +150,11 @@ class VAENet(NeuralNet):
         x, _ = batch
         if self.pseudo_rows is not None:
             x = self.pseudo_rows.mix_in(x, self.noise_generator_)
+        part = self.processes.part_of(len(x)) if self.processes.size > 1 else None
         with self._errors_of_single_rows(x):
-            record = self._evaluate(x, self.epochs_done, self.noise_generator_)
-        if self.module_.part is not None:
-            weight = self.module_.part.weight
-            record = {name: weight * value for name, value in record.items()}
+            record = self._evaluate(x, self.epochs_done, self.noise_generator_, part)
+        if part is not None:
+            record = {name: part.weight * value for name, value in record.items()}
         record["loss"].backward()
         weights = [weights for _, weights in self._named_weights]
         self.processes.add_up_gradients(weights)
@@ -167,13 +167,16 @@ class VAENet(NeuralNet):
             return self._evaluate(x, None, self.validation_generator_)
 
     def _evaluate(
-        self, x: Tensor, epoch: float | None, generator: torch.Generator
+        self,
+        x: Tensor,
+        epoch: float | None,
+        generator: torch.Generator,
+        part: Part | None = None,
     ) -> dict[str, Tensor]:
         x = self.module_.redraw(x, generator)
-        self.module_.part = None
-        if self.processes.size > 1 and epoch is not None:
-            self.module_.part = self.processes.part_of(len(x))
-            x = x[self.module_.part.rows]
+        self.module_.part = part
+        if part is not None:
+            x = x[part.rows]
         objective = self.settings.objective
         with self._autocast():
             record = objective(self.module_, x, epoch=epoch, generator=generator)
@@ -241,15 +244,11 @@ class VAENet(NeuralNet):
             self.batches_done_ += 1
             self.notify("on_batch_end", batch=batch, training=training, y_pred=None, **record)
         assert values is not None  # there is at least one batch
-        self._share(values, training)
-        self._record_epoch(prefix, list(record), values, sizes)
-
-    def _share(self, values: Tensor, training: bool) -> None:
-        """Make the values of an epoch those of all processes."""
         if training:
             self.processes.add_up(values)  # of which each has its weighted part
         else:
             self.processes.copy_from_first(values)
+        self._record_epoch(prefix, list(record), values, sizes)
 
     def _record_epoch(
         self, prefix: str, names: list[str], values: Tensor, sizes: list[int]

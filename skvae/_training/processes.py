@@ -76,7 +76,6 @@ class Processes:
         for gradient, summed in zip(gradients, sums, strict=True):
             gradient.copy_(summed.view_as(gradient))
         if float(n_to_stop):  # for which a GPU waits once per step
-            self.is_to_stop = False
             raise KeyboardInterrupt
 
     def copy_from_first(self, values: Tensor) -> None:
@@ -87,7 +86,9 @@ class Processes:
 
     def common_seed(self, seed: int, device: str) -> int:
         """Return the seed of the first process."""
-        value = torch.tensor([seed], device=device if self.size > 1 else "cpu")
+        if self.size == 1:
+            return seed
+        value = torch.tensor([seed], device=device)
         self.copy_from_first(value)
         return int(value)
 
