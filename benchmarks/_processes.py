@@ -14,8 +14,13 @@ from typing import Any
 def fresh_process(program: str, *arguments: Any) -> Any:
     """Run a program in a new interpreter with the same module path; return the JSON it prints."""
     # -P keeps the current folder off the module path
-    command = [sys.executable, "-P", "-c", program, *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return json_of(["-P", "-c", program, *map(str, arguments)])
+
+
+def json_of(command: list[str], **environment: str) -> Any:
+    """Run Python with this command line and the same module path; return the JSON it prints."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment
+    command = [sys.executable, *command]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(run.stdout)
 

@@ -11,10 +11,6 @@ clock, after a small fit for warm-up, so the machine has to have as many free co
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from functools import partial
 from itertools import product
@@ -22,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from _harness import Spread, arguments, ratios, report, take_turns
+from _processes import json_of
 
 PROGRAM = """
 import json, os, sys, time
@@ -101,10 +98,8 @@ def compare(script, width, batch_size, settings):
 def _fit(script, count, *arguments_):
     """Return the seconds of a fit in so many processes."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    command = [sys.executable, *(launcher if count > 1 else []), str(script), *map(str, arguments_)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-    return json.loads(run.stdout)
+    program = [*(launcher if count > 1 else []), str(script), *map(str, arguments_)]
+    return json_of(program, OMP_NUM_THREADS="1")
 
 
 if __name__ == "__main__":

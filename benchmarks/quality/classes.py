@@ -275,7 +275,7 @@ def of_numbers(make, *, unlabelled=False):
     """Return a function that fits a model to encoded columns, on labelled rows or on all."""
 
     def fit_and_score(table, y, known, table_test, y_test):
-        encoder = encoder_of(table)
+        encoder = column_encoder()
         X, X_test = encoder.fit_transform(table), encoder.transform(table_test)
         classes, numbers = np.unique(y, return_inverse=True)
         numbers_test = np.searchsorted(classes, y_test)
@@ -286,7 +286,8 @@ def of_numbers(make, *, unlabelled=False):
     return fit_and_score
 
 
-def encoder_of(table):
+def column_encoder():
+    """Return standardised numbers beside the indicators of text, both without gaps."""
     numbers = make_column_selector(dtype_include="number")
     names = make_column_selector(dtype_exclude="number")
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)

@@ -13,18 +13,14 @@ IsolationForest and LocalOutlierFactor see one-hot columns beside standardised n
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 from _table import Figure, arguments, fit_seconds, report
-from sklearn.compose import make_column_selector, make_column_transformer
+from classes import column_encoder
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from tables import load
 
 from skvae import VAEAnomalyDetector
 
@@ -38,8 +34,7 @@ KINDS = {
 
 def main():
     settings = arguments(__doc__, repeats=1, seeds=1, rows=24_400, held_out=6000)
-    adult = pd.read_csv(Path(os.environ["SKVAE_DATA"]) / "tables" / "adult.csv.gz")
-    adult = adult.drop(columns="income")
+    adult = load("adult").drop(columns="income")
     found = {}
     for seed in range(settings.seeds):
         rows = adult.sample(frac=1, random_state=seed).reset_index(drop=True)
@@ -79,16 +74,9 @@ def plant(rows, rng):
 def detectors(seed):
     return {
         "VAEAnomalyDetector": VAEAnomalyDetector(random_state=seed),
-        "IsolationForest": make_pipeline(one_hot(), IsolationForest(random_state=seed)),
-        "LocalOutlierFactor": make_pipeline(one_hot(), LocalOutlierFactor(novelty=True)),
+        "IsolationForest": make_pipeline(column_encoder(), IsolationForest(random_state=seed)),
+        "LocalOutlierFactor": make_pipeline(column_encoder(), LocalOutlierFactor(novelty=True)),
     }
-
-
-def one_hot():
-    """Return columns of text as indicators, beside standardised numbers."""
-    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    text, numbers = make_column_selector(dtype_exclude="number"), StandardScaler()
-    return make_column_transformer((encoder, text), remainder=numbers)
 
 
 def evaluate(detector, train, test, planted):
