@@ -239,6 +239,16 @@ def test_an_outlier_with_gaps_is_found():
     assert_array_equal(detector.predict(far), -1)
 
 
+@pytest.mark.parametrize(("score", "least"), [("residual_neighbors", 0.9), ("novelty_rarity", 0.8)])
+def test_outliers_with_gaps_are_as_far_away_as_without(score, least):
+    rng = np.random.default_rng(0)
+    detector = VAEAnomalyDetector(2, anomaly_score=score, max_epochs=20, random_state=0)
+    detector.fit(with_gaps(rng.normal(size=(300, 20)), 0.1))
+    far = 4.0 * rng.choice([-1, 1], size=(40, 20))
+    shares = detector.score_samples(with_gaps(far, 0.5)) / detector.score_samples(far)
+    assert least < np.delete(shares, 1).mean() < 1.1  # the second row is empty
+
+
 @pytest.mark.parametrize("estimator_class", [VAETransformer, VAEAnomalyDetector, VAEImputer])
 def test_copies_and_files_keep_what_was_learned_of_gaps(estimator_class, tmp_path):
     params = quick_parameters(estimator_class)

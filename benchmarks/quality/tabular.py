@@ -1,7 +1,8 @@
 """Outliers in tables: AUROC of detectors trained on normal rows, or on rows with outliers.
 
     python benchmarks/quality/tabular.py [--setting normal contaminated] [--seeds 3]
-        [--tables development held-out outliers] [--detectors "skvae, default" ...] [--json FILE]
+        [--tables development held-out outliers] [--detectors "skvae, default" ...] [--gaps 0.3]
+        [--json FILE]
 
 Setting "normal". Detectors are trained on 60 % of the normal rows of each table (at most 5,000) and
 evaluated on the other normal rows (at most 500) together with outliers: real ones, which are rows
@@ -16,6 +17,9 @@ Setting "contaminated". Detectors are trained on at most 1,500 normal rows toget
 outliers, and evaluated on the same rows. The share of the outliers differs from table to table,
 from 0.1 % to 40 %, but at least five are used if there are as many. Detectors that distinguish
 training rows from new ones are asked for their scores of training rows.
+
+With `--gaps`, that share of the cells is removed at random from training and evaluation rows, but
+at least one value per row is left. Detectors that do not accept missing values get column means.
 
 "wins" is the share of tables and kinds for which a detector beats the nearest neighbours, whose
 mean distance is also the rule of DTE-NP (Livernoche et al., 2024); a tie counts half.
@@ -42,12 +46,14 @@ from sklearn import datasets
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.ensemble import IsolationForest
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
+from sklearn.utils import get_tags
 
 from skvae import VAEAnomalyDetector
 
@@ -174,6 +180,9 @@ DETECTORS = {
     "skvae, log-likelihood": VAEAnomalyDetector(anomaly_score="log_likelihood"),
     "skvae, reconstruction": VAEAnomalyDetector(anomaly_score="reconstruction"),
     "skvae, latent density": VAEAnomalyDetector(anomaly_score="latent_density"),
+    "column means, then skvae": make_pipeline(
+        SimpleImputer(keep_empty_features=True), VAEAnomalyDetector()
+    ),
     NEIGHBORS: scaled(NeighborDistance()),
     "Gaussian": scaled(GaussianDensity()),
     "one-class SVM": scaled(OneClassSVM(nu=0.1)),
@@ -192,14 +201,17 @@ if find_spec("pyod"):
 def main():
     names = list(DETECTORS)
     settings = arguments(
-        __doc__, setting=["normal"], tables=["development"], seeds=1, detectors=names
+        __doc__, setting=["normal"], tables=["development"], seeds=1, detectors=names, gaps=0.0
     )
     for setting in settings.setting:
         cases = normal_cases if setting == "normal" else contaminated_cases
         results = {}
         for table, seed, train, test in cases(settings.tables, range(settings.seeds)):
+            if settings.gaps:
+                train, test = with_gaps(train, test, settings.gaps, np.random.default_rng(seed))
             for name in settings.detectors:
-                results[name, table, seed] = evaluate(DETECTORS[name], train, test, seed)
+                detector = accepting_gaps(DETECTORS[name]) if settings.gaps else DETECTORS[name]
+                results[name, table, seed] = evaluate(detector, train, test, seed)
             print(setting, table, seed, flush=True)
         frame = pd.DataFrame(results).T  # (detector, table, seed) x (kinds of outlier, seconds)
         rows = [summarize(name, frame) for name in settings.detectors]
@@ -234,6 +246,28 @@ def contaminated_cases(halves, seeds):
                 rng = np.random.default_rng(seed)
                 X, is_outlier = contaminate(normal, outliers, SHARES[index % len(SHARES)], rng)
                 yield name, seed, X, {"real": (X, is_outlier)}
+
+
+def with_gaps(train, test, share, rng):
+    """Return training rows and evaluation rows, which may be the same, with missing values."""
+    incomplete = removed(train, share, rng)
+    return incomplete, {
+        kind: (incomplete if X is train else removed(X, share, rng), is_outlier)
+        for kind, (X, is_outlier) in test.items()
+    }
+
+
+def removed(X, share, rng):
+    missing = rng.random(X.shape) < share
+    empty = np.flatnonzero(missing.all(axis=1))
+    missing[empty, rng.integers(X.shape[1], size=len(empty))] = False
+    return np.where(missing, np.nan, X)
+
+
+def accepting_gaps(detector):
+    if get_tags(detector).input_tags.allow_nan:
+        return detector
+    return make_pipeline(SimpleImputer(keep_empty_features=True), detector)
 
 
 def load_both(half):
@@ -332,8 +366,8 @@ def fitted_mixture(Z, seed):
 
 
 def evaluate(detector, train, test, seed):
-    if "random_state" in detector.get_params():
-        detector.set_params(random_state=seed)
+    names = [name for name in detector.get_params() if name.endswith("random_state")]
+    detector.set_params(**dict.fromkeys(names, seed))
     seconds = fit_seconds(detector, train)
     found = {kind: area(detector, train, *rows) for kind, rows in test.items()}
     return {**found, "seconds": seconds}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from skvae._detector import IMPOSSIBLE
 from skvae._disk.replacing import replacing, require_folder
-from skvae._model.inference import saturated
+from skvae._model.inference import complete_rows, saturated
 from skvae._model.module import VAEModule
 from skvae._parts import Score
 from skvae._validation import import_extra
@@ -55,7 +55,7 @@ class _Score(_Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         known = dict(zip(self.names, self.buffers(recurse=False), strict=True))
-        rows = x if self.score.accepts_gaps else self._completed(x)
+        rows = x if self.score.accepts_gaps else complete_rows(self.module, x)
         scores = self.score(self.module, rows, known, self.n_samples)
         scores = saturated(scores, x.dtype).to(x.dtype)
         support: Any = self.module.likelihood.support  # takes tensors here
@@ -63,12 +63,6 @@ class _Score(_Encoder):
             return scores
         n_outside = (~support.accepts(x) & ~x.isnan()).sum(1)
         return torch.where(n_outside > 0, IMPOSSIBLE * n_outside, scores)
-
-    def _completed(self, x: Tensor) -> Tensor:
-        """Return the rows with what the model expects in place of missing values."""
-        support: Any = self.module.likelihood.support
-        expected = self.module(x).to(x.dtype)
-        return torch.where(x.isnan(), expected if support is None else support.nearest(expected), x)
 
 
 def export(

@@ -178,6 +178,15 @@ def complete(module: VAEModule, X: np.ndarray) -> np.ndarray:
     return fill_gaps(X, expected)
 
 
+def complete_rows(module: VAEModule, x: Tensor) -> Tensor:
+    """Return the rows of one chunk as `complete` does, in an ONNX graph too."""
+    if not torch.compiler.is_compiling() and not x.isnan().any():
+        return x
+    support: Any = module.likelihood.support  # takes tensors here
+    expected = module(x).to(x.dtype)
+    return torch.where(x.isnan(), expected if support is None else support.nearest(expected), x)
+
+
 def fill_gaps(X: np.ndarray, fill: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return X with other values in place of missing ones; X itself if none is missing.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skvae._model import inference as _inference
 from skvae._parts import Score
-from skvae._rows.arrays import evenly_spaced
+from skvae._rows.arrays import evenly_spaced, has_gaps
 from skvae._scaling import LARGEST_SCALED, measure, winsorized
 from skvae._validation import Interval, StrOptions
 
@@ -81,6 +81,9 @@ class NoveltyRarity(Score):
 
     If more training rows were given than are kept, those not kept have a novelty as new rows do.
 
+    Missing values are replaced by what the model expects, which brings a row closer to others. Its
+    distances are therefore divided by the square root of its share of observed values.
+
     References
     ----------
     .. [1] Pang, Ting & Albrecht (2015), "LeSiNN: Detecting Anomalies by Identifying Least Similar
@@ -105,6 +108,7 @@ class NoveltyRarity(Score):
     """
 
     unit = "nats"
+    accepts_gaps = True
     reads_sparse = True
     _parameter_constraints: dict = {
         "novelty": [Interval(Real, 0, None, closed="left")],
@@ -120,22 +124,22 @@ class NoveltyRarity(Score):
         self.max_rows = max_rows
 
     def build(self, module, X, n_samples):
-        known, kept = ReferenceRows(self.max_rows).build(module, X, n_samples)
+        known, kept, observed = ReferenceRows(self.max_rows).build(module, X, n_samples)
         log_likelihood = _inference.score(module, kept, "log_likelihood", n_samples)
         known |= {"core": _likelier_half(log_likelihood), "subsets": _subsets(len(kept))}
         known |= grown_forest(_values(known["rows"], known).numpy(), self.n_estimators)
         sampled = evenly_spaced(len(kept), _CALIBRATION_ROWS)
         values = torch.cat(
             [
-                self._quantities(known["rows"][own], known, own)
+                self._quantities(known["rows"][own], observed[own], known, own)
                 for own in torch.from_numpy(sampled).split(500)
             ]
         )
         return {**known, **_tails(values.numpy())}
 
     def __call__(self, module, x, known, n_samples):
-        vectors = ReferenceRows.vectors(module, x, known)
-        values = self._quantities(vectors, known)
+        vectors, observed = ReferenceRows.vectors(module, x, known)
+        values = self._quantities(vectors, observed, known)
         tails = torch.stack(
             [
                 _log_tail(value, *tail)
@@ -163,11 +167,16 @@ class NoveltyRarity(Score):
         }
 
     def _quantities(
-        self, vectors: Tensor, known: dict[str, Tensor], own: Tensor | None = None
+        self,
+        vectors: Tensor,
+        observed: Tensor,
+        known: dict[str, Tensor],
+        own: Tensor | None = None,
     ) -> Tensor:
         """Return what is compared with the training rows, (n_samples, 5), larger if unusual.
 
-        With the indices of their `own` rows among those kept, rows are compared with the others.
+        `observed` is the share of observed values of each row, (n_samples,). With the indices of
+        their `own` rows among those kept, rows are compared with the others.
         """
         rows = known["rows"]
         core, subsets = (known[name].long().clamp(0, len(rows) - 1) for name in ("core", "subsets"))
@@ -180,7 +189,7 @@ class NoveltyRarity(Score):
         in_core = exact_nearest(vectors, rows[core], squared[:, core], n_nearest)
         in_subsets = squared[:, subsets].amin(2).sqrt()
         means = [part.mean(1) for part in (without_own(nearest), without_own(in_core), in_subsets)]
-        distances = torch.stack([nearest[:, 0], *means], dim=1)
+        distances = torch.stack([nearest[:, 0], *means], dim=1) / observed.sqrt()[:, None]
         isolated = isolation(_values(vectors, known), known)
         return torch.cat([(distances + _SHORTEST).log(), isolated[:, None]], dim=1)
 
@@ -219,6 +228,9 @@ class ResidualNeighbors(Score):
     not count as its own neighbour. Its residuals are nevertheless smaller than those of a new row,
     so set `calibration_fraction` of the detector to place the threshold for new rows.
 
+    Missing values are replaced by what the model expects, which brings a row closer to others. Its
+    distances are therefore divided by the square root of its share of observed values.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -231,6 +243,7 @@ class ResidualNeighbors(Score):
     array([ 1, -1])
     """
 
+    accepts_gaps = True
     reads_sparse = True
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
@@ -245,9 +258,9 @@ class ResidualNeighbors(Score):
         return ReferenceRows(self.max_rows).build(module, X, n_samples)[0]
 
     def __call__(self, module, x, known, n_samples):
-        vectors = ReferenceRows.vectors(module, x, known)
+        vectors, observed = ReferenceRows.vectors(module, x, known)
         nearest = nearest_distances(vectors, known["rows"], self.n_neighbors + 1)
-        return -without_itself(nearest).mean(1)
+        return -without_itself(nearest).mean(1) / observed.sqrt()
 
     def shapes(self, sizes):
         return ReferenceRows.shapes(sizes)
@@ -315,13 +328,20 @@ class ReferenceRows:
         self.max_rows = max_rows
 
     def build(self, module, X, n_samples):
-        """Return what `vectors` needs to know, `rows` among it, and the rows of X that are kept."""
-        kind, known = _units(module, X)
-        kept = self.keep(X, len(known["loc"]))
+        """Return what `vectors` needs to know, `rows` among it, and the rows of X that are kept.
+
+        The last of the three is their share of observed values, (n_kept,).
+        """
+        completed = _inference.complete(module, X) if has_gaps(X) else X
+        kind, known = _units(module, completed)
+        kept, observed = self.keep(X, len(known["loc"])), torch.ones(1)
+        if completed is not X:
+            observed = _share_observed(torch.from_numpy(kept))
+            kept = self.keep(completed, len(known["loc"]))
         vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
         known["spread"] = torch.from_numpy(_spread(vectors, len(known["loc"]), kind))
         known["rows"] = torch.from_numpy(vectors) / known["spread"]
-        return known, kept
+        return known, kept, observed.double().expand(len(kept))
 
     def keep(self, X, n_measured):
         """Return the rows of X that are kept."""
@@ -332,8 +352,15 @@ class ReferenceRows:
 
     @staticmethod
     def vectors(module, x, known):
-        """Return what distances are measured between, (n_samples, n_measured + n_features)."""
-        return _Vectors()(module, x, known, 1) / known["spread"]
+        """Return what distances are measured between, and the shares of observed values.
+
+        Returns
+        -------
+        vectors : Tensor of shape (n_samples, n_measured + n_features)
+        observed : Tensor of shape (n_samples,)
+        """
+        completed = _inference.complete_rows(module, x)
+        return _Vectors()(module, completed, known, 1) / known["spread"], _share_observed(x)
 
     @staticmethod
     def shapes(sizes):
@@ -356,6 +383,11 @@ class _Vectors(Score):
             scaled, residual = likelihood.measured(x), likelihood.residuals(x, outputs)
         vectors = torch.cat([scaled.double(), residual.double()], dim=1)
         return vectors.clamp(-LARGEST_SCALED, LARGEST_SCALED)
+
+
+def _share_observed(x: Tensor) -> Tensor:
+    """Return the share of observed values of every row, of an empty one as if there were one."""
+    return (~x.isnan()).double().mean(1).clamp(min=1 / x.shape[1])
 
 
 def _units(module, X):
