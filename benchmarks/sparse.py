@@ -1,7 +1,8 @@
 """Sparse counts: seconds per step, memory, and the embedding beside TruncatedSVD.
 
     python benchmarks/sparse.py [--rows 20000] [--features 20000] [--density 0.01]
-        [--dense-features 2000] [--epochs 3] [--embedding-epochs 40] [--repeats 1] [--json FILE]
+        [--dense-features 2000] [--epochs 3] [--embedding-epochs 40]
+        [--likelihoods gaussian negative_binomial] [--repeats 1] [--json FILE]
 
 The rows are word counts generated from ten topics, whose words overlap, in a CSR matrix. The first
 table compares a step on them with a step on dense rows of fewer features, with the same network,
@@ -11,6 +12,8 @@ neighbours. The VAEs have the likelihood of Poisson, and TruncatedSVD gets the l
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 from _harness import Spread, arguments, report, take_turns
@@ -31,14 +34,15 @@ from _processes import peak_bytes
 from sparse import topics
 from skvae import VAETransformer
 
-kind, n_rows, n_features, density, n_epochs = sys.argv[1], *map(float, sys.argv[2:])
+kind, likelihood = sys.argv[1:3]
+n_rows, n_features, density, n_epochs = map(float, sys.argv[3:])
 few, _ = topics(100, 50, 0.1)
 VAETransformer(max_epochs=1, random_state=0).fit(few)
 X, _ = topics(int(n_rows), int(n_features), density)
 X = X.toarray() if kind == "dense" else X
 before = peak_bytes()
-vae = VAETransformer(max_epochs=int(n_epochs), batch_size=128, precision="float32", random_state=0)
-vae.fit(X)
+settings = {"likelihood": likelihood, "max_epochs": int(n_epochs), "precision": "float32"}
+vae = VAETransformer(batch_size=128, random_state=0, **settings).fit(X)
 seconds = float(vae.history_["duration"].sum())
 print(json.dumps([1e3 * seconds / vae.n_steps_, (peak_bytes() - before) / 2**20]))
 """
@@ -54,23 +58,28 @@ def main():
         dense_features=2000,
         epochs=3,
         embedding_epochs=40,
+        likelihoods=["gaussian", "negative_binomial"],
     )
     sizes = {"sparse": settings.features, "dense": settings.dense_features}
     jobs = {
-        kind: lambda kind=kind, size=size: fresh_process(
-            PROGRAM, kind, settings.rows, size, settings.density, settings.epochs
+        (likelihood, kind): partial(
+            fresh_process,
+            PROGRAM,
+            *(kind, likelihood, settings.rows, sizes[kind], settings.density, settings.epochs),
         )
-        for kind, size in sizes.items()
+        for likelihood in settings.likelihoods
+        for kind in sizes
     }
     found = take_turns(jobs, settings.repeats)
     steps = [
         {
+            "likelihood": likelihood,
             "rows": kind,
             "features": sizes[kind],
-            "ms per step": Spread.of([step for step, _ in found[kind]]),
-            "added MB": Spread.of([added for _, added in found[kind]]),
+            "ms per step": Spread.of([step for step, _ in found[likelihood, kind]]),
+            "added MB": Spread.of([added for _, added in found[likelihood, kind]]),
         }
-        for kind in sizes
+        for likelihood, kind in jobs
     ]
     report(f"Steps on {settings.rows:,} rows, batches of 128", steps, settings)
     report("5-NN accuracy on 16 dimensions", _accuracies(settings.embedding_epochs), settings)

@@ -84,12 +84,15 @@ class _NegativeBinomial(CountModule):
         self.register_buffer("start_log_theta", torch.from_numpy(np.log(_theta_by_moments(X))))
         self.free_log_theta = nn.Parameter(torch.zeros(self.n_outputs))
 
-    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        log_mean, log_theta, x = self.log_mean(outputs), self._log_theta(), x.double()
-        theta, odds = log_theta.exp(), log_mean - log_theta
-        log_choices = torch.lgamma(x + theta) - torch.lgamma(theta) - torch.lgamma(x + 1)
-        log_mass = log_choices - theta * softplus(odds) - x * softplus(-odds)
-        return log_mass.to(outputs.dtype)
+    def log_mass(self, outputs: Tensor, counts: Tensor, features: Tensor) -> Tensor:
+        log_theta = self._log_theta()[features]
+        theta, odds = log_theta.exp(), self.log_mean(outputs, features) - log_theta
+        log_choices = torch.lgamma(counts + theta) - torch.lgamma(theta) - torch.lgamma(counts + 1)
+        return log_choices - theta * softplus(odds) - counts * softplus(-odds)
+
+    def log_mass_at_zero(self, outputs: Tensor) -> Tensor:
+        log_theta = self._log_theta().to(outputs.dtype)
+        return -log_theta.exp() * softplus(self.log_mean(outputs) - log_theta)
 
     def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
         theta = self._log_theta().exp().expand_as(outputs).cpu().numpy()

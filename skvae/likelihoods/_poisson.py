@@ -70,10 +70,12 @@ class Poisson(Likelihood):
 
 
 class _Poisson(CountModule):
-    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        log_rate, x = self.log_mean(outputs), x.double()
-        log_mass = x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
-        return log_mass.to(outputs.dtype)
+    def log_mass(self, outputs: Tensor, counts: Tensor, features: Tensor) -> Tensor:
+        log_rate = self.log_mean(outputs, features)
+        return counts * log_rate - log_rate.exp() - torch.lgamma(counts + 1)
+
+    def log_mass_at_zero(self, outputs: Tensor) -> Tensor:
+        return -self.log_mean(outputs).exp()
 
     def cdf(self, outputs: Tensor) -> Callable[[Tensor], Tensor]:
         rate = self.mean(outputs).cpu().numpy()
