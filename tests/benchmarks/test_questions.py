@@ -132,6 +132,18 @@ def test_one_process_is_compared_with_two(rows_of):
     assert float(rows[1]["difference"]) < 1e-5
 
 
+def test_a_plan_adds_the_time_of_sending_to_that_of_computing(run, rows_of):
+    sizes = ("--rows", 7200, "--features", 4, "--batch", 64, "--workers", 1, 4, "--repeats", 1)
+    one, four = rows_of(run, "plan.py", *sizes, "--bandwidth", 8e-3, "--latency", 0)
+    assert_positive([one, four], "compute, ms", "rows/s", "hours per epoch")
+    assert [row["rows per worker"] for row in (one, four)] == [64, 16]
+    assert one["sent, MB"] == one["send, ms"] == 0
+    assert four["send, ms"] == pytest.approx(1e3 * four["sent, MB"])  # 8e-3 Gbit/s are a MB/s
+    seconds = (four["compute, ms"] + four["send, ms"]) / 1e3
+    assert four["rows/s"] == pytest.approx(64 / seconds)
+    assert four["hours per epoch"] == pytest.approx(2 / four["rows/s"])
+
+
 def test_an_unknown_question_about_scaling_ends_the_script(run):
     with pytest.raises(SystemExit, match="must be of rows, epochs.*got colours"):
         run("scaling.py", "--questions", "colours")
