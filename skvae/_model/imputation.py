@@ -85,8 +85,7 @@ def _weighted_outputs(
         noise = torch.from_numpy(fixed_normal_draws(n_samples, mean.shape[1]).copy()).to(mean)
         z = mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
         outputs.append(require_finite(module.decode(z)))
-        log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
-        log_weights = module.log_observed(x, outputs[-1]) + module.log_prior(z) - log_q
+        log_weights = module.log_weights(x, mean, log_var, z, outputs[-1])
         weights.append(require_finite(log_weights.softmax(1)) / len(modules))
     return torch.cat(outputs, 1), torch.cat(weights, 1)
 

@@ -254,12 +254,10 @@ def _log_likelihood(
     module: VAEModule, x: Tensor, mean: Tensor, log_var: Tensor, draws: Tensor, n_sets: int
 ) -> Tensor:
     """Importance-weighted bound on log p(x) (Burda et al., 2016, equation 8)."""
-
-    def log_weights(z: Tensor) -> Tensor:
-        log_q = module.log_posterior(mean[:, None], log_var[:, None], z)
-        return module.log_conditional(x, z) + module.log_prior(z) - log_q
-
-    blocks = [log_weights(z) for z in _posterior_draws(module, x, mean, log_var, draws)]
+    blocks = [
+        module.log_weights(x, mean, log_var, z, module.decode(z))
+        for z in _posterior_draws(module, x, mean, log_var, draws)
+    ]
     sets = torch.cat(blocks, dim=1).unflatten(1, (n_sets, -1))  # (n_rows, n_sets, n_samples)
     return (torch.logsumexp(sets, dim=2) - math.log(sets.shape[2])).mean(1)
 

@@ -213,6 +213,16 @@ class VAEModule(nn.Module):
         squares = (z - mean).square() / log_var.exp()
         return -0.5 * (squares + log_var + _LOG_2PI).sum(-1)
 
+    def log_weights(
+        self, x: Tensor, mean: Tensor, log_var: Tensor, z: Tensor, outputs: Tensor
+    ) -> Tensor:
+        """Return log p(x, z) - log q(z|x) of draws from q(z|x), (n_samples, n_draws).
+
+        These are the logarithms of their importance weights. `outputs` are those of the decoder.
+        """
+        log_q = self.log_posterior(mean[:, None], log_var[:, None], z)
+        return self.log_observed(x, outputs) + self.log_prior(z) - log_q
+
     def log_prior(self, z: Tensor) -> Tensor:
         """Return log p(z) in nats, (...,)."""
         if self.training:
