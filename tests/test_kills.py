@@ -11,6 +11,7 @@ import torch
 
 from skvae import Autosave, VAETransformer, load, save
 from skvae._files.checkpoint_folder import CheckpointFolder
+from skvae._rows import source
 from skvae.networks import MLP
 
 
@@ -44,12 +45,22 @@ def is_killed_after(process, seconds):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 @pytest.mark.parametrize(
-    ("least_kills", "least_epochs"), [(2, 1), pytest.param(200, 11, marks=pytest.mark.slow)]
+    ("least_kills", "least_epochs", "is_on_disk"),
+    [
+        (2, 1, False),
+        (2, 1, True),
+        pytest.param(200, 11, False, marks=pytest.mark.slow),
+        pytest.param(40, 6, True, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_training_resumes_to_the_same_bits(
-    digits, tmp_path, one_thread, least_kills, least_epochs
+    digits, tmp_path, monkeypatch, one_thread, least_kills, least_epochs, is_on_disk
 ):
     X = digits.data[:400].astype(np.float32)
+    if is_on_disk:
+        np.save(tmp_path / "rows.npy", X)
+        X = np.load(tmp_path / "rows.npy", mmap_mode="r")
+        monkeypatch.setattr(source, "MOST_DENSE", 0)  # no file is small enough to be read whole
     context = multiprocessing.get_context("fork")
     rng = np.random.default_rng(0)
     expected = model().fit(X).module_.state_dict()  # loads what every fork would have to load
