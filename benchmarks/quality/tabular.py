@@ -215,7 +215,10 @@ def main():
             print(setting, table, seed, flush=True)
         frame = pd.DataFrame(results).T  # (detector, table, seed) x (kinds of outlier, seconds)
         rows = [summarize(name, frame) for name in settings.detectors]
-        report(f"AUROC, {' and '.join(settings.tables)} tables, setting {setting}", rows, settings)
+        title = f"AUROC, {' and '.join(settings.tables)} tables, setting {setting}"
+        if settings.gaps:
+            title += f", {settings.gaps:.0%} of the cells missing"
+        report(title, rows, settings)
 
 
 def normal_cases(halves, seeds):
