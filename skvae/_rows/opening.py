@@ -18,7 +18,8 @@ from skvae._rows.source import SlicedRows, Source, SparseRows
 from skvae._validation import import_extra
 
 _WORKERS = "joblib_memmapping_folder"
-_CHUNK_VALUES = 2**22  # that are read at a time from an array that is copied
+_CHUNK_VALUES = 2**22  # that are read at a time of rows that are copied
+_BUFFER = 2**16  # bytes per column of a Parquet file
 
 
 def opened(X: Any) -> Any:
@@ -146,12 +147,30 @@ def _parquet_chunks(X: Any) -> Iterator[np.ndarray]:
             f"{X} has columns that do not hold numbers: {', '.join(map(repr, others))}. Pass "
             "dataset.dataset(path) of pyarrow without them, or a data frame of fewer rows."
         )
-    names = {str(field.type) for field in files.schema}
-    precision = np.float32 if names <= NARROW else np.float64
-    for batch in files.to_batches(batch_size=2**16, batch_readahead=1, fragment_readahead=1):
-        columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+    kinds = {str(field.type) for field in files.schema}
+    precision = np.float32 if kinds <= NARROW else np.float64
+    for batch in _record_batches(files, is_path=files is not X):
+        columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in files.schema.names]
         if batch.num_rows:
             yield np.column_stack([column.astype(precision) for column in columns])
+
+
+def _record_batches(files: Any, *, is_path: bool) -> Iterator[Any]:
+    """Yield the rows of a dataset of pyarrow in order, in record batches.
+
+    Its scanner has two row groups in memory at a time, each of a million rows by default. Files
+    are therefore read without it, unless they are parts of a dataset of the user's own, which may
+    be filtered, or some lack a column.
+    """
+    parquet = import_extra("pyarrow.parquet", "A Parquet file", "parquet")
+    names = files.schema.names
+    n_rows = max(1, _CHUNK_VALUES // len(names))
+    if not (is_path and all(set(names) <= {*parquet.read_schema(p).names} for p in files.files)):
+        yield from files.to_batches(batch_size=n_rows, batch_readahead=1, fragment_readahead=1)
+        return
+    for path in files.files:
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
+            yield from file.iter_batches(n_rows, columns=names)
 
 
 def _copied(chunks: Iterator[np.ndarray]) -> Any:

@@ -460,7 +460,7 @@ def _parquet_rows(path: str, columns: list[str], limit: int | None):
         return import_parquet().read_table(path, columns=columns)
     import pyarrow as pa
 
-    with import_parquet().ParquetFile(path) as file:
+    with import_parquet().ParquetFile(path, pre_buffer=False) as file:
         batches, n_left = [], limit
         for batch in file.iter_batches(min(limit, _BATCH_ROWS), columns=columns):
             batches.append(batch.slice(0, n_left))
