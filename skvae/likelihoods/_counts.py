@@ -57,8 +57,11 @@ class CountModule(LikelihoodModule):
             return self.log_mass(outputs.double(), x.double(), features).to(outputs.dtype)
         outputs, x = torch.broadcast_tensors(outputs, x)
         others = (x != 0).nonzero(as_tuple=True)
+        at_zero = self.log_mass_at_zero(outputs)
+        if not len(others[-1]):
+            return at_zero
         log_mass = self.log_mass(outputs[others].double(), x[others].double(), others[-1])
-        return self.log_mass_at_zero(outputs).index_put(others, log_mass.to(outputs.dtype))
+        return at_zero.index_put(others, log_mass.to(outputs.dtype))
 
     def log_mass(self, outputs: Tensor, counts: Tensor, features: Tensor) -> Tensor:
         """Return log p(x|z) of counts of these features by their outputs, in float64."""
