@@ -139,6 +139,8 @@ def _parquet_chunks(X: Any) -> Iterator[np.ndarray]:
     dataset = import_extra("pyarrow.dataset", "A Parquet file", "parquet")
     types = import_extra("pyarrow.types", "A Parquet file", "parquet")
     files = X if type(X).__module__.startswith("pyarrow") else dataset.dataset(X, format="parquet")
+    if not files.schema.names:
+        raise ValueError(f"{X} has no columns. Pass a file or a folder with columns of numbers.")
     is_number = (types.is_integer, types.is_floating, types.is_boolean)
     if others := [
         field.name for field in files.schema if not any(test(field.type) for test in is_number)

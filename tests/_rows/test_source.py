@@ -163,3 +163,23 @@ def test_parquet_columns_of_text_are_refused_by_name(tmp_path):
     parquet.write_table(pyarrow.table({"a": [1.0], "name": ["x"]}), tmp_path / "x.parquet")
     with pytest.raises(ValueError, match="do not hold numbers: 'name'"):
         VAETransformer(2).fit(tmp_path / "x.parquet")
+    parquet.write_table(pyarrow.table({}), tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match="x.parquet has no columns"):
+        VAETransformer(2).fit(tmp_path / "x.parquet")
+
+
+@pytest.mark.usefixtures("nothing_is_small")
+def test_parquet_files_may_lack_columns_and_data_sets_be_filtered(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="an optional dependency")
+    dataset = pytest.importorskip("pyarrow.dataset", reason="an optional dependency")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="an optional dependency")
+    a, b = np.arange(8.0), np.arange(8.0, 16.0)
+    parquet.write_table(pyarrow.table({"a": a, "b": b}), tmp_path / "0.parquet")
+    parquet.write_table(pyarrow.table({"b": b, "a": a}), tmp_path / "1.parquet")
+    expected = np.column_stack([a, b])
+    assert_array_equal(opened_to_train(tmp_path)[:], np.concatenate([expected, expected]))
+    filtered = dataset.dataset(tmp_path, format="parquet").filter(dataset.field("a") > 5)
+    assert_array_equal(opened_to_train(filtered)[:], np.concatenate([expected[6:], expected[6:]]))
+    parquet.write_table(pyarrow.table({"b": b}), tmp_path / "2.parquet")
+    lacking = np.column_stack([np.full(8, np.nan), b])
+    assert_array_equal(opened_to_train(tmp_path)[16:], lacking)
