@@ -87,7 +87,8 @@ def widths_of_simulated_models(monkeypatch, *, error, spread, difference=0.0, n_
 
     The means of different models differ by `difference`.
     """
-    rows = rng.normal(size=(4000, 3))
+    rng = np.random.default_rng(0)  # of its own, so that the order of the tests does not matter
+    rows = rng.normal(size=(60_000, 3))
     hidden = rng.random(rows.shape) < 0.2
     shift = np.sqrt(error**2 - difference**2) * rng.normal(size=rows.shape)
     means = {
