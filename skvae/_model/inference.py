@@ -169,13 +169,7 @@ def complete(module: VAEModule, X: np.ndarray) -> np.ndarray:
     It is moved to the nearest value that the likelihood accepts. Rows without gaps stay as they
     are.
     """
-    support = module.likelihood.support
-
-    def expected(rows: np.ndarray) -> np.ndarray:
-        decoded = decode(module, encode_mean(module, rows))
-        return decoded if support is None else support.nearest(decoded)
-
-    return fill_gaps(X, expected)
+    return fill_gaps(X, lambda rows: map_rows(complete_rows, module, rows))
 
 
 def complete_rows(module: VAEModule, x: Tensor) -> Tensor:

@@ -52,9 +52,8 @@ class CountModule(LikelihoodModule):
         return torch.minimum(x, largest.ceil().to(x.dtype))
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        features = torch.arange(self.n_outputs, device=outputs.device)
         if torch.compiler.is_compiling():  # the number of zeros is not known to a graph
-            return self.log_mass(outputs.double(), x.double(), features).to(outputs.dtype)
+            return self.log_mass(outputs.double(), x.double(), slice(None)).to(outputs.dtype)
         outputs, x = torch.broadcast_tensors(outputs, x)
         others = (x != 0).nonzero(as_tuple=True)
         at_zero = self.log_mass_at_zero(outputs)
@@ -63,7 +62,7 @@ class CountModule(LikelihoodModule):
         log_mass = self.log_mass(outputs[others].double(), x[others].double(), others[-1])
         return at_zero.index_put(others, log_mass.to(outputs.dtype))
 
-    def log_mass(self, outputs: Tensor, counts: Tensor, features: Tensor) -> Tensor:
+    def log_mass(self, outputs: Tensor, counts: Tensor, features: Tensor | slice) -> Tensor:
         """Return log p(x|z) of counts of these features by their outputs, in float64."""
         raise NotImplementedError
 
@@ -74,10 +73,9 @@ class CountModule(LikelihoodModule):
     def mean(self, outputs: Tensor) -> Tensor:
         return self.log_mean(outputs.double()).exp()
 
-    def log_mean(self, outputs: Tensor, features: Tensor | None = None) -> Tensor:
+    def log_mean(self, outputs: Tensor, features: Tensor | slice = slice(None)) -> Tensor:
         """Return the logarithm of the means of these features, or all, in the outputs' dtype."""
-        start = self.start if features is None else self.start[features]
-        return (outputs + start.to(outputs.dtype)).clamp(*_LOG_MEAN_RANGE)
+        return (outputs + self.start[features].to(outputs.dtype)).clamp(*_LOG_MEAN_RANGE)
 
 
 def training_mean(X: np.ndarray) -> np.ndarray:

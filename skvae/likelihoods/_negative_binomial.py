@@ -84,7 +84,7 @@ class _NegativeBinomial(CountModule):
         self.register_buffer("start_log_theta", torch.from_numpy(np.log(_theta_by_moments(X))))
         self.free_log_theta = nn.Parameter(torch.zeros(self.n_outputs))
 
-    def log_mass(self, outputs: Tensor, counts: Tensor, features: Tensor) -> Tensor:
+    def log_mass(self, outputs: Tensor, counts: Tensor, features: Tensor | slice) -> Tensor:
         log_theta = self._log_theta()[features]
         theta, odds = log_theta.exp(), self.log_mean(outputs, features) - log_theta
         log_choices = torch.lgamma(counts + theta) - torch.lgamma(theta) - torch.lgamma(counts + 1)

@@ -70,7 +70,7 @@ class Poisson(Likelihood):
 
 
 class _Poisson(CountModule):
-    def log_mass(self, outputs: Tensor, counts: Tensor, features: Tensor) -> Tensor:
+    def log_mass(self, outputs: Tensor, counts: Tensor, features: Tensor | slice) -> Tensor:
         log_rate = self.log_mean(outputs, features)
         return counts * log_rate - log_rate.exp() - torch.lgamma(counts + 1)
 

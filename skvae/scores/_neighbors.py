@@ -334,14 +334,12 @@ class ReferenceRows:
         """
         completed = _inference.complete(module, X) if has_gaps(X) else X
         kind, known = _units(module, completed)
-        kept, observed = self.keep(X, len(known["loc"])), torch.ones(1)
-        if completed is not X:
-            observed = _share_observed(torch.from_numpy(kept))
-            kept = self.keep(completed, len(known["loc"]))
+        observed = _share_observed(torch.from_numpy(self.keep(X, len(known["loc"]))))
+        kept = self.keep(completed, len(known["loc"]))
         vectors = _inference.evaluate(_Vectors(), module, kept, known, n_samples)
         known["spread"] = torch.from_numpy(_spread(vectors, len(known["loc"]), kind))
         known["rows"] = torch.from_numpy(vectors) / known["spread"]
-        return known, kept, observed.double().expand(len(kept))
+        return known, kept, observed
 
     def keep(self, X, n_measured):
         """Return the rows of X that are kept."""
