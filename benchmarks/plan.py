@@ -36,7 +36,8 @@ def main():
     )
     parts = {n: max(1, settings.batch // n) for n in settings.workers}
     times = take_turns({n: partial(step, parts[n], settings) for n in parts}, settings.repeats)
-    rows = [planned(n, parts[n], Spread.of(times[n]).median, settings) for n in parts]
+    n_bytes = BYTES * n_weights(settings)
+    rows = [planned(n, parts[n], Spread.of(times[n]).median, n_bytes, settings) for n in parts]
     title = f"{settings.rows:,} rows of {settings.features} features, batches of {settings.batch:,}"
     report(f"{title}, {settings.bandwidth:g} Gbit/s", rows, settings)
 
@@ -52,29 +53,27 @@ def step(n_rows, settings):
     return float(vae.history_["duration"][1]) / N_STEPS
 
 
-def planned(n_workers, n_rows, compute, settings):
-    """Return the row of the table for one number of workers."""
-    send, n_bytes = sending(n_workers, settings)
+def n_weights(settings):
+    """Return the number of weights of the default model."""
+    model = VAETransformer(max_epochs=1, random_state=0).fit(np.eye(8, settings.features))
+    return sum(weights.numel() for weights in model.module_.parameters())
+
+
+def planned(n_workers, n_rows, compute, n_bytes, settings):
+    """Return the row of the table for one number of workers, whose gradients have `n_bytes`."""
+    sent = 2 * (n_workers - 1) / n_workers * n_bytes
+    send = 8e-9 * sent / settings.bandwidth + 2e-6 * (n_workers - 1) * settings.latency
     rows_per_second = settings.batch / (compute + send)
     return {
         "workers": n_workers,
         "rows per worker": n_rows,
         "compute, ms": 1e3 * compute,
         "send, ms": 1e3 * send,
-        "sent, MB": n_bytes / 1e6,
+        "sent, MB": sent / 1e6,
         "rows/s": rows_per_second,
         "reads, MB/s": BYTES * settings.features * rows_per_second / 1e6,
         "hours per epoch": settings.rows / rows_per_second / 3600,
     }
-
-
-def sending(n_workers, settings):
-    """Return the seconds and the bytes that a worker sends per step."""
-    model = VAETransformer(max_epochs=1, random_state=0).fit(np.eye(8, settings.features))
-    n_weights = sum(weights.numel() for weights in model.module_.parameters())
-    n_bytes = 2 * (n_workers - 1) / n_workers * BYTES * n_weights
-    seconds = 8e-9 * n_bytes / settings.bandwidth + 2e-6 * (n_workers - 1) * settings.latency
-    return seconds, n_bytes
 
 
 if __name__ == "__main__":

@@ -174,15 +174,17 @@ def scaled(detector):
     return make_pipeline(StandardScaler(), detector)
 
 
+def filled(detector):
+    return make_pipeline(SimpleImputer(keep_empty_features=True), detector)
+
+
 DETECTORS = {
     "skvae, default": VAEAnomalyDetector(),
     "skvae, residual neighbours": VAEAnomalyDetector(anomaly_score="residual_neighbors"),
     "skvae, log-likelihood": VAEAnomalyDetector(anomaly_score="log_likelihood"),
     "skvae, reconstruction": VAEAnomalyDetector(anomaly_score="reconstruction"),
     "skvae, latent density": VAEAnomalyDetector(anomaly_score="latent_density"),
-    "column means, then skvae": make_pipeline(
-        SimpleImputer(keep_empty_features=True), VAEAnomalyDetector()
-    ),
+    "column means, then skvae": filled(VAEAnomalyDetector()),
     NEIGHBORS: scaled(NeighborDistance()),
     "Gaussian": scaled(GaussianDensity()),
     "one-class SVM": scaled(OneClassSVM(nu=0.1)),
@@ -268,9 +270,7 @@ def removed(X, share, rng):
 
 
 def accepting_gaps(detector):
-    if get_tags(detector).input_tags.allow_nan:
-        return detector
-    return make_pipeline(SimpleImputer(keep_empty_features=True), detector)
+    return detector if get_tags(detector).input_tags.allow_nan else filled(detector)
 
 
 def load_both(half):
@@ -382,7 +382,9 @@ def area(detector, train, X, is_outlier):
 
 
 def training_scores(detector, X):
-    last = detector[-1] if isinstance(detector, Pipeline) else detector
+    last = detector
+    while isinstance(last, Pipeline):
+        last = last[-1]
     own = getattr(last, "score_training_rows", None)
     return own() if own else detector.score_samples(X)
 
