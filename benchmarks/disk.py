@@ -24,13 +24,14 @@ from _processes import fresh_process
 
 N_GROUPS = 10
 PROGRAM = """
-import json, sys, time
+import json, sys, time, warnings
 import numpy as np
 from _processes import peak_bytes
 from sklearn.decomposition import IncrementalPCA
 from skvae import VAETransformer
 
 kind, path, n_epochs = sys.argv[1:]
+warnings.filterwarnings("ignore", "X does not have valid feature names")  # as Parquet files have
 few = np.random.default_rng(0).random((256, 8))
 VAETransformer(max_epochs=1, random_state=0).fit(few)
 mapped = np.load(path, mmap_mode="r")

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import metadata_routing
 from skorch.callbacks import Callback
 from skorch.history import History
 
@@ -32,7 +33,8 @@ from skvae._rows.arrays import (
 from skvae._rows.batches import TrainingRows, training_rows, with_values
 from skvae._rows.frames import check_table, encoded_value
 from skvae._rows.lines import Lines
-from skvae._rows.opening import check_source, opened, opened_to_train
+from skvae._rows.opening import check_source, check_stored, opened, opened_to_train
+from skvae._rows.parquet import ParquetTable
 from skvae._rows.source import Source, SparseRows
 from skvae._rows.table import TableSchema
 from skvae._scaling import filled_by_ranks
@@ -56,6 +58,7 @@ from skvae._validation import (
     _fit_context,
     check_count,
     check_is_fitted,
+    check_out,
     check_weights,
 )
 
@@ -225,28 +228,48 @@ class BaseVAE(DocumentedEstimator):
             self._fit_pass(self._check_chunk(X, sample_weight))
         return self
 
-    def reconstruct(self, X):
+    def reconstruct(self, X, *, out=None):
         """Encode and decode: E[p(x|z)] at the posterior mean of every row.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows in the units of the training data.
+        out : array of shape (n_samples, n_features) or None, default=None
+            Receives the result block by block if it does not fit in memory: a memory map of NumPy,
+            or an array of h5py or Zarr. None makes a new array.
 
         Returns
         -------
         X_reconstructed : ndarray or data frame of shape (n_samples, n_features)
-            In the units of X, without missing values. A data frame if the training rows were one.
+            In the units of X, without missing values. A data frame if the training rows were one;
+            `out` if it is given.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
+        ValueError
+            If `out` has another shape than the result or a type that cannot hold it, or if the
+            training rows were a data frame with text, categories or dates.
         """
         X = self._check_rows(X)
-        return self._as_given(
-            inference.decode(self.module_, inference.encode_mean(self.module_, X))
-        )
+        self._check_out_of_rows(out, len(X), X.dtype)
+        return self._decoded(inference.encode_mean(self.module_, X), out)
+
+    def _decoded(self, Z: Any, out: Any = None) -> Any:
+        """Return E[p(x|z)] in the form of the training rows, or `out`, which then holds it."""
+        decoded = inference.decode(self.module_, Z, out)
+        return self._as_given(decoded) if out is None else out
+
+    def _check_out_of_rows(self, out: Any, n_rows: int, dtype: np.dtype) -> None:
+        """Refuse an array that cannot hold so many decoded rows."""
+        if out is not None and self._is_table:
+            raise ValueError(
+                "'out' must be None, as the training rows were a data frame with text, categories "
+                "or dates, which an array of numbers cannot hold. Pass blocks of rows instead."
+            )
+        check_out(out, (n_rows, self.n_features_in_), dtype)
 
     def posterior(self, X):
         """Return the posterior q(z|x) of every row, a diagonal Gaussian.
@@ -408,6 +431,9 @@ class BaseVAE(DocumentedEstimator):
         """Return checked rows as an array or a source; names and dates of frames as codes."""
         if self._takes_sources:
             X = opened(X)
+        if isinstance(X, ParquetTable):
+            self._schema = self._learned_schema(X.sample()) if reset else self._schema
+            return check_stored(self, X, self._schema if self._is_table else None, reset=reset)
         if isinstance(X, Source) and (reset or not self._is_table):
             self._schema = None if reset else self._schema
             return check_source(self, X, reset=reset, min_samples=min_samples)
@@ -480,7 +506,8 @@ class BaseVAE(DocumentedEstimator):
         """Return the likelihood for training rows, by the kinds of their columns."""
         spec = self._resolve("likelihood")
         if self._schema is not None:
-            return spec.for_table(self._schema.columns, filled_by_ranks(X))
+            examples = X.examples() if isinstance(X, Source) else X
+            return spec.for_table(self._schema.columns, filled_by_ranks(examples))
         _refuse_kinds(spec)
         return spec
 
@@ -693,50 +720,67 @@ class BaseVAE(DocumentedEstimator):
 class EmbeddingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The methods of the estimators whose `transform` is the embedding."""
 
-    def transform(self, X):
+    # `out` says where results go, and is none of the metadata that a pipeline passes on
+    __metadata_request__transform: ClassVar = {"out": metadata_routing.UNUSED}
+    __metadata_request__inverse_transform: ClassVar = {"out": metadata_routing.UNUSED}
+
+    def transform(self, X, *, out=None):
         """Embed rows: the mean of q(z|x).
 
         Parameters
         ----------
         X : array-like, sparse matrix or rows on disk, of shape (n_samples, n_features)
             Rows in the units of the training data.
+        out : array of shape (n_samples, n_components) or None, default=None
+            Receives the result block by block if it does not fit in memory: a memory map of NumPy,
+            or an array of h5py or Zarr. None makes a new array.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
-            Posterior means, in the units of the prior.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        """
-        X = self._check_rows(X)
-        return inference.encode_mean(self.module_, X)
-
-    def inverse_transform(self, X):
-        """Decode latent rows: E[p(x|z)].
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components)
-            Latent rows, such as `transform` returns.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Decoded means in the units of the training data.
+            Posterior means, in the units of the prior; `out` if it is given.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If X has another number of columns than `n_components_`.
+            If `out` has another shape than the result or a type that cannot hold it.
+        """
+        X = self._check_rows(X)
+        check_out(out, (len(X), self.n_components_), X.dtype)
+        return inference.encode_mean(self.module_, X, out)
+
+    def inverse_transform(self, X, *, out=None):
+        """Decode latent rows: E[p(x|z)].
+
+        Parameters
+        ----------
+        X : array-like or rows on disk, of shape (n_samples, n_components)
+            Latent rows, such as `transform` returns.
+        out : array of shape (n_samples, n_features) or None, default=None
+            Receives the result block by block if it does not fit in memory: a memory map of NumPy,
+            or an array of h5py or Zarr. None makes a new array.
+
+        Returns
+        -------
+        X_original : ndarray or data frame of shape (n_samples, n_features)
+            Decoded means in the units of the training data. A data frame if the training rows were
+            one; `out` if it is given.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If X has another number of columns than `n_components_`, if `out` has another shape than
+            the result or a type that cannot hold it, or if it is given and the training rows were a
+            data frame with text, categories or dates.
         """
         check_is_fitted(self)
-        Z = check_latent_rows(self, X, self.n_components_)
-        return self._as_given(inference.decode(self.module_, Z))
+        Z = check_latent_rows(self, opened(X), self.n_components_)
+        self._check_out_of_rows(out, len(Z), Z.dtype)
+        return self._decoded(Z, out)
 
     @property
     def _n_features_out(self):

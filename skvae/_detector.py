@@ -524,8 +524,7 @@ class VAEAnomalyDetector(OutlierMixin, EmbeddingMixin, BaseVAE):
         """Reconstruct rows, also those with values that the likelihood does not accept."""
         rows, support = self._check_any_rows(X), self.module_.likelihood.support
         possible = rows if support is None else support.nearest(rows)
-        Z = inference.encode_mean(self.module_, possible)
-        return self._as_given(inference.decode(self.module_, Z))
+        return self._decoded(inference.encode_mean(self.module_, possible))
 
     def _scores(self, X) -> np.ndarray:
         """Return the scores, far below all others for values outside the likelihood's support."""

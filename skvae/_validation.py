@@ -40,6 +40,7 @@ __all__ = [
     "_safe_indexing",
     "check_count",
     "check_is_fitted",
+    "check_out",
     "check_weights",
     "import_extra",
 ]
@@ -94,6 +95,32 @@ def check_count(name: str, value: Any) -> None:
     """Refuse anything but a positive integer."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"'{name}' must be an integer of at least 1, got {value!r}.")
+
+
+def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Refuse an array that cannot hold a result, before anything is computed.
+
+    Parameters
+    ----------
+    out : array or None
+        Anything with a shape and a dtype; None is accepted.
+    shape : tuple of int
+    dtype : numpy.dtype
+        Type of the result.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or if the type cannot hold floats of that kind.
+    """
+    if out is None:
+        return
+    if tuple(out.shape) != shape:
+        raise ValueError(f"'out' has shape {tuple(out.shape)}, but the result has {shape}.")
+    if not np.can_cast(dtype, out.dtype, "same_kind"):
+        raise ValueError(
+            f"'out' holds {out.dtype}, but the result is {dtype}. Pass an array of {dtype}."
+        )
 
 
 def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:

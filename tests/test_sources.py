@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 
 from skvae import Autosave, VAEAnomalyDetector, VAEImputer, VAETransformer
@@ -188,3 +189,53 @@ def test_estimators_of_frames_can_be_fitted_to_sources_afterwards(on_disk):
 def test_imputers_refuse_sparse_rows():
     with pytest.raises(TypeError, match="dense data is required"):
         VAEImputer(2).fit(sparse.csr_array(REAL))
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk", "sparse"])
+def test_results_are_written_to_an_array_on_disk(on_disk, tmp_path, kind):
+    vae = VAETransformer(4, **SETTINGS).fit(REAL)
+    rows = {"memory": REAL, "disk": on_disk(REAL), "sparse": sparse.csr_array(REAL)}[kind]
+    Z = np.lib.format.open_memmap(tmp_path / "Z.npy", "w+", np.float32, (300, 4))
+    assert vae.transform(rows, out=Z) is Z
+    assert_array_equal(np.load(tmp_path / "Z.npy"), vae.transform(rows))
+    found = np.empty((300, 20), np.float64)  # takes float32, too
+    assert vae.reconstruct(rows, out=found) is found
+    assert_array_equal(found, vae.reconstruct(rows))
+    found[:] = 0
+    latents = Z if kind == "memory" else np.load(tmp_path / "Z.npy", mmap_mode="r")
+    assert vae.inverse_transform(latents, out=found) is found
+    assert_array_equal(found, vae.reconstruct(rows))
+
+
+def test_arrays_that_cannot_hold_the_result_raise():
+    vae = VAETransformer(4, **SETTINGS).fit(REAL)
+    with pytest.raises(ValueError, match=r"'out' has shape \(300, 20\), but the result has"):
+        vae.transform(REAL, out=np.empty((300, 20)))
+    for method in (vae.reconstruct, vae.transform):
+        with pytest.raises(ValueError, match="'out' holds int64, but the result is float32"):
+            method(REAL, out=np.empty((300, 20 if method == vae.reconstruct else 4), np.int64))
+    with pytest.raises(ValueError, match=r"'out' has shape \(4,\), but the result has \(300, 20\)"):
+        vae.inverse_transform(np.zeros((300, 4)), out=np.empty(4))
+    pd = pytest.importorskip("pandas", reason="pandas is optional")
+    frame = pd.DataFrame({"name": ["a", "b"] * 50, "x": np.arange(100.0)})
+    vae.fit(frame)
+    assert vae.transform(frame, out=np.empty((100, 4))).shape == (100, 4)
+    with pytest.raises(ValueError, match="'out' must be None, as the training rows were a data fr"):
+        vae.reconstruct(frame, out=np.empty((100, 2)))
+
+
+def test_where_results_go_is_no_metadata_to_be_routed():
+    with config_context(enable_metadata_routing=True):
+        requests = VAETransformer().get_metadata_routing()
+    assert requests.transform.requests == {}
+    assert requests.inverse_transform.requests == {}
+
+
+@pytest.mark.parametrize("estimator", [VAETransformer(4), VAEAnomalyDetector(4)])
+def test_chunks_are_rows_of_all_methods(estimator):
+    def chunks():
+        return iter(np.array_split(REAL, 7))
+
+    fitted = estimator.set_params(**SETTINGS).fit(chunks)
+    for method in (fitted.transform, fitted.score_samples, fitted.reconstruct):
+        assert_array_equal(method(chunks), method(REAL))

@@ -14,7 +14,7 @@ from skvae._model.module import VAEModule
 from skvae._parts import Score
 from skvae._random import fixed_normal_draws
 from skvae._rows.arrays import has_gaps
-from skvae._rows.source import Source
+from skvae._rows.source import Source, starts_of_blocks
 
 # Size of a chunk: small enough for the cache, large enough for the cores. From 2,048 rows on,
 # convolutions take twice the time per row (benchmarks/inference.py). Small networks, by contrast,
@@ -45,14 +45,14 @@ def encode(module: VAEModule, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(moments[..., 0]), np.ascontiguousarray(moments[..., 1])
 
 
-def encode_mean(module: VAEModule, X: np.ndarray) -> np.ndarray:
+def encode_mean(module: VAEModule, X: np.ndarray, out: Any = None) -> np.ndarray:
     """Return the mean of q(z|x), in the dtype of X."""
-    return map_rows(lambda module, x: module.encode(x)[0], module, X, n_draws=0)
+    return map_rows(lambda module, x: module.encode(x)[0], module, X, n_draws=0, out=out)
 
 
-def decode(module: VAEModule, Z: np.ndarray) -> np.ndarray:
+def decode(module: VAEModule, Z: np.ndarray, out: Any = None) -> np.ndarray:
     """Return E[p(x|z)] in the units of X, in the dtype of Z."""
-    return map_rows(lambda module, z: module.likelihood.mean(module.decode(z)), module, Z)
+    return map_rows(lambda module, z: module.likelihood.mean(module.decode(z)), module, Z, out=out)
 
 
 def classify(module: VAEModule, X: np.ndarray) -> np.ndarray:
@@ -313,15 +313,32 @@ def map_rows(
     module: VAEModule,
     X: np.ndarray | Source,
     n_draws: int = 1,
-) -> np.ndarray:
-    """Apply ``function(module, x)`` chunk by chunk into one array with the dtype of X.
+    out: Any = None,
+) -> Any:
+    """Apply ``function(module, x)`` chunk by chunk into one array with the dtype of X, or `out`.
 
     The function decodes `n_draws` latent vectors per row, 0 if it only encodes. The size of a chunk
     depends on that number and on the widths of rows and outputs alone, and no row sees its
-    neighbours.
+    neighbours. Without a source or `out`, all rows are one block.
     """
-    if isinstance(X, Source):
-        return np.concatenate([map_rows(function, module, rows, n_draws) for rows in X.blocks()])
+    if out is None and not isinstance(X, Source):
+        return _map_block(function, module, X, n_draws)
+    starts = starts_of_blocks(len(X), X.shape[1] if out is None else max(X.shape[1], out.shape[1]))
+    for start in starts:
+        block = slice(start, start + starts.step)
+        values = _map_block(function, module, X[block], n_draws)
+        if out is None:
+            out = np.empty((len(X), *values.shape[1:]), dtype=X.dtype)
+        out[block] = values
+    return out
+
+
+def _map_block(
+    function: Callable[[VAEModule, Tensor], Tensor],
+    module: VAEModule,
+    X: np.ndarray,
+    n_draws: int,
+) -> np.ndarray:
     module = module.in_precision(X.dtype)
     device = next(module.parameters()).device
     n_passes = max(1, n_draws)

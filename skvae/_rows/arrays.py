@@ -65,12 +65,12 @@ def is_frame(X: Any) -> bool:
     return any(is_own(X) for is_own in tests)
 
 
-def check_latent_rows(estimator: BaseEstimator, X: Any, n_components: int) -> np.ndarray:
-    """Return latent rows as a C-contiguous float array of width `n_components`."""
+def check_latent_rows(estimator: BaseEstimator, X: Any, n_components: int) -> Any:
+    """Return latent rows of width `n_components`: a C-contiguous float array, or a source."""
     convert = partial(
         check_array, order="C", estimator=estimator, input_name="X", ensure_all_finite=False
     )
-    Z = _checked(X, convert)
+    Z = X if isinstance(X, Source) else _checked(X, convert)
     if Z.shape[1] != n_components:
         raise ValueError(
             f"X has {Z.shape[1]} columns, but {type(estimator).__name__} was fitted with "

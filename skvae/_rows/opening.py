@@ -14,20 +14,26 @@ from sklearn.utils.validation import validate_data
 
 from skvae._rows import source
 from skvae._rows.arrays import NARROW, is_frame, refuse_infinite
+from skvae._rows.parquet import ParquetTable
 from skvae._rows.source import SlicedRows, Source, SparseRows
-from skvae._validation import import_extra
+from skvae._rows.table import TableSchema
 
 _WORKERS = "joblib_memmapping_folder"
 _CHUNK_VALUES = 2**22  # that are read at a time of rows that are copied
-_BUFFER = 2**16  # bytes per column of a Parquet file
 
 
 def opened(X: Any) -> Any:
     """Return rows that are too many to be made dense as a source, and others as an array or frame.
 
     Sparse matrices and arrays on disk of up to 2**24 values are made dense, so that the results are
-    those of an array to the bit.
+    those of an array to the bit, and Parquet files become a data frame. Chunks are copied to a
+    temporary memory map, as their rows are read more than once.
     """
+    if _is_parquet(X):
+        stored = ParquetTable(X)
+        return stored.table() if _size(stored) <= source.MOST_DENSE else stored
+    if callable(X):
+        return _copied(_chunks(X))
     if issparse(X) and X.ndim == 2 and X.dtype.kind in "biuf":
         return X.toarray() if _size(X) <= source.MOST_DENSE else _sparse_rows(X)
     if not _is_on_disk(X):
@@ -40,15 +46,24 @@ def opened(X: Any) -> Any:
 def opened_to_train(X: Any) -> Any:
     """Return what `opened` does, with rows that can be read in any order.
 
-    What is not a memory map is copied to a temporary one: chunks, Parquet files, and arrays whose
-    slices may have to be unpacked or computed.
+    Arrays that are not memory maps, whose slices may have to be unpacked or computed, are copied to
+    a temporary one as well.
     """
-    if callable(X) or _is_parquet(X):
-        return _copied(_parquet_chunks(X) if _is_parquet(X) else _chunks(X))
     X = opened(X)
     if isinstance(X, SlicedRows) and not isinstance(X.array, np.memmap):
         return _copied(_slices(X))
     return X
+
+
+def check_stored(
+    estimator: BaseEstimator, X: ParquetTable, schema: TableSchema | None, *, reset: bool
+) -> Any:
+    """Return the rows of a data frame on disk, copied to a temporary memory map of numbers.
+
+    Names and dates become the codes of a schema.
+    """
+    validate_data(estimator, X.header, reset=reset, skip_check_array=True)
+    return _copied(X.numbers(schema))
 
 
 def check_source(estimator: BaseEstimator, X: Source, *, reset: bool, min_samples: int) -> Source:
@@ -99,6 +114,7 @@ def _check(rows: np.ndarray, first: int) -> None:
 
 
 def _is_parquet(X: Any) -> bool:
+    """Return whether X is the path of a Parquet file or folder, or a data set of pyarrow."""
     is_named = isinstance(X, os.PathLike) or (isinstance(X, str) and X.endswith(".parquet"))
     return is_named or type(X).__module__.startswith("pyarrow._dataset")
 
@@ -132,47 +148,6 @@ def _chunks(chunks: Callable[[], Iterable[Any]]) -> Iterator[np.ndarray]:
                 "one type with the same columns."
             )
         yield rows.astype(_precision(rows.dtype))
-
-
-def _parquet_chunks(X: Any) -> Iterator[np.ndarray]:
-    """Yield the rows of a Parquet file, or of a folder of them, as arrays of floats."""
-    dataset = import_extra("pyarrow.dataset", "A Parquet file", "parquet")
-    types = import_extra("pyarrow.types", "A Parquet file", "parquet")
-    files = X if type(X).__module__.startswith("pyarrow") else dataset.dataset(X, format="parquet")
-    if not files.schema.names:
-        raise ValueError(f"{X} has no columns. Pass a file or a folder with columns of numbers.")
-    is_number = (types.is_integer, types.is_floating, types.is_boolean)
-    if others := [
-        field.name for field in files.schema if not any(test(field.type) for test in is_number)
-    ]:
-        raise ValueError(
-            f"{X} has columns that do not hold numbers: {', '.join(map(repr, others))}. Pass "
-            "dataset.dataset(path) of pyarrow without them, or a data frame of fewer rows."
-        )
-    kinds = {str(field.type) for field in files.schema}
-    precision = np.float32 if kinds <= NARROW else np.float64
-    for batch in _record_batches(files, is_path=files is not X):
-        columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in files.schema.names]
-        if batch.num_rows:
-            yield np.column_stack([column.astype(precision) for column in columns])
-
-
-def _record_batches(files: Any, *, is_path: bool) -> Iterator[Any]:
-    """Yield the rows of a dataset of pyarrow in order, in record batches.
-
-    Its scanner has two row groups in memory at a time, each of a million rows by default. Files
-    are therefore read without it, unless they are parts of a dataset of the user's own, which may
-    be filtered, or some lack a column.
-    """
-    parquet = import_extra("pyarrow.parquet", "A Parquet file", "parquet")
-    names = files.schema.names
-    n_rows = max(1, _CHUNK_VALUES // len(names))
-    if not (is_path and all(set(names) <= {*parquet.read_schema(p).names} for p in files.files)):
-        yield from files.to_batches(batch_size=n_rows, batch_readahead=1, fragment_readahead=1)
-        return
-    for path in files.files:
-        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
-            yield from file.iter_batches(n_rows, columns=names)
 
 
 def _copied(chunks: Iterator[np.ndarray]) -> Any:

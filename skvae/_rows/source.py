@@ -30,6 +30,16 @@ class Survey(NamedTuple):
     has_gaps: bool
 
 
+def starts_of_blocks(n_rows: int, n_columns: int, n_values: int | None = None) -> range:
+    """Return where blocks of about so many values start; its step is their number of rows."""
+    return range(0, n_rows, max(1, (n_values or _BLOCK_VALUES) // n_columns))
+
+
+def sample_size(n_rows: int, n_columns: int) -> int:
+    """Return how many rows of a large table are a sample of it."""
+    return min(n_rows, max(2, _SAMPLED_VALUES // n_columns))
+
+
 class Source:
     """Rows of floats that are made dense in blocks, with as much of an array as is needed.
 
@@ -67,9 +77,9 @@ class Source:
         """Number of values."""
         return self.shape[0] * self.shape[1]
 
-    def starts(self, n_values: int = _BLOCK_VALUES) -> range:
-        """Return where blocks of about so many values start; its step is their number of rows."""
-        return range(0, len(self), max(1, n_values // self.shape[1]))
+    def starts(self) -> range:
+        """Return where blocks of rows start; its step is their number of rows."""
+        return starts_of_blocks(*self.shape)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield all rows in order."""
@@ -85,7 +95,7 @@ class Source:
     @cached_property
     def sample(self) -> np.ndarray:
         """Evenly spaced rows in memory."""
-        n_rows = min(len(self), max(2, _SAMPLED_VALUES // self.shape[1]))
+        n_rows = sample_size(*self.shape)
         return self[np.linspace(0, len(self) - 1, n_rows).astype(int)]
 
     def examples(self) -> np.ndarray:
@@ -120,7 +130,7 @@ class Source:
         are shuffled together, so that the order of the table does not matter. The next rows are
         read while the present ones are in use.
         """
-        rng, starts = np.random.default_rng(seed), self.starts(_READ_VALUES)
+        rng, starts = np.random.default_rng(seed), starts_of_blocks(*self.shape, _READ_VALUES)
         order = starts.start + starts.step * rng.permutation(len(starts))
         n_parts = -(-len(order) // (_SHUFFLED_VALUES // _READ_VALUES))
 

@@ -121,19 +121,11 @@ def test_maps_that_joblib_lends_are_arrays(tmp_path):
 
 
 @pytest.mark.usefixtures("nothing_is_small")
-def test_chunks_are_copied_to_disk(tmp_path):
+def test_chunks_are_copied_to_disk():
     X = np.random.default_rng(0).normal(size=(50, 3))
     expected = opened_to_train(Sliced(X, chunks=(8, 3)))
     assert isinstance(expected.array, np.memmap)
     assert_array_equal(expected[:], X)
-    pyarrow = pytest.importorskip("pyarrow", reason="an optional dependency")
-    parquet = pytest.importorskip("pyarrow.parquet", reason="an optional dependency")
-    for part in (0, 1):
-        columns = {name: X[part::2, j] for j, name in enumerate("abc")}
-        parquet.write_table(pyarrow.table(columns), tmp_path / f"{part}.parquet")
-    folder = np.concatenate([X[::2], X[1::2]])
-    assert_array_equal(opened_to_train(tmp_path)[:], folder)
-    assert_array_equal(opened_to_train(str(tmp_path / "1.parquet"))[:], X[1::2])
 
 
 def _two(first, second):
@@ -155,31 +147,3 @@ def test_bad_chunks_raise(case):
     chunks, message = BAD_CHUNKS[case]
     with pytest.raises(ValueError, match=message):
         VAETransformer(2).fit(chunks)
-
-
-def test_parquet_columns_of_text_are_refused_by_name(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow", reason="an optional dependency")
-    parquet = pytest.importorskip("pyarrow.parquet", reason="an optional dependency")
-    parquet.write_table(pyarrow.table({"a": [1.0], "name": ["x"]}), tmp_path / "x.parquet")
-    with pytest.raises(ValueError, match="do not hold numbers: 'name'"):
-        VAETransformer(2).fit(tmp_path / "x.parquet")
-    parquet.write_table(pyarrow.table({}), tmp_path / "x.parquet")
-    with pytest.raises(ValueError, match="x.parquet has no columns"):
-        VAETransformer(2).fit(tmp_path / "x.parquet")
-
-
-@pytest.mark.usefixtures("nothing_is_small")
-def test_parquet_files_may_lack_columns_and_data_sets_be_filtered(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow", reason="an optional dependency")
-    dataset = pytest.importorskip("pyarrow.dataset", reason="an optional dependency")
-    parquet = pytest.importorskip("pyarrow.parquet", reason="an optional dependency")
-    a, b = np.arange(8.0), np.arange(8.0, 16.0)
-    parquet.write_table(pyarrow.table({"a": a, "b": b}), tmp_path / "0.parquet")
-    parquet.write_table(pyarrow.table({"b": b, "a": a}), tmp_path / "1.parquet")
-    expected = np.column_stack([a, b])
-    assert_array_equal(opened_to_train(tmp_path)[:], np.concatenate([expected, expected]))
-    filtered = dataset.dataset(tmp_path, format="parquet").filter(dataset.field("a") > 5)
-    assert_array_equal(opened_to_train(filtered)[:], np.concatenate([expected[6:], expected[6:]]))
-    parquet.write_table(pyarrow.table({"b": b}), tmp_path / "2.parquet")
-    lacking = np.column_stack([np.full(8, np.nan), b])
-    assert_array_equal(opened_to_train(tmp_path)[16:], lacking)
