@@ -1,11 +1,13 @@
 """Rows on disk beside the same rows in memory: rows per second, peak of memory, and likelihood.
 
-    python benchmarks/disk.py [--rows 400000] [--features 50] [--epochs 1] [--repeats 3]
-        [--json FILE]
+    python benchmarks/disk.py [--rows 400000] [--features 50] [--text 0] [--epochs 1]
+        [--repeats 3] [--json FILE]
 
 The rows are drawn from ten groups, each with a covariance of its own, and the file is sorted by
 group. Each contestant runs in a process of its own: the array in memory, the memory map, and the
 same rows in a Parquet file, if pyarrow is installed. IncrementalPCA on the memory map is the rival.
+With `--text`, the rows begin with so many columns of text, each of which names the group of the row
+in half of the rows and another one otherwise, and a table in memory is compared with Parquet.
 "Seconds" and "rows/s" are those of the whole fit, by the processor's time, measuring included;
 "added MB" is the peak above libraries and the array in memory. The log-likelihood is that of every
 997th row.
@@ -36,8 +38,17 @@ few = np.random.default_rng(0).random((256, 8))
 VAETransformer(max_epochs=1, random_state=0).fit(few)
 mapped = np.load(path, mmap_mode="r")
 held_out = mapped[::997].copy()
-parquet = path.replace(".npy", ".parquet")
-X = {"memory": lambda: np.array(mapped), "Parquet": lambda: parquet}.get(kind, lambda: mapped)()
+stored = path.replace(".npy", ".parquet")
+if kind.startswith("table"):
+    from pyarrow import parquet
+    whole = parquet.read_table(stored)
+    held_out = whole.take(np.arange(0, len(whole), 997))
+    VAETransformer(max_epochs=1, random_state=0).fit(held_out)
+    X = whole if kind == "table in memory" else stored
+    del whole
+else:
+    in_memory = {"memory": lambda: np.array(mapped), "Parquet": lambda: stored}
+    X = in_memory.get(kind, lambda: mapped)()
 before, start = peak_bytes(), time.process_time()
 if kind == "IncrementalPCA":
     IncrementalPCA(8, batch_size=10_000).fit(X)
@@ -53,17 +64,21 @@ print(json.dumps([seconds, added, likelihood]))
 
 
 def main():
-    settings = arguments(__doc__, repeats=3, rows=400_000, features=50, epochs=1)
+    settings = arguments(__doc__, repeats=3, rows=400_000, features=50, text=0, epochs=1)
     kinds = ["memory", "memory map", "IncrementalPCA"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npy"
         write_sorted(path, settings.rows, settings.features)
-        if find_spec("pyarrow"):
+        if settings.text:
+            kinds = ["table in memory", "table in Parquet"]
+            _write_parquet(path, settings.text)
+        elif find_spec("pyarrow"):
             kinds.insert(2, "Parquet")
             _write_parquet(path)
         jobs = {k: partial(fresh_process, PROGRAM, k, path, settings.epochs) for k in kinds}
         found = take_turns(jobs, settings.repeats)
     title = f"{settings.rows:,} rows of {settings.features} features, {settings.epochs} epochs"
+    title += f", and {settings.text} columns of text" if settings.text else ""
     report(title, [_row(kind, found[kind], settings) for kind in kinds], settings)
 
 
@@ -78,13 +93,22 @@ def write_sorted(path, n_rows, n_features):
     X.flush()
 
 
-def _write_parquet(path):
+def _write_parquet(path, n_text=0):
     import pyarrow
     from pyarrow import parquet
 
     X = np.load(path, mmap_mode="r")
-    table = pyarrow.table({f"x{j}": column for j, column in enumerate(X.T)})
+    table = pyarrow.table(_text(len(X), n_text) | {f"x{j}": x for j, x in enumerate(X.T)})
     parquet.write_table(table, path.with_suffix(".parquet"))
+
+
+def _text(n_rows, n_columns):
+    """Return columns of text, half of which says the group of the row."""
+    rng, names = np.random.default_rng(0), np.array([f"group {i}" for i in range(N_GROUPS)])
+    groups = np.repeat(range(N_GROUPS), [len(r) for r in np.array_split(range(n_rows), N_GROUPS)])
+    drawn = (rng.integers(0, N_GROUPS, n_rows) for _ in range(n_columns))
+    shown = (np.where(rng.random(n_rows) < 0.5, groups, codes) for codes in drawn)
+    return {f"text {j}": names[codes] for j, codes in enumerate(shown)}
 
 
 def _row(kind, found, settings):

@@ -60,13 +60,17 @@ CONFIGURATIONS = {
 }
 
 
+def _is_slow(check):
+    return check.func.__name__ == "check_classifiers_train"  # a third of the time of all checks
+
+
 @pytest.mark.parametrize(
     ("estimator", "check"),
     [
         pytest.param(
             *(estimator, check),
             id=f"{label}-{check.func.__name__}",
-            marks=[] if label == "default" else [pytest.mark.slow],
+            marks=[] if label == "default" and not _is_slow(check) else [pytest.mark.slow],
         )
         for label, changes in CONFIGURATIONS.items()
         for estimator, check in estimator_checks_generator(quick(**changes))

@@ -107,6 +107,7 @@ def test_the_loss_of_binary_digits_is_cross_entropy_plus_kl(run):
         assert 1 < kl < cross_entropy < 196 * 0.3
 
 
+@pytest.mark.slow
 def test_samples_are_written_and_score_worse_than_test_images(run):
     page = run("mnist_samples")
     names = [path.name for path in page.files]

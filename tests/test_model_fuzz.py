@@ -452,6 +452,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives the peak in kilobytes")
 def test_loading_takes_at_most_four_times_the_size_of_the_file(tmp_path):
     rows = np.random.default_rng(0).normal(size=(20, 2000)).astype(np.float32)

@@ -99,7 +99,7 @@ def test_sparse_chunks_train_as_dense_ones():
     assert found.offset_ == dense.offset_
 
 
-@pytest.mark.parametrize("stops", [False, True])
+@pytest.mark.parametrize("stops", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_rows_on_disk_train_as_rows_in_memory(on_disk, stops):
     groups = np.sort(RNG.integers(0, 3, 2000))  # a sorted file
     X = RNG.normal(size=(2000, 6)) + 3 * RNG.normal(size=(3, 6))[groups]

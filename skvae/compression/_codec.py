@@ -91,10 +91,10 @@ def compress(estimator, X):
     >>> import numpy as np
     >>> import skvae
     >>> from sklearn.datasets import load_digits
-    >>> X, _ = load_digits(return_X_y=True)  # whole numbers from 0 to 16
-    >>> vae = skvae.VAETransformer(8, likelihood="categorical", max_epochs=5, random_state=0).fit(
-    ...     X[:1000]
-    ... )
+    >>> from skvae.likelihoods import Categorical
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> grey = Categorical(n_categories=17)  # whole numbers from 0 to 16
+    >>> vae = skvae.VAETransformer(8, likelihood=grey, max_epochs=5, random_state=0).fit(X[:1000])
     >>> data = skvae.compress(vae, X[1000:])
     >>> len(data) < X[1000:].astype(np.uint8).nbytes / 2
     True

@@ -47,6 +47,7 @@ def test_the_graph_agrees_with_the_estimator(digits, tmp_path, configuration):
     assert_agreement(vae, X, tmp_path / "part.onnx")
 
 
+@pytest.mark.slow
 def test_the_graph_works_in_the_units_of_a_raw_table(tmp_path):
     X = load_wine().data.astype(np.float32)
     assert_agreement(quick().fit(X), X, tmp_path / "part.onnx")

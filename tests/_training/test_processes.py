@@ -186,6 +186,7 @@ def test_a_killed_process_ends_the_others_with_an_error(tmp_path, killed):
     assert started[1 - killed].returncode == 1
 
 
+@pytest.mark.slow
 def test_other_rows_in_another_process_are_an_error(tmp_path):
     program = "VAETransformer(random_state=0).fit(X[: 500 + int(rank)])"
     for message, code in run(program, tmp_path, 2):

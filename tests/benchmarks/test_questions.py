@@ -124,6 +124,15 @@ def test_rows_on_disk_are_compared_with_rows_in_memory(rows_of):
 
 
 @pytest.mark.slow
+def test_tables_with_text_on_disk_are_compared_with_tables_in_memory(rows_of):
+    pytest.importorskip("pyarrow", reason="an optional dependency")
+    sizes = ("--rows", 2000, "--features", 3, "--text", 2, "--repeats", 1)
+    rows = rows_of(run_process, "disk.py", *sizes)
+    assert [row["rows"] for row in rows] == ["table in memory", "table in Parquet"]
+    assert_positive(rows, "seconds", "rows/s")
+
+
+@pytest.mark.slow
 def test_one_process_is_compared_with_two(rows_of):
     sizes = ("--rows", 200, "--widths", 16, "--batch-sizes", 50, "--repeats", 1, "--data", "noise")
     rows = rows_of(run_process, "data_parallel.py", *sizes)

@@ -93,7 +93,7 @@ def test_the_length_is_that_of_the_bound(digits):
     assert np.array_equal(decompress(vae, data), X)
 
 
-@pytest.mark.parametrize("n_rows", [200, 1797])
+@pytest.mark.parametrize("n_rows", [200, pytest.param(1797, marks=SLOW)])
 def test_latent_vectors_of_more_bits_than_their_rows_do_not_cost_more(n_rows):
     X = (load_digits().data > 7).astype(np.uint8)
     vae = VAETransformer(16, likelihood="bernoulli", max_epochs=10, random_state=0).fit(X)
@@ -140,7 +140,10 @@ def test_decimals_take_the_bits_of_their_cells(likelihood, prior):
     assert np.array_equal(decompress(vae, data), IRIS)
 
 
-@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial", "gaussian", "histogram"])
+@pytest.mark.parametrize(
+    "likelihood",
+    ["poisson", "negative_binomial", "gaussian", pytest.param("histogram", marks=SLOW)],
+)
 def test_counts_of_any_size_come_back(likelihood):
     rng = np.random.default_rng(0)
     X = rng.poisson(4, (80, 3)).astype(float)
@@ -211,7 +214,7 @@ def check_any_table_comes_back(table, rows):
 FEW_ROWS, ROWS = (st.lists(st.tuples(*CELLS.values()), min_size=1, max_size=n) for n in (2, 6))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(FEW_ROWS)
 def test_any_table_comes_back(table, rows):
     check_any_table_comes_back(table, rows)

@@ -174,6 +174,7 @@ def test_imputed_values_reach_beyond_the_observed_ones(sign, slope):
     assert errors["self_masking"] < 0.85 * errors["mar"]
 
 
+@pytest.mark.slow
 def test_gaps_at_random_are_filled_about_as_well_as_by_a_model_that_assumes_so():
     rows = masked(0.0)
     errors = {}
