@@ -71,7 +71,7 @@ EXTREMES = {
     "complex": (BASE + 1j, "Complex data not supported"),
     "sparse": (sparse.csr_array(BASE), FITS),
     "ragged": ([[1.0, 2.0], [3.0]], "inhomogeneous"),
-    "a string": ("table", "could not convert string"),
+    "a string": ("table", "X is 'table', but rows are expected"),
     "nothing": (None, "Expected 2D array"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import date, time, timedelta
 from functools import partial
@@ -98,8 +99,18 @@ def column_of_numbers(name: Any, values: Any) -> np.ndarray:
     return numbers[:, 0]
 
 
+def _refuse_path(X: Any) -> None:
+    if isinstance(X, str | os.PathLike):
+        raise ValueError(
+            f"X is {os.fspath(X)!r}, but rows are expected. If this is a file, read it first, for "
+            "example by pandas.read_csv or pyarrow.parquet.read_table. VAETransformer and "
+            "VAEAnomalyDetector take the paths of Parquet files as well, which end in .parquet."
+        )
+
+
 def _checked(X: Any, convert: Callable[..., np.ndarray], *, allow_gaps: bool = False) -> np.ndarray:
     """Convert to floats, with errors that name columns and cells."""
+    _refuse_path(X)
     X = _as_array_or_frame(X)
     _refuse_shape(X)
     _refuse_times(X)

@@ -19,6 +19,7 @@ from skvae._rows.source import SlicedRows, Source, SparseRows
 from skvae._rows.table import TableSchema
 
 _WORKERS = "joblib_memmapping_folder"
+_PARQUET = (".parquet", ".pq")
 _CHUNK_VALUES = 2**22  # that are read at a time of rows that are copied
 
 
@@ -114,9 +115,10 @@ def _check(rows: np.ndarray, first: int) -> None:
 
 
 def _is_parquet(X: Any) -> bool:
-    """Return whether X is the path of a Parquet file or folder, or a data set of pyarrow."""
-    is_named = isinstance(X, os.PathLike) or (isinstance(X, str) and X.endswith(".parquet"))
-    return is_named or type(X).__module__.startswith("pyarrow._dataset")
+    """Return whether X is the path of a Parquet file or of a folder, or a data set of pyarrow."""
+    if isinstance(X, str | os.PathLike):
+        return os.path.isdir(X) or os.fspath(X).lower().endswith(_PARQUET)
+    return type(X).__module__.startswith("pyarrow._dataset")
 
 
 def _slices(X: SlicedRows) -> Iterator[np.ndarray]:

@@ -36,7 +36,9 @@ class ParquetTable:
     def __init__(self, X: Any):
         dataset = import_extra("pyarrow.dataset", "A Parquet file", "parquet")
         self.is_path = not type(X).__module__.startswith("pyarrow")
-        self.files = dataset.dataset(X, format="parquet") if self.is_path else X
+        self.files = X
+        if self.is_path:
+            self.files = dataset.dataset(X, format="parquet", partitioning="hive")
         pandas = self.files.schema.pandas_metadata or {}
         index = [name for name in pandas.get("index_columns", ()) if isinstance(name, str)]
         self.names = [name for name in self.files.schema.names if name not in index]
@@ -173,11 +175,13 @@ class _Telling:
         types = import_extra("pyarrow.types", "A Parquet file", "parquet")
         if types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        if str(column.type) == "halffloat":
-            column = column.cast("float")  # of which Arrow finds the ends
+        for test, other in ((types.is_float16, "float"), (types.is_duration, "int64")):
+            if test(column.type):  # of the other type, Arrow finds the ends
+                column = column.cast(other)
+        values: list[Any] = []
         if str(column.type) in _LEVELS:
             values = self._new_levels(position, column)
-        else:
+        elif not types.is_nested(column.type):
             values = [end for end in compute.min_max(column).values() if end.is_valid]
             self._refuse_infinite(position, column, values)
         places = {compute.index(column, value).as_py() for value in values}

@@ -28,6 +28,7 @@ from skvae.cli._outputs import (
     check_frame_output,
     check_output,
     ending,
+    rows_on_disk,
     write_bytes,
     write_frame,
     write_picture,
@@ -55,9 +56,7 @@ def transform(arguments: argparse.Namespace) -> Result:
     if is_imputer(model):
         raise UsageError(f"{arguments.model} is an imputer, which fills gaps: use 'skvae impute'")
     rows = read_rows(arguments, model)
-    Z = model.transform(rows.X)
-    _write(arguments, Z, model.get_feature_names_out(), "Z", _identifiers(arguments, rows))
-    return _written(arguments, Z)
+    return _write_result(arguments, model.transform, rows, model.get_feature_names_out(), "Z")
 
 
 def add_impute_options(parser: argparse.ArgumentParser) -> None:
@@ -164,9 +163,7 @@ def reconstruct(arguments: argparse.Namespace) -> Result:
         display = draw_reconstructions(arguments, model, rows.X)
         write_picture(arguments.output, display, arguments.dpi)
         return _written(arguments, display.X)
-    X = model.reconstruct(rows.X)
-    _write(arguments, X, feature_names(model), "X", _identifiers(arguments, rows))
-    return _written(arguments, X)
+    return _write_result(arguments, model.reconstruct, rows, feature_names(model), "X")
 
 
 def draw_reconstructions(arguments: argparse.Namespace, model, X: np.ndarray):
@@ -445,6 +442,18 @@ def _check_rows_output(arguments: argparse.Namespace, model) -> None:
 
 def _identifiers(arguments: argparse.Namespace, rows: Rows) -> dict[str, np.ndarray]:
     return {} if rows.ids is None else {arguments.id: rows.ids}
+
+
+def _write_result(arguments: argparse.Namespace, method, rows: Rows, names, key: str) -> Result:
+    """Write what a method makes of rows; in blocks from a large array on disk to another one."""
+    first = _identifiers(arguments, rows)
+    if isinstance(rows.X, np.memmap) and ending(arguments.output) == ".npy" and not first:
+        with rows_on_disk(arguments.output, len(rows.X), np.asarray(method(rows.X[:1]))) as X:
+            method(rows.X, out=X)
+    else:
+        X = method(rows.X)
+        _write(arguments, X, names, key, first)
+    return _written(arguments, X)
 
 
 def _write(arguments: argparse.Namespace, X, names, key: str, first=None) -> None:

@@ -125,6 +125,15 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
                 _write_text(file, X, names, _delimiter(path))
 
 
+@contextmanager
+def rows_on_disk(path: str, n_rows: int, like: np.ndarray) -> Iterator[np.memmap]:
+    """Yield the array of an ``.npy`` file, of rows like those given, which the block fills."""
+    with replacing(path) as scratch:
+        X = np.lib.format.open_memmap(scratch, "w+", like.dtype, (n_rows, *like.shape[1:]))
+        yield X
+        X.flush()
+
+
 def write_frame(path: str, frame: Any, first: dict[str, np.ndarray]) -> None:
     """Write a data frame of any library, after the first columns if there are any."""
     import narwhals as nw

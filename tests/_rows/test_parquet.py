@@ -1,12 +1,13 @@
 """Parquet files as data frames, in memory and in pieces."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skvae import VAEAnomalyDetector, VAETransformer
+from skvae import VAEAnomalyDetector, VAEClassifier, VAEImputer, VAETransformer
 from skvae._rows import parquet as in_pieces
 from skvae._rows import source
 from skvae._rows.opening import check_stored, opened
@@ -175,6 +176,61 @@ def test_files_may_lack_columns_and_data_sets_be_filtered(tmp_path):
     assert_array_equal(_in_pieces(filtered), np.concatenate([expected[6:], expected[6:]]))
     parquet.write_table(pyarrow.table({"b": b}), tmp_path / "2.parquet")
     assert_array_equal(_in_pieces(tmp_path)[16:], np.column_stack([np.full(8, np.nan), b]))
+
+
+@pytest.mark.parametrize("most_dense", [0, 2**24])
+def test_folders_that_name_the_values_of_a_column_are_one(tmp_path, monkeypatch, most_dense):
+    monkeypatch.setattr(source, "MOST_DENSE", most_dense)
+    rows = pyarrow.table({"x": np.arange(40.0), "year": [2024, 2025] * 20})
+    parquet.write_to_dataset(rows, tmp_path / "rows", partition_cols=["year"])
+    vae = VAETransformer(2, **SETTINGS).fit(tmp_path / "rows")
+    assert vae.feature_names_in_.tolist() == ["x", "year"]
+    assert set(vae.sample(9, random_state=0)["year"].to_pylist()) <= {2024, 2025}
+
+
+COLUMNS = {
+    "decimal": pyarrow.array([Decimal("0.01"), Decimal("2.50"), None] * 20),
+    "time stamp": pyarrow.array(
+        [10**15, 10**15 + 1, 5] * 20, pyarrow.timestamp("us", "Asia/Tokyo")
+    ),
+    "duration": pyarrow.array([1, 2, None] * 20, pyarrow.duration("s")),
+    "half": pyarrow.array(np.array([1, 2, 4] * 20, dtype=np.float16)),
+    "nothing": pyarrow.nulls(60),
+    "categories": pyarrow.array(["b", "a", None] * 20).dictionary_encode(),
+    "long text": pyarrow.array(["b", "a", None] * 20, pyarrow.large_string()),
+    "large numbers": pyarrow.array([2**60, 2**60 + 7, None] * 20),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+@pytest.mark.usefixtures("nothing_is_small")
+def test_columns_of_all_types_are_modelled_as_in_memory(tmp_path, kind):
+    rows = pyarrow.table({"x": np.arange(60.0), "other": COLUMNS[kind]})
+    parquet.write_table(rows, tmp_path / "x.parquet", row_group_size=25)
+    whole, read = (VAETransformer(2, max_epochs=1).fit(X) for X in (rows, tmp_path / "x.parquet"))
+    kinds = [[column.base for column in vae._schema.columns] for vae in (whole, read)]
+    assert kinds[0] == kinds[1]
+    assert read.sample(3).schema.equals(rows.schema)
+
+
+@pytest.mark.parametrize("most_dense", [0, 2**24])
+@pytest.mark.parametrize("cell", [[1, 2], {"a": 1}, b"x"], ids=str)
+def test_columns_of_other_types_raise_by_name(tmp_path, monkeypatch, most_dense, cell):
+    monkeypatch.setattr(source, "MOST_DENSE", most_dense)
+    rows = pyarrow.table({"x": np.arange(60.0), "other": [cell] * 60})
+    parquet.write_table(rows, tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match="Column 'other' is of type .* Convert the column, or"):
+        VAETransformer(2).fit(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("estimator", [VAETransformer(), VAEImputer(), VAEClassifier()])
+def test_paths_of_other_files_raise(tmp_path, estimator):
+    for path in ("rows.csv", tmp_path / "rows.csv"):
+        with pytest.raises(ValueError, match=r"X is '.*rows.csv', but rows are expected"):
+            estimator.fit(path, [0, 1])
+    if not isinstance(estimator, VAETransformer):
+        with pytest.raises(ValueError, match="VAETransformer and VAEAnomalyDetector take the pat"):
+            estimator.fit("rows.parquet", [0, 1])
 
 
 @pytest.mark.parametrize("most_dense", [0, 2**24])

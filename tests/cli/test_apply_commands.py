@@ -55,6 +55,19 @@ def test_reconstruct_writes_rows_or_a_picture(run, files, detector, iris, elsewh
     assert json.loads(run(*command, "x.svg", "--json", "--limit", 30).out)["n_rows"] == 30
 
 
+@pytest.mark.parametrize("verb", ["transform", "reconstruct"])
+def test_large_arrays_go_from_file_to_file(run, files, transformer, digits, monkeypatch, verb):
+    monkeypatch.setattr("skvae.cli._sources._MOST_READ", 100)
+    monkeypatch.setattr("skvae._rows.source.MOST_DENSE", 0)
+    monkeypatch.setattr("skvae._rows.source._BLOCK_VALUES", 64 * 100)
+    monkeypatch.setattr("skvae.cli._apply_commands.write_rows", None)  # writes arrays in memory
+    np.save(files / "large.npy", digits.data)
+    output = files / "out.npy"
+    done = run(verb, files / "digits.skvae", "--data", files / "large.npy", "-o", output)
+    assert done == (0, "", "")
+    np.testing.assert_allclose(np.load(output), getattr(transformer, verb)(digits.data), rtol=1e-9)
+
+
 def test_sample_writes_rows_or_a_picture(run, files, transformer, elsewhere):
     command = ("sample", files / "digits.skvae", "--random-state", 7)
     assert run(*command, "-o", "-").out.count("\n") == 2
