@@ -432,7 +432,7 @@ class BaseVAE(DocumentedEstimator):
         if self._takes_sources:
             X = opened(X)
         if isinstance(X, ParquetTable):
-            self._schema = self._learned_schema(X.sample()) if reset else self._schema
+            self._schema = self._learned_schema(X) if reset else self._schema
             return check_stored(self, X, self._schema if self._is_table else None, reset=reset)
         if isinstance(X, Source) and (reset or not self._is_table):
             self._schema = None if reset else self._schema
@@ -445,10 +445,12 @@ class BaseVAE(DocumentedEstimator):
 
     def _learned_schema(self, X) -> TableSchema | None:
         """Return the schema of a frame; None for an array, or for names that are not accepted."""
-        if not is_frame(X):
+        is_stored = isinstance(X, ParquetTable)
+        if not is_stored and not is_frame(X):
             return None
         likelihood = resolve("likelihood", self.likelihood, OF_TABLES)
-        schema = TableSchema.learn(X, likelihood.kinds)
+        kinds = likelihood.kinds
+        schema = X.schema(kinds) if is_stored else TableSchema.learn(X, kinds)
         return schema if schema.is_numeric or likelihood.accepts_names else None
 
     def _as_given(self, X: np.ndarray, seed: int | None = None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from skvae._rows.arrays import NARROW, evenly_spaced, refuse_infinite
 from skvae._rows.source import sample_size
-from skvae._rows.table import TableSchema
+from skvae._rows.table import Column, TableSchema, refuse_unknown_names
 from skvae._validation import import_extra
 
 _PIECE_VALUES = 2**22  # that are read at a time
@@ -86,32 +86,48 @@ class ParquetTable:
                 for batch in file.iter_batches(n_rows, columns=self.names):
                     yield batch.select(self.names)
 
-    def sample(self) -> Any:
-        """Return rows to learn a schema from, as a table of pyarrow.
+    def schema(self, kinds: Mapping[Any, str] | None = None) -> TableSchema:
+        """Return the schema of the data frame, as :meth:`TableSchema.learn` does.
 
-        They are evenly spaced. Before them come others with the smallest and largest value of every
-        column, a missing one, and the first 1,000 levels.
+        It is learned from evenly spaced rows and, for every column, from its smallest and largest
+        value, a missing one, and its first 1,000 levels.
 
         Raises
         ------
         ValueError
-            Naming the column and the row of an infinite value.
+            Naming the column, for the reasons of :meth:`TableSchema.learn`, with the row of an
+            infinite value.
         """
         pyarrow = import_extra("pyarrow", "A Parquet file", "parquet")
+        kinds = kinds or {}
+        refuse_unknown_names(kinds, self.names)
+        columns: list[Column] = []
+        for name, column in zip(self.names, self._samples(), strict=True):
+            frame = pyarrow.table({name: column}).unify_dictionaries()
+            own = {name: kinds[name]} if name in kinds else {}
+            columns += TableSchema.learn(frame, own).columns
+        return TableSchema(tuple(columns), "pyarrow")
+
+    def _samples(self) -> list[Any]:
+        """Return a sample of each column, as a chunked array of pyarrow."""
+        pyarrow = import_extra("pyarrow", "A Parquet file", "parquet")
         spaced = evenly_spaced(self.shape[0], sample_size(*self.shape))
-        telling, first = _Telling(self.names), 0
-        evenly, others, numbers = [], [], []
+        evenly, first = [], 0
+        telling = self.header.columns
         for piece in self.pieces():
             inside = slice(*np.searchsorted(spaced, [first, first + len(piece)]))
             evenly.append(piece.take(spaced[inside] - first))
-            places = telling.places_in(piece)
-            others.append(piece.take(places))
-            numbers.append(places + first)
+            for position, (name, column) in enumerate(zip(self.names, piece.columns, strict=True)):
+                told = _telling(column, name, first)
+                chunks = [*telling[position].chunks, *told]
+                joined = pyarrow.chunked_array(chunks, column.type).unify_dictionaries()
+                telling[position] = pyarrow.chunked_array(_telling(joined, name, 0), column.type)
             first += len(piece)
-        candidates = pyarrow.concat_tables(others).unify_dictionaries()
-        places = _Telling(self.names).places_in(candidates)  # as each piece has ends of its own
-        places = places[~np.isin(np.concatenate(numbers)[places], spaced)]
-        return pyarrow.concat_tables([candidates.take(places), *evenly]).unify_dictionaries()
+        rows = pyarrow.concat_tables(evenly)
+        return [
+            pyarrow.chunked_array([*column.chunks, *_without(told, column).chunks], column.type)
+            for column, told in zip(rows.columns, telling, strict=True)
+        ]
 
     def numbers(self, schema: TableSchema | None) -> Iterator[np.ndarray]:
         """Yield the rows in order as arrays of floats, names and dates as codes of a schema.
@@ -153,53 +169,40 @@ class ParquetTable:
         return np.column_stack([column.astype(precision) for column in columns])
 
 
-class _Telling:
-    """Finds rows that tell of the ends, gaps and levels of columns, in one piece after another."""
+def _telling(column: Any, name: str, first: int) -> list[Any]:
+    """Return arrays with the ends of a column or its first levels, and with its first gap.
 
-    def __init__(self, names: list[str]):
-        self.names = names
-        self.levels: list[set[Any]] = [set() for _ in names]
-        self.has_gap = [False] * len(names)
-        self.n_rows = 0
-
-    def places_in(self, piece: Any) -> np.ndarray:
-        """Return the places of such rows in the next piece, in ascending order."""
-        found: set[int] = set()
-        for position, column in enumerate(piece.columns):
-            found |= self._places(position, column)
-        self.n_rows += len(piece)
-        return np.array(sorted(found), dtype=np.int64)
-
-    def _places(self, position: int, column: Any) -> set[int]:
-        compute = import_extra("pyarrow.compute", "A Parquet file", "parquet")
-        types = import_extra("pyarrow.types", "A Parquet file", "parquet")
-        if types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        for test, other in ((types.is_float16, "float"), (types.is_duration, "int64")):
-            if test(column.type):  # of the other type, Arrow finds the ends
-                column = column.cast(other)
-        values: list[Any] = []
-        if str(column.type) in _LEVELS:
-            values = self._new_levels(position, column)
-        elif not types.is_nested(column.type):
-            values = [end for end in compute.min_max(column).values() if end.is_valid]
-            self._refuse_infinite(position, column, values)
-        places = {compute.index(column, value).as_py() for value in values}
-        if not self.has_gap[position]:
-            first_gap = compute.index(compute.is_null(column, nan_is_null=True), True).as_py()
-            self.has_gap[position] = first_gap >= 0
-            places.add(first_gap)
-        return places - {-1}
-
-    def _new_levels(self, position: int, column: Any) -> list[Any]:
-        seen = self.levels[position]
-        if len(seen) >= _MOST_LEVELS:
-            return []
-        values = [value for value in column.unique().to_pylist() if value not in seen | {None}]
-        seen.update(values[: _MOST_LEVELS - len(seen)])
-        return values[:_MOST_LEVELS]
-
-    def _refuse_infinite(self, position: int, column: Any, ends: list[Any]) -> None:
+    `first` is the number of its first row.
+    """
+    compute = import_extra("pyarrow.compute", "A Parquet file", "parquet")
+    types = import_extra("pyarrow.types", "A Parquet file", "parquet")
+    gaps = compute.is_null(column, nan_is_null=types.is_floating(column.type))
+    places = [compute.index(gaps, True).as_py()]
+    told = []
+    if types.is_dictionary(column.type) or str(column.type) in _LEVELS:
+        told = [column.unique().drop_null().slice(0, _MOST_LEVELS)]
+    elif not types.is_nested(column.type):
+        plain = _plain(column)
+        ends = [end for end in compute.min_max(plain).values() if end.is_valid]
         if any(isinstance(end.as_py(), float) and np.isinf(end.as_py()) for end in ends):
-            values = column.to_numpy()[:, None]
-            refuse_infinite(values, [self.names[position]], first=self.n_rows)
+            refuse_infinite(plain.to_numpy()[:, None], [name], first=first)
+        places += [compute.index(plain, end).as_py() for end in ends]
+    chosen = column.take(sorted({*places} - {-1}) or np.empty(0, dtype=np.int64))
+    return [*told, *chosen.chunks]
+
+
+def _plain(column: Any) -> Any:
+    """Return a column in a type of which Arrow finds the ends."""
+    types = import_extra("pyarrow.types", "A Parquet file", "parquet")
+    if types.is_float16(column.type):
+        return column.cast("float")
+    return column.cast("int64") if types.is_duration(column.type) else column
+
+
+def _without(told: Any, column: Any) -> Any:
+    """Return the levels among these values that a column lacks, or all of them if it has none."""
+    types = import_extra("pyarrow.types", "A Parquet file", "parquet")
+    if not types.is_dictionary(told.type) and str(told.type) not in _LEVELS:
+        return told
+    known = {*column.unique().to_pylist()}
+    return told.filter([value not in known for value in told.to_pylist()])

@@ -23,7 +23,7 @@ from skvae._rows.states import (
     unpacked,
 )
 
-__all__ = ["Column", "TableSchema"]
+__all__ = ["Column", "TableSchema", "refuse_unknown_names"]
 
 
 class TableSchema:
@@ -115,7 +115,7 @@ class TableSchema:
         library = _library_of(frame)
         names, kinds = library.names(frame), kinds or {}
         _refuse_duplicates(names)
-        _refuse_unknown_names(kinds, names)
+        refuse_unknown_names(kinds, names)
         if not names or len(frame) == 0:
             raise ValueError(
                 f"Found a frame with {len(frame)} sample(s) and {len(names)} feature(s), while a "
@@ -275,7 +275,8 @@ def _refuse_duplicates(names: list[Any]) -> None:
         )
 
 
-def _refuse_unknown_names(kinds: Mapping[Any, str], names: list[Any]) -> None:
+def refuse_unknown_names(kinds: Mapping[Any, str], names: list[Any]) -> None:
+    """Refuse kinds of columns that a table lacks."""
     unknown = [name for name in kinds if name not in names]
     if unknown:
         raise ValueError(

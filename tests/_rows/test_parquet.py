@@ -13,6 +13,7 @@ from skvae._rows import source
 from skvae._rows.opening import check_stored, opened
 from skvae._rows.parquet import ParquetTable
 from skvae._rows.source import SlicedRows
+from skvae.likelihoods import Mixed
 from skvae.networks import MLP
 
 pyarrow = pytest.importorskip("pyarrow", reason="an optional dependency")
@@ -99,6 +100,28 @@ def test_the_schema_knows_ends_gaps_and_levels_beyond_the_sample(table, stored):
     assert "Lugano" in columns["city"].levels
     assert columns["member"].levels == (False, True)
     assert columns["since"].high == 8
+
+
+@pytest.mark.usefixtures("nothing_is_small")
+def test_samples_of_wide_tables_have_few_rows_with_ends(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 400))  # most rows have the end of a column
+    wide = pyarrow.table({f"x{j}": x for j, x in enumerate(X.T)})
+    parquet.write_table(wide, tmp_path / "wide.parquet")
+    samples = ParquetTable(tmp_path / "wide.parquet")._samples()
+    for x, sample in zip(X.T, samples, strict=True):
+        assert len(sample) == 1500 // 400 + 2
+        assert {x.min(), x.max()} <= {*sample.to_pylist()}
+
+
+@pytest.mark.usefixtures("nothing_is_small")
+def test_kinds_of_columns_may_be_declared(tmp_path):
+    codes = pyarrow.table({"code": [1, 2, 4] * 20, "x": np.arange(60.0)})
+    parquet.write_table(codes, tmp_path / "x.parquet")
+    declared = {"likelihood": Mixed(kinds={"code": "level"}), "max_epochs": 1}
+    vae = VAETransformer(2, **declared).fit(tmp_path / "x.parquet")
+    assert vae._schema.columns[0].levels == (1, 2, 4)
+    with pytest.raises(ValueError, match="'kinds' names columns that X lacks: 'other'"):
+        VAETransformer(2, likelihood=Mixed(kinds={"other": "level"})).fit(tmp_path / "x.parquet")
 
 
 @pytest.mark.usefixtures("nothing_is_small")
