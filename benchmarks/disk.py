@@ -41,11 +41,9 @@ held_out = mapped[::997].copy()
 stored = path.replace(".npy", ".parquet")
 if kind.startswith("table"):
     from pyarrow import parquet
-    whole = parquet.read_table(stored)
-    held_out = whole.take(np.arange(0, len(whole), 997))
+    held_out = parquet.read_table(path.removesuffix("rows.npy") + "held_out.parquet")
     VAETransformer(max_epochs=1, random_state=0).fit(held_out)
-    X = whole if kind == "table in memory" else stored
-    del whole
+    X = parquet.read_table(stored) if kind == "table in memory" else stored
 else:
     in_memory = {"memory": lambda: np.array(mapped), "Parquet": lambda: stored}
     X = in_memory.get(kind, lambda: mapped)()
@@ -100,6 +98,8 @@ def _write_parquet(path, n_text=0):
     X = np.load(path, mmap_mode="r")
     table = pyarrow.table(_text(len(X), n_text) | {f"x{j}": x for j, x in enumerate(X.T)})
     parquet.write_table(table, path.with_suffix(".parquet"))
+    held_out = table.take(np.arange(0, len(table), 997))  # a process that reads all has them all
+    parquet.write_table(held_out, path.with_name("held_out.parquet"))
 
 
 def _text(n_rows, n_columns):

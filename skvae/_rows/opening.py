@@ -64,7 +64,7 @@ def check_stored(
     Names and dates become the codes of a schema.
     """
     validate_data(estimator, X.header, reset=reset, skip_check_array=True)
-    return _copied(X.numbers(schema))
+    return _copied(X.numbers(schema), X.names)
 
 
 def check_source(estimator: BaseEstimator, X: Source, *, reset: bool, min_samples: int) -> Source:
@@ -152,12 +152,15 @@ def _chunks(chunks: Callable[[], Iterable[Any]]) -> Iterator[np.ndarray]:
         yield rows.astype(_precision(rows.dtype))
 
 
-def _copied(chunks: Iterator[np.ndarray]) -> Any:
-    """Return a temporary copy of rows on disk, which is gone with its last user."""
+def _copied(chunks: Iterator[np.ndarray], names: list[str] | None = None) -> Any:
+    """Return a temporary copy of rows on disk, which is gone with its last user.
+
+    The error for an infinite value has the name of its column, if the columns have names.
+    """
     n_rows, rows = 0, None
     with tempfile.TemporaryFile(prefix="skvae-rows-") as file:
         for rows in chunks:
-            _check(rows, n_rows)
+            refuse_infinite(rows, names, first=n_rows)
             file.write(np.ascontiguousarray(rows).data)
             n_rows += len(rows)
         if rows is None:

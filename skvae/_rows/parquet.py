@@ -74,9 +74,7 @@ class ParquetTable:
     def _record_batches(self) -> Iterator[Any]:
         parquet = import_extra("pyarrow.parquet", "A Parquet file", "parquet")
         n_rows = max(1, _PIECE_VALUES // len(self.names))
-        if not self.is_path or any(
-            set(self.names) - {*parquet.read_schema(path).names} for path in self.files.files
-        ):
+        if not self._files_are_whole:
             yield from self.files.to_batches(
                 columns=self.names, batch_size=n_rows, batch_readahead=1, fragment_readahead=1
             )
@@ -85,6 +83,14 @@ class ParquetTable:
             with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
                 for batch in file.iter_batches(n_rows, columns=self.names):
                     yield batch.select(self.names)
+
+    @cached_property
+    def _files_are_whole(self) -> bool:
+        """Whether all rows of files that have all columns are meant."""
+        parquet = import_extra("pyarrow.parquet", "A Parquet file", "parquet")
+        return self.is_path and all(
+            {*self.names} <= {*parquet.read_schema(path).names} for path in self.files.files
+        )
 
     def schema(self, kinds: Mapping[Any, str] | None = None) -> TableSchema:
         """Return the schema of the data frame, as :meth:`TableSchema.learn` does.
@@ -135,17 +141,12 @@ class ParquetTable:
         Raises
         ------
         ValueError
-            Naming the column, if there is no schema and it does not hold numbers, and the row of an
-            infinite value.
+            Naming the column, if there is no schema and it does not hold numbers.
         """
         if schema is None:
             self._refuse_names()
-        first = 0
         for piece in self.pieces():
-            rows = self._floats(piece) if schema is None else schema.encode(piece)
-            refuse_infinite(rows, self.names, first=first)
-            first += len(rows)
-            yield rows
+            yield self._floats(piece) if schema is None else schema.encode(piece)
 
     def _refuse_names(self) -> None:
         types = import_extra("pyarrow.types", "A Parquet file", "parquet")
@@ -179,7 +180,7 @@ def _telling(column: Any, name: str, first: int) -> list[Any]:
     gaps = compute.is_null(column, nan_is_null=types.is_floating(column.type))
     places = [compute.index(gaps, True).as_py()]
     told = []
-    if types.is_dictionary(column.type) or str(column.type) in _LEVELS:
+    if _has_levels(column):
         told = [column.unique().drop_null().slice(0, _MOST_LEVELS)]
     elif not types.is_nested(column.type):
         plain = _plain(column)
@@ -199,10 +200,14 @@ def _plain(column: Any) -> Any:
     return column.cast("int64") if types.is_duration(column.type) else column
 
 
-def _without(told: Any, column: Any) -> Any:
-    """Return the levels among these values that a column lacks, or all of them if it has none."""
+def _has_levels(column: Any) -> bool:
     types = import_extra("pyarrow.types", "A Parquet file", "parquet")
-    if not types.is_dictionary(told.type) and str(told.type) not in _LEVELS:
+    return types.is_dictionary(column.type) or str(column.type) in _LEVELS
+
+
+def _without(told: Any, column: Any) -> Any:
+    """Return values without those that are levels of a column already, whose shares they change."""
+    if not _has_levels(column):
         return told
     known = {*column.unique().to_pylist()}
     return told.filter([value not in known for value in told.to_pylist()])
