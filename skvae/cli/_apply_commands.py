@@ -163,7 +163,8 @@ def reconstruct(arguments: argparse.Namespace) -> Result:
         display = draw_reconstructions(arguments, model, rows.X)
         write_picture(arguments.output, display, arguments.dpi)
         return _written(arguments, display.X)
-    return _write_result(arguments, model.reconstruct, rows, feature_names(model), "X")
+    names, is_frame = feature_names(model), model._schema is not None
+    return _write_result(arguments, model.reconstruct, rows, names, "X", is_frame=is_frame)
 
 
 def draw_reconstructions(arguments: argparse.Namespace, model, X: np.ndarray):
@@ -444,11 +445,18 @@ def _identifiers(arguments: argparse.Namespace, rows: Rows) -> dict[str, np.ndar
     return {} if rows.ids is None else {arguments.id: rows.ids}
 
 
-def _write_result(arguments: argparse.Namespace, method, rows: Rows, names, key: str) -> Result:
-    """Write what a method makes of rows; in blocks from a large array on disk to another one."""
-    first = _identifiers(arguments, rows)
-    if isinstance(rows.X, np.memmap) and ending(arguments.output) == ".npy" and not first:
-        with rows_on_disk(arguments.output, len(rows.X), np.asarray(method(rows.X[:1]))) as X:
+def _write_result(
+    arguments: argparse.Namespace, method, rows: Rows, names, key: str, *, is_frame: bool = False
+) -> Result:
+    """Write what a method makes of rows, an array unless `is_frame` is True.
+
+    From a large array on disk to another one it is written in blocks.
+    """
+    first, is_mapped = _identifiers(arguments, rows), isinstance(rows.X, np.memmap)
+    if is_mapped and ending(arguments.output) == ".npy" and not (first or is_frame):
+        shape = (len(rows.X), len(names))
+        dtype = np.float32 if np.can_cast(rows.X.dtype, np.float32) else np.float64
+        with rows_on_disk(arguments.output, shape, dtype) as X:
             method(rows.X, out=X)
     else:
         X = method(rows.X)

@@ -126,10 +126,10 @@ def write_rows(path: str, X: np.ndarray, names, key: str) -> None:
 
 
 @contextmanager
-def rows_on_disk(path: str, n_rows: int, like: np.ndarray) -> Iterator[np.memmap]:
-    """Yield the array of an ``.npy`` file, of rows like those given, which the block fills."""
+def rows_on_disk(path: str, shape: tuple[int, int], dtype: Any) -> Iterator[np.memmap]:
+    """Yield the array of an ``.npy`` file, which is to be filled in the block."""
     with replacing(path) as scratch:
-        X = np.lib.format.open_memmap(scratch, "w+", like.dtype, (n_rows, *like.shape[1:]))
+        X = np.lib.format.open_memmap(scratch, "w+", dtype, shape)
         yield X
         X.flush()
 

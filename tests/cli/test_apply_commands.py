@@ -68,6 +68,20 @@ def test_large_arrays_go_from_file_to_file(run, files, transformer, digits, monk
     np.testing.assert_allclose(np.load(output), getattr(transformer, verb)(digits.data), rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("always:X does not have valid feature names")
+def test_large_arrays_of_models_of_frames_are_written_as_small_ones(run, monkeypatch, tmp_path):
+    frame = pd.DataFrame({"n": np.arange(100) % 7, "x": np.arange(100) / 3})
+    model = skvae.VAETransformer(1, network=MLP(hidden_layer_sizes=8), max_epochs=2).fit(frame)
+    skvae.save(model, tmp_path / "m.skvae")
+    np.save(tmp_path / "x.npy", frame.to_numpy(np.float32))
+    outputs = tmp_path / "small.npy", tmp_path / "large.npy"
+    for output, most_read in zip(outputs, (2**26, 100), strict=True):
+        monkeypatch.setattr("skvae.cli._sources._MOST_READ", most_read)
+        done = run("reconstruct", tmp_path / "m.skvae", "--data", tmp_path / "x.npy", "-o", output)
+        assert done.err.count("X does not have valid feature names") == 1
+    np.testing.assert_array_equal(*map(np.load, outputs))
+
+
 def test_sample_writes_rows_or_a_picture(run, files, transformer, elsewhere):
     command = ("sample", files / "digits.skvae", "--random-state", 7)
     assert run(*command, "-o", "-").out.count("\n") == 2
